@@ -1,0 +1,75 @@
+"""What users call to differentiate: grad, the recording modes, and checks against differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..core import backward as _engine
+from ..core.tensor import Tensor
+from .check import GradcheckError, gradcheck, gradgradcheck
+from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+
+__all__ = [
+    "GradcheckError",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+) -> tuple[Any, ...]:
+    """The gradients of `outputs` by `inputs`, returned; `.grad` is left alone.
+
+    Args:
+        outputs: differentiated, their gradients summed.
+        inputs: what to differentiate by: leaves or intermediate values.
+        grad_outputs: the cotangent of each output; None for scalars.
+        retain_graph: keep the saved arrays for another pass; default: create_graph.
+        create_graph: record the gradient's computation, so that it can be differentiated.
+        allow_unused: None for an input that the outputs do not depend on, instead of an error.
+    Returns:
+        One tensor per input, in its shape.
+
+    >>> from tinygrad_edu import tensor
+    >>> x = tensor(3.0, requires_grad=True)
+    >>> (first,) = grad(x**3, x, create_graph=True)
+    >>> (second,) = grad(first, x)
+    >>> first.item(), second.item()
+    (27.0, 18.0)
+    """
+    outs, ins = _several(outputs), _several(inputs)
+    cotangents = [None] * len(outs) if grad_outputs is None else _several(grad_outputs)
+    if len(cotangents) != len(outs):
+        raise RuntimeError(f"grad: {len(outs)} outputs need as many grad_outputs, got {len(cotangents)}.")
+    return _engine.grad(outs, ins, cotangents, retain_graph, create_graph, bool(allow_unused))
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Accumulate the gradients of several tensors into the `.grad` of the leaves, in one pass."""
+    outs = _several(tensors)
+    cotangents = [None] * len(outs) if grad_tensors is None else _several(grad_tensors)
+    _engine.backward(outs, cotangents, retain_graph, create_graph, inputs)
+
+
+def _several(x: Any) -> list[Any]:
+    return list(x) if isinstance(x, (list, tuple)) else [x]

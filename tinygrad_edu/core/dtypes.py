@@ -1,0 +1,154 @@
+"""PyTorch's dtypes and type promotion, on NumPy's dtype objects.
+
+PyTorch ranks operands before it promotes: tensors with axes come before 0-d tensors, and those
+before Python numbers; a lower rank changes the result only by a higher category (bool < int <
+float). So `float32_tensor * 2.5` and `int_tensor * 2.5` are both float32, where NumPy gives the
+second float64. Source: PyTorch documentation, "Tensor Attributes", type promotion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import DtypeError
+
+float32 = np.dtype("float32")
+float64 = np.dtype("float64")
+int8 = np.dtype("int8")
+int16 = np.dtype("int16")
+int32 = np.dtype("int32")
+int64 = np.dtype("int64")
+uint8 = np.dtype("uint8")
+bool_ = np.dtype("bool")
+
+SUPPORTED = (float32, float64, int8, int16, int32, int64, uint8, bool_)
+_CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+_default = float32
+
+Promotion = Callable[[str, Sequence[Any]], list[Any]]
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of tensors made from Python floats: float32 unless set otherwise."""
+    return _default
+
+
+def set_default_dtype(d: Any) -> None:
+    """Make `d`, float32 or float64, the dtype of tensors made from Python floats."""
+    global _default
+    d = as_dtype(d)
+    if d.kind != "f":
+        raise TypeError(f"set_default_dtype: {d} is not a floating dtype; use float32 or float64.")
+    _default = d
+
+
+def as_dtype(dtype: Any) -> np.dtype[Any]:
+    """A supported NumPy dtype from what PyTorch and NumPy users write, Python's types included."""
+    if dtype is float:
+        return _default
+    if dtype is int:
+        return int64
+    if dtype is bool:
+        return bool_
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        raise DtypeError(f"{dtype!r} is not a dtype; use one of {_names()}.") from None
+    if found not in SUPPORTED:
+        raise DtypeError(
+            f"{found} is not supported; use one of {_names()}. Half precision and complex numbers "
+            "have no fast NumPy arithmetic, so nothing here computes in them."
+        )
+    return SUPPORTED[SUPPORTED.index(found)]  # the one object, so that `is` can compare
+
+
+def promote(operands: Sequence[Any]) -> np.dtype[Any]:
+    """The dtype PyTorch computes in; operands are arrays (or Symbols) and Python numbers."""
+    best: list[np.dtype[Any] | None] = [None, None, None]  # with axes, 0-d, Python numbers
+    for x in operands:
+        if x.__class__ in (bool, int, float):
+            rank, dtype = 2, as_dtype(type(x))
+        else:
+            rank, dtype = (0 if x.ndim else 1), x.dtype
+        known = best[rank]
+        best[rank] = dtype if known is None else _join(known, dtype)
+    result = None
+    for dtype in best:
+        if dtype is not None and (result is None or _CATEGORY[dtype.kind] > _CATEGORY[result.kind]):
+            result = dtype
+    assert result is not None
+    return result
+
+
+def _join(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
+    if a.kind == "f" and b.kind != "f":
+        return a  # float32 with int64 stays float32, where NumPy widens to float64
+    if b.kind == "f" and a.kind != "f":
+        return b
+    return as_dtype(np.promote_types(a, b))
+
+
+def _cast(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
+    return [
+        x if x.__class__ in (bool, int, float) or x.dtype == dtype else x.astype(dtype) for x in operands
+    ]
+
+
+# How a primitive treats the dtypes of its inputs. Each takes the operation's name and the operands
+# and gives the operands to compute with. A primitive with `types=None` takes them as they come.
+
+
+def arithmetic(name: str, operands: Sequence[Any]) -> list[Any]:
+    """Promote all to one dtype: add, multiply, maximum, comparisons."""
+    return _cast(operands, promote(operands))
+
+
+def floating(name: str, operands: Sequence[Any]) -> list[Any]:
+    """Promote all to one floating dtype; integers become the default one: exp, divide, tanh."""
+    dtype = promote(operands)
+    return _cast(operands, dtype if dtype.kind == "f" else _default)
+
+
+def floating_only(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `arithmetic`, but integers are refused: mean, softmax and losses of counts are mistakes."""
+    dtype = promote(operands)
+    if dtype.kind != "f":
+        raise DtypeError(f"{name} needs floating numbers, not {dtype}; convert with .float() first.")
+    return _cast(operands, dtype)
+
+
+def equal(name: str, operands: Sequence[Any]) -> list[Any]:
+    """All dtypes must agree already, as in PyTorch's matrix products."""
+    found = [x.dtype for x in operands if hasattr(x, "dtype")]
+    if any(d != found[0] for d in found):
+        kinds = " and ".join(str(d) for d in found)
+        raise DtypeError(
+            f"{name}: the operands are {kinds}; they must have one dtype. "
+            "Convert with .float() or .double(); np.array makes float64 unless told dtype=np.float32."
+        )
+    return list(operands)
+
+
+def but_first(policy: Promotion) -> Promotion:
+    """The policy for every operand after the first: where's condition, an index."""
+
+    def rest(name: str, operands: Sequence[Any]) -> list[Any]:
+        return [operands[0], *policy(name, operands[1:])]
+
+    return rest
+
+
+def only_first(policy: Promotion) -> Promotion:
+    """The policy for the first operand alone; the others are indices."""
+
+    def first(name: str, operands: Sequence[Any]) -> list[Any]:
+        return [*policy(name, operands[:1]), *operands[1:]]
+
+    return first
+
+
+def _names() -> str:
+    return ", ".join(d.name for d in SUPPORTED)

@@ -1,0 +1,227 @@
+"""A primitive: the value of an operation and its derivative rules, one beside the other.
+
+    @primitive(np.tanh, dZ=lambda dA, A, Z: dA * (1 - A**2))
+    def tanh(Z):
+        return np.tanh(Z)
+
+Keyword `dZ` is the rule of parameter `Z`: the cotangent of that input from the cotangent of the
+output, the output and the inputs. It is written in NumPy's names, and NumPy's dispatch gives it
+its readings: on arrays the gradient's numbers, on Tensors a graph of the gradient, on Symbols the
+formula. A rule may read shapes, never values; it sums nothing back to a broadcast shape, casts
+nothing and checks nothing: the engine does, once (core.backward).
+
+Not here: any particular derivative (see ops/).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from .dtypes import Promotion, floating
+
+# What rules and forwards compute with: ndarray, Tensor or Symbol, all by NumPy's dispatch.
+Array = Any
+Rule = Callable[..., Array]
+
+PRIMITIVES: dict[str, Primitive] = {}  # by name: the rule book
+NUMPY: dict[Any, Callable[..., Any]] = {}  # what answers np.f on a Tensor or Symbol
+
+
+class Sampler(Protocol):
+    """Draws test inputs from where a primitive is defined and smooth."""
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]: ...
+
+
+def everywhere(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+    """Standard normal: for primitives smooth on all of R, or with kinks that it never hits."""
+    return rng.standard_normal(shape)
+
+
+class Operand:
+    """What NumPy's functions and operators hand over to primitives: Tensor and Symbol.
+
+    Answers NEP 13 (`__array_ufunc__`) and NEP 18 (`__array_function__`) from the one table NUMPY,
+    with NumPy's meaning. A function without an entry is refused: NumPy's own way of going on
+    would be an array of objects, without gradients and without a warning.
+    """
+
+    __slots__ = ()
+    rank: ClassVar[int]  # where kinds meet in one call the highest rank computes
+
+    @classmethod
+    def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        front = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
+        if front is None:
+            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            raise TypeError(_unsupported(name))
+        result = front(*inputs, **kwargs)
+        return result if out is None else _store(result, out, ufunc.__name__)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        front = NUMPY.get(func)
+        if front is None:
+            raise TypeError(_unsupported(func.__name__))
+        return front(*args, **kwargs)
+
+
+class Primitive:
+    """One entry of the rule book; calling it computes, in the domain that its arguments call for."""
+
+    def __init__(
+        self,
+        forward: Callable[..., Array],
+        rules: dict[str, Rule],
+        *,
+        numpy: Any,
+        types: Promotion | None,
+        domain: Sampler | tuple[Sampler, ...],
+        view: bool,
+        opaque: bool,
+    ) -> None:
+        self.forward = forward
+        self.name = forward.__name__
+        self.__name__ = forward.__name__
+        self.__doc__ = forward.__doc__
+        self.__module__ = forward.__module__
+        parameters = inspect.signature(forward).parameters.values()
+        self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.params = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # cat(*X)
+        self.rules = tuple(rules.get(f"d{name}") for name in self.inputs)
+        self.differentiable = bool(rules)
+        self.numpy = numpy
+        self.types = types
+        self.domain = domain
+        self.view = view
+        self.opaque = opaque
+        # (arity, inputs that need a gradient) as bits -> (is the output read, inputs read)
+        self.reads: dict[int, tuple[bool, tuple[int, ...]]] = {}
+        self._check(rules, [p for p in parameters if p.kind is p.KEYWORD_ONLY])
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        if params and ("input" in params or "other" in params):  # PyTorch's names for the operands
+            named = [params.pop(key) for key in ("input", "other") if key in params]
+            args = (*named, *args) if "input" not in params else args
+            if len(args) != len(self.inputs):
+                raise TypeError(f"{self.name} takes {len(self.inputs)} tensors, got {len(args)}.")
+        domain: Any = None
+        for x in args:
+            if isinstance(x, Operand) and (domain is None or x.rank > domain.rank):
+                domain = x
+        if domain is None:
+            return self.forward(*args, **params)
+        return domain.apply(self, args, params)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}({', '.join(self.inputs + self.params)})>"
+
+    def call_rule(self, index: int, dY: Array, Y: Array, inputs: Any, params: dict[str, Any]) -> Array:
+        """The cotangent of input `index` from the cotangent dY of the output Y."""
+        if self.variadic:
+            rule = self.rules[min(index, len(self.rules) - 1)]
+            assert rule is not None
+            first = len(self.rules) - 1  # the variadic parameter stands last
+            if index >= first:
+                return rule(dY, Y, *inputs, k=index - first, **params)
+            return rule(dY, Y, *inputs, **params)
+        rule = self.rules[index]
+        assert rule is not None
+        return rule(dY, Y, *inputs, **params)
+
+    def has_rule(self, index: int) -> bool:
+        return self.rules[min(index, len(self.rules) - 1) if self.variadic else index] is not None
+
+    def _check(self, rules: dict[str, Rule], params: list[inspect.Parameter]) -> None:
+        """A rule must belong to an input and take exactly what the engine hands it."""
+        for key, rule in rules.items():
+            if key[:1] != "d" or key[1:] not in self.inputs:
+                raise TypeError(f"{self.name}: rule {key} belongs to none of the inputs {self.inputs}.")
+            accepted = inspect.signature(rule).parameters.values()
+            if any(p.kind is p.VAR_KEYWORD for p in accepted):
+                continue
+            keywords = {p.name for p in accepted if p.kind is p.KEYWORD_ONLY} - {"k"}
+            if keywords != set(self.params):
+                raise TypeError(f"{self.name}: rule {key} takes {keywords}, the parameters are {self.params}.")
+        if any(p.default is not p.empty for p in params):
+            raise TypeError(f"{self.name}: a default belongs to the public function, not to the primitive.")
+
+
+def primitive(
+    numpy: Any = None,
+    *,
+    types: Promotion | None = floating,
+    domain: Sampler | tuple[Sampler, ...] = everywhere,
+    view: bool = False,
+    opaque: bool = False,
+    **rules: Rule,
+) -> Callable[[Callable[..., Array]], Primitive]:
+    """Enter a forward and its rules into the rule book.
+
+    Args:
+        numpy: the NumPy function that this is, with the same parameter names. It is how the
+            primitive prints; without parameters it is also what answers that function.
+        types: how operands of several dtypes are treated (core.dtypes); None: left alone.
+        domain: where the tests draw each input.
+        view: the result shares the first input's memory.
+        opaque: the forward does what Symbols can't follow, so it is emitted as a helper.
+        rules: `dX` for parameter X. An input without a rule is never differentiated.
+    """
+
+    def enter(forward: Callable[..., Array]) -> Primitive:
+        entry = Primitive(
+            forward, rules, numpy=numpy, types=types, domain=domain, view=view, opaque=opaque
+        )
+        if entry.name in PRIMITIVES:
+            raise ValueError(f"the rule book has a primitive {entry.name} already.")
+        PRIMITIVES[entry.name] = entry
+        if numpy is not None and not entry.params:
+            NUMPY[numpy] = entry
+        return entry
+
+    return enter
+
+
+def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The decorated front answers these NumPy functions on Tensors and Symbols, with NumPy's meaning.
+
+    A pair `(np.add, "reduce")` names a ufunc's method.
+    """
+
+    def enter(front: Callable[..., Any]) -> Callable[..., Any]:
+        for function in functions:
+            NUMPY[function] = front
+        return front
+
+    return enter
+
+
+def _store(result: Any, out: tuple[Any, ...], name: str) -> Any:
+    """Answer `np.add(x, y, out=z)`. On Symbols nothing is written: the result takes z's place."""
+    target = out[0]
+    if isinstance(target, np.ndarray):
+        raise TypeError(
+            f"np.{name}: out= is an ndarray, which can't record a gradient; write "
+            f"`x = x {name} t`, or store t.detach().numpy()."
+        )
+    return target.replace(result, name)
+
+
+def _unsupported(name: str) -> str:
+    import difflib
+
+    known = [getattr(f, "__name__", "") for f in NUMPY if not isinstance(f, tuple)]
+    near = difflib.get_close_matches(name, known, n=3)
+    hint = f"Near to it: {', '.join('np.' + n for n in near)}. " if near else ""
+    return (
+        f"np.{name} has no rule here, so its gradient is unknown. {hint}"
+        "Outside of the graph use np.f(t.detach().numpy())."
+    )

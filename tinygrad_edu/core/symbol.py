@@ -1,0 +1,122 @@
+"""A Symbol: an array of which only shape and dtype are known, and how it was computed.
+
+Handing Symbols to a rule gives the rule back as an expression. Everything that needs the formula
+rather than the numbers reads rules this way: which arrays a record must keep (below), the printed
+gradient (symbolic.derive), and a whole training step as a program (symbolic.trace).
+
+Not here: printing and tracing (symbolic/).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from .errors import TraceError
+from .primitive import Array, Operand, Primitive
+from .record import line_of, user_site
+
+_count = itertools.count()
+
+
+class Symbol(Operand, NDArrayOperatorsMixin):
+    """An expression: a primitive applied to Symbols and constants, or, with primitive None, a name."""
+
+    rank = 1
+    __slots__ = ("dtype", "index", "inputs", "name", "ndim", "params", "primitive", "shape")
+    # A comparison of Symbols is one more expression, so identity is what a dict must go by.
+    __hash__ = object.__hash__
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        name: str | None = None,
+        primitive: Primitive | None = None,
+        inputs: tuple[Any, ...] = (),
+        params: dict[str, Any] | None = None,
+    ) -> None:
+        self.shape = tuple(shape)
+        self.ndim = len(self.shape)
+        self.dtype = dtype
+        self.name = name
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params or {}
+        self.index = next(_count)  # creation order is an order of execution
+
+    @classmethod
+    def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
+        shape, dtype = infer(primitive, args, params)
+        return Symbol(shape, dtype, None, primitive, tuple(args), params)
+
+    def replace(self, result: Symbol, name: str) -> Symbol:
+        """`np.add(x, y, out=self)`: nothing can be overwritten, the caller keeps what comes back."""
+        if result.shape != self.shape:
+            raise TraceError(f"np.{name}: out= has shape {self.shape}, the result {result.shape}.")
+        return result if result.dtype == self.dtype else result.astype(self.dtype)
+
+    def __repr__(self) -> str:
+        what = self.name or (self.primitive.name if self.primitive else "_")
+        return f"<Symbol {what} {self.shape} {self.dtype}>"
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        where = line_of(user_site())
+        raise TraceError(
+            f"{where}: a value is read while the step is being traced. A trace runs without numbers, "
+            "so what a Python `if`, float(), .item() or .numpy() would see is unknown; use where() "
+            "for a choice, and read values outside of the traced step."
+        )
+
+    __array__ = _refuse
+    __bool__ = _refuse
+    __float__ = _refuse
+    __int__ = _refuse
+    __index__ = _refuse
+    __iter__ = _refuse
+    __len__ = _refuse
+    item = _refuse
+    tolist = _refuse
+
+
+def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
+    """Shape and dtype of a result, from a run on zeros that take no memory (all strides 0)."""
+    zeros = [
+        np.broadcast_to(np.zeros((), a.dtype), a.shape) if isinstance(a, Symbol) else a for a in args
+    ]
+    with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
+        result: Array = primitive.forward(*zeros, **params)
+    return result.shape, result.dtype
+
+
+def find_reads(
+    primitive: Primitive, needs: tuple[bool, ...], args: tuple[Any, ...], params: dict[str, Any], out: Array
+) -> tuple[bool, tuple[int, ...]]:
+    """Which numbers the rules of the inputs in `needs` read: the output's, and which inputs'.
+
+    Found by reading those rules on Symbols. `.shape` is answered by a Symbol without leaving a
+    trace, so exactly what a rule computes with is reached from its result.
+    """
+    inputs = [Symbol(a.shape, a.dtype) if hasattr(a, "dtype") else a for a in args]
+    Y, dY = Symbol(out.shape, out.dtype), Symbol(out.shape, out.dtype)
+    reached: set[Any] = set()
+    for index, needed in enumerate(needs):
+        if needed:
+            reached |= leaves(primitive.call_rule(index, dY, Y, inputs, params))
+    read = tuple(i for i, x in enumerate(inputs) if isinstance(x, Symbol) and x in reached)
+    return Y in reached, read
+
+
+def leaves(*expressions: Any) -> set[Symbol]:
+    """The named or bare Symbols that the expressions are computed from."""
+    seen: set[Symbol] = set()
+    stack = [e for e in expressions if isinstance(e, Symbol)]
+    while stack:
+        symbol = stack.pop()
+        if symbol not in seen:
+            seen.add(symbol)
+            stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
+    return {s for s in seen if s.primitive is None}

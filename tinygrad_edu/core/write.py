@@ -1,0 +1,112 @@
+"""Writes: the one function that changes an array, and how a record's arrays are guarded from it.
+
+A Storage counts its writes. A record notes the count of every array its rules will read, and
+backward refuses when the count has moved on. So every write of the library goes through `write`,
+and no in-place operator stands on a bare array anywhere else (a test searches for one).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .mode import mode
+from .primitive import Array
+from .record import Record, Storage, line_of, user_site
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+COPY_BELOW = 1 << 20  # bytes; copying 1 MB takes 50 us, about as much as any rule that reads it
+
+
+def write(target: Tensor, ufunc: Any, *args: Any, by: str = "") -> None:
+    """`target's memory = ufunc(*args)`, counted. During a trace the result takes the array's place.
+
+    Args:
+        target: the Tensor whose memory is written.
+        ufunc: a function that takes `out=`, such as np.add; np.positive stores its argument.
+        by: the operation's name, for the message if a record needed the old value.
+    """
+    if mode.trace is not None:
+        mode.trace.enter((target,))
+    array = target._array
+    storage = target._storage
+    if array.__class__ is np.ndarray and not array.flags.writeable:
+        target._array = _through_lock(array, ufunc, args)
+    else:
+        target._array = ufunc(*args, out=array)
+    if storage is not None:
+        storage.version += 1
+        storage.writer = (by or ufunc.__name__, user_site() if storage.saved else None)
+    if mode.trace is not None:
+        mode.trace.wrote(target)
+
+
+class Lock:
+    """Keeps an array and its bases from being written until the last record that reads it lets go."""
+
+    __slots__ = ("arrays",)
+
+    def __init__(self, array: np.ndarray[Any, Any]) -> None:
+        self.arrays = []
+        while isinstance(array, np.ndarray):
+            if array.flags.writeable:
+                array.flags.writeable = False
+                self.arrays.append(array)
+            array = array.base  # type: ignore[assignment]  # None, or a buffer, ends the loop
+
+    def __del__(self) -> None:
+        for array in reversed(self.arrays):  # the owner first: a view can't be writable before it
+            array.flags.writeable = True
+
+
+def keep(array: Array) -> tuple[Array, Lock | None]:
+    """What a record may hold of memory that someone outside can write uncounted: a copy, or a lock."""
+    if array.__class__ is not np.ndarray:
+        return array, None
+    if array.nbytes < COPY_BELOW:
+        return array.copy(), None
+    return array, Lock(array)
+
+
+def check_unwritten(record: Record) -> None:
+    """Refuse to differentiate through a value that is no longer what the forward pass saw."""
+    for storage, version, _ in record.holds:
+        if storage.version != version:
+            _refuse(record, storage)
+
+
+def _refuse(record: Record, storage: Storage) -> None:
+    assert record.primitive is not None
+    written = next(
+        (r for r in record.inputs if isinstance(r, Record) and r.storage is storage), record
+    )
+    name, site = storage.writer or ("a write", None)
+    where = f" at {line_of(site)}" if site else ""
+    saved = f" at {record.line}" if record.line else ""
+    what = written.name or ("its result" if written is record else "its input")
+    raise RuntimeError(
+        f"{record.primitive.name}{saved} saved {what} {tuple(written.shape)} for its gradient, and "
+        f"{name}{where} has overwritten it since: one of the variables needed for gradient "
+        "computation has been modified by an inplace operation. Write to a copy (x = x.clone()), "
+        "use the form that makes a new tensor (x = x + 1), or write after backward()."
+    )
+
+
+def _through_lock(array: np.ndarray[Any, Any], ufunc: Any, args: Any) -> Array:
+    """Our own write into locked memory: it is counted, so the lock need not stop it."""
+    chain: list[np.ndarray[Any, Any]] = []
+    link: Any = array
+    while isinstance(link, np.ndarray):
+        chain.append(link)
+        link = link.base
+    was = [a.flags.writeable for a in chain]
+    try:
+        for a in reversed(chain):
+            a.flags.writeable = True
+        return ufunc(*args, out=array)
+    finally:
+        for a, flag in zip(chain, was, strict=True):
+            a.flags.writeable = flag

@@ -1,0 +1,183 @@
+"""Tensors from numbers, with PyTorch's names and dtypes: float32 for what is made of Python floats."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.tensor import Tensor, from_numpy, to_array, wrap
+from .dims import sizes
+from .public import PUBLIC, public
+
+
+def constructor(function: Any) -> Any:
+    """Enter a function that makes tensors into the public names."""
+    PUBLIC[function.__name__] = function
+    return function
+
+
+def finish(array: Any, requires_grad: bool = False, name: str | None = None, device: Any = None) -> Tensor:
+    """A leaf on a fresh array."""
+    if device is not None and str(device) != "cpu":
+        raise RuntimeError(f"there is no device {str(device)!r}; tensors live in main memory ('cpu').")
+    result = wrap(array)
+    if requires_grad:
+        result.requires_grad_(True)
+    if name is not None:
+        result.name = name
+    return result
+
+
+@constructor
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """A tensor from a copy of the data: numbers, nested lists, an ndarray or a tensor.
+
+    Args:
+        dtype: default: float32 for Python floats, int64 for ints, an array's own otherwise.
+        requires_grad: collect its gradient in `.grad`.
+        name: how formulas, pictures and errors call it.
+    """
+    return finish(to_array(data, dtype), requires_grad, name, device)
+
+
+@constructor
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor without a copy where that is possible: the tensor itself, or on an ndarray's memory."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.astype(as_dtype(dtype))  # type: ignore[attr-defined,no-any-return]
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_dtype(dtype)):
+        return from_numpy(data)
+    return finish(to_array(data, dtype), device=device)
+
+
+PUBLIC["from_numpy"] = from_numpy
+
+
+@constructor
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """Zeros of a shape, given as numbers or one tuple."""
+    return finish(np.zeros(sizes(size, "zeros"), _float(dtype)), requires_grad, name, device)
+
+
+@constructor
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """Ones of a shape, given as numbers or one tuple."""
+    return finish(np.ones(sizes(size, "ones"), _float(dtype)), requires_grad, name, device)
+
+
+@constructor
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """Memory of a shape as it was found: fill it before reading."""
+    return finish(np.empty(sizes(size, "empty"), _float(dtype)), requires_grad, name, device)
+
+
+@constructor
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
+    """A shape filled with one number, whose type gives the dtype unless that is said."""
+    fill_value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
+    dtype = as_dtype(type(fill_value) if dtype is None else dtype)
+    return finish(np.full(sizes((size,), "full"), fill_value, dtype), requires_grad, name, device)
+
+
+@constructor
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere; n rows and m (default n) columns."""
+    shape = sizes((n, n if m is None else m), "eye")
+    return finish(np.eye(*shape, dtype=_float(dtype)), requires_grad, device=device)
+
+
+@constructor
+def arange(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """start, start + step, ... below end; int64 if all are integers."""
+    if end is None:
+        start, end = 0, start
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    if step == 0 or (end - start) * step < 0:
+        raise RuntimeError(f"arange: from {start} to {end} by {step} leads nowhere: the signs disagree.")
+    if dtype is None:
+        whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
+        dtype = np.int64 if whole else get_default_dtype()
+    count = max(math.ceil((end - start) / step), 0)
+    values = start + step * np.arange(count) if count else np.zeros(0)
+    return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, device=device)
+
+
+@constructor
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` numbers, evenly spaced, from start to end inclusive."""
+    if steps < 0:
+        raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return finish(np.linspace(start, end, steps).astype(_float(dtype)), requires_grad, device=device)
+
+
+def _like(make: Any) -> Any:
+    """The `_like` form of a constructor: shape and dtype of another tensor."""
+
+    def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        result: Tensor = make(
+            tuple(input.shape), dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad
+        )
+        return result
+
+    like.__name__ = f"{make.__name__}_like"
+    like.__doc__ = f"`{make.__name__}` of the shape and dtype of `input`."
+    return constructor(like)
+
+
+zeros_like, ones_like, empty_like = _like(zeros), _like(ones), _like(empty)
+
+
+@constructor
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """One number, in the shape and dtype of `input`."""
+    return full(tuple(input.shape), fill_value, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+
+@public("new_zeros", function=False)
+def new_zeros(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+    """Zeros of another shape in this tensor's dtype."""
+    return zeros(*size, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+
+
+@public("new_ones", function=False)
+def new_ones(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+    """Ones of another shape in this tensor's dtype."""
+    return ones(*size, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+
+
+@public("new_full", function=False)
+def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None) -> Tensor:
+    """One number, in another shape, in this tensor's dtype."""
+    return full(size, fill_value, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+
+
+@public("new_tensor", function=False)
+def new_tensor(input: Tensor, data: Any, *, dtype: Any = None) -> Tensor:
+    """A tensor from other data in this tensor's dtype."""
+    return tensor(data, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+
+
+@constructor
+def is_tensor(obj: Any) -> bool:
+    """Whether the object is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+@constructor
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()
+
+
+def _float(dtype: Any) -> Any:
+    return get_default_dtype() if dtype is None else as_dtype(dtype)

@@ -1,0 +1,178 @@
+"""Indexing and its transpose: getitem picks elements, scatter adds them back where they came from.
+
+Each is the other's rule, so every order of derivative exists. Index arrays are inputs of the
+primitives (a trace must see them change); the rest of an index, slices and integers, is the
+parameter `key`, in which `Slot(i)` stands for index array i.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.errors import DtypeError
+from ..core.primitive import Array, Operand, answers, primitive
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor
+from .dims import one_axis
+from .public import public
+
+
+class Slot(NamedTuple):
+    """Stands in a key for the index array of that number."""
+
+    number: int
+
+
+def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
+    return tuple(arrays[k.number] if isinstance(k, Slot) else k for k in key)
+
+
+@primitive(
+    types=None,
+    view=True,
+    opaque=True,
+    dX=lambda dY, Y, X, *indices, key: scatter(dY, *indices, key=key, shape=X.shape),
+)
+def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
+    """X[key]: a view for slices and integers, a copy for index arrays."""
+    return X[_index(key, indices)]
+
+
+@primitive(
+    types=None,
+    opaque=True,
+    dV=lambda dY, Y, V, *indices, key, shape: getitem(dY, *indices, key=key),
+)
+def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+    """Zeros of a shape, with V added at `key`; an element named several times gets the sum."""
+    Y = np.zeros(shape, V.dtype)
+    if indices:
+        np.add.at(Y, _index(key, indices), V)
+    else:
+        Y[key] = V  # slices and integers name no element twice
+    return Y
+
+
+@primitive(
+    np.take_along_axis,
+    types=None,
+    opaque=True,
+    dX=lambda dY, Y, X, indices, *, axis: put_along(dY, indices, axis=axis, shape=X.shape),
+)
+def take_along(X: Array, indices: Array, *, axis: int) -> Array:
+    """Per position of `indices`, the element of X that lies there along the axis."""
+    return np.take_along_axis(X, indices, axis)
+
+
+@primitive(
+    types=None,
+    opaque=True,
+    dV=lambda dY, Y, V, indices, *, axis, shape: take_along(dY, indices, axis=axis),
+)
+def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
+    """Zeros of a shape, with V added where `indices` point along the axis."""
+    Y = np.zeros(shape, V.dtype)
+    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+    grid[axis] = indices
+    np.add.at(Y, tuple(grid), np.broadcast_to(V, indices.shape))
+    return Y
+
+
+def split_key(X: Any, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """A user's index as the parameter `key` and the index arrays, checked against X's shape.
+
+    A boolean index becomes the integer arrays of its true places, so that no place is named twice.
+    """
+    parts = key if isinstance(key, tuple) else (key,)
+    arrays: list[Any] = []
+    spec: list[Any] = []
+    for part in parts:
+        if isinstance(part, (slice, type(None), type(...))):
+            spec.append(slice(*map(_bound, (part.start, part.stop, part.step))) if isinstance(part, slice) else part)
+        elif isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
+            spec.append(int(part))
+        else:
+            for array in _index_arrays(part):
+                spec.append(Slot(len(arrays)))
+                arrays.append(array)
+    if not arrays and not any(p is ... for p in spec):
+        spec.append(...)  # NumPy makes a scalar of x[0] but a 0-d view of x[0, ...]
+    _check_count(X, parts, spec)
+    return tuple(spec), tuple(arrays)
+
+
+def _bound(value: Any) -> int | None:
+    return None if value is None else value.__index__()
+
+
+def _index_arrays(part: Any) -> tuple[Any, ...]:
+    if isinstance(part, Tensor):
+        if isinstance(part._array, Symbol):
+            if part.dtype.kind == "b":
+                part._array._refuse()
+            return (part,)
+        part = part._values()
+    if isinstance(part, Symbol):
+        return (part,)
+    array = np.asarray(part)
+    if array.dtype.kind == "b":
+        return array.nonzero() if array.ndim else (np.flatnonzero(array),)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise IndexError(
+            f"index: tensors used as indices must be long, int or bool, not {array.dtype}; convert with .long()."
+        )
+    return (array.copy(),)  # the user may write to hers before backward
+
+
+def _check_count(X: Any, parts: tuple[Any, ...], spec: list[Any]) -> None:
+    used = sum(1 for p in spec if p is not None and p is not ...)
+    if used > X.ndim:
+        raise IndexError(f"index: too many indices ({used}) for a tensor of shape {tuple(X.shape)}.")
+
+
+def _getitem(input: Any, key: Any) -> Any:
+    """Elements by slices, integers, index arrays, boolean arrays, None and `...`, as in NumPy."""
+    spec, arrays = split_key(input, key)
+    if any(isinstance(p, slice) and p.step is not None and p.step < 0 for p in spec) and isinstance(input, Tensor):
+        raise ValueError("index: a slice's step must be greater than zero, as in PyTorch; use .flip().")
+    if not isinstance(input, Operand):
+        return input[key]
+    return getitem(input, *arrays, key=spec)
+
+
+def _getitem_symbol(input: Symbol, key: Any) -> Any:
+    spec, arrays = split_key(input, key)
+    return getitem(input, *arrays, key=spec)
+
+
+Tensor.__getitem__ = _getitem  # type: ignore[method-assign]
+Symbol.__getitem__ = _getitem_symbol  # type: ignore[attr-defined]
+
+
+@public("take_along_dim")
+def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
+    """Per position of `indices`, the element that lies there along `dim`; shapes broadcast elsewhere."""
+    if _dtype(indices).kind not in "iu":
+        raise DtypeError(f"take_along_dim: indices must be integers, not {_dtype(indices)}; use .long().")
+    if dim is None:
+        input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
+    axis = one_axis(dim, input.ndim, "take_along_dim")
+    if indices.ndim != input.ndim:
+        raise RuntimeError(
+            f"take_along_dim: input {tuple(input.shape)} and indices {tuple(indices.shape)} must have "
+            "the same number of axes."
+        )
+    return take_along(input, indices, axis=axis)
+
+
+def _dtype(x: Any) -> Any:
+    return getattr(x, "dtype", np.dtype(object))
+
+
+@answers(np.take_along_axis)
+def _np_take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
+    return take_along_dim(arr, indices, axis)

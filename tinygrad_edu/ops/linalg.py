@@ -1,0 +1,137 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import equal
+from ..core.errors import ShapeError
+from ..core.primitive import Array, answers, primitive
+from ..core.tensor import Tensor
+from .public import public
+
+
+def _check_inner(A: Array, B: Array) -> None:
+    if A.shape[-1] != B.shape[-2]:
+        raise ShapeError(
+            f"the first has {A.shape[-1]} columns, the second {B.shape[-2]} rows; they must be equal."
+            " (mat1 and mat2 shapes cannot be multiplied)"
+        )
+
+
+@primitive(
+    np.matmul,
+    types=equal,
+    dA=lambda dC, C, A, B: dC @ B.mT,
+    dB=lambda dC, C, A, B: A.mT @ dC,
+)
+def matrix_product(A: Array, B: Array) -> Array:
+    """C = A @ B, (..., n, k) @ (..., k, p) -> (..., n, p)."""
+    _check_inner(A, B)
+    return A @ B
+
+
+@primitive(
+    types=equal,
+    dA=lambda dy, y, A, x: dy[..., None] * x,
+    dx=lambda dy, y, A, x: (A.mT @ dy[..., None])[..., 0],
+)
+def matrix_vector(A: Array, x: Array) -> Array:
+    """y = A @ x, (..., n, k) @ (k,) -> (..., n)."""
+    if A.shape[-1] != x.shape[0]:
+        raise ShapeError(f"the matrix has {A.shape[-1]} columns, the vector {x.shape[0]} elements; they must be equal.")
+    return A @ x
+
+
+@primitive(
+    types=equal,
+    dx=lambda dy, y, x, B: (B @ dy[..., None])[..., 0],
+    dB=lambda dy, y, x, B: x[:, None] * dy[..., None, :],
+)
+def vector_matrix(x: Array, B: Array) -> Array:
+    """y = x @ B, (k,) @ (..., k, p) -> (..., p)."""
+    if x.shape[0] != B.shape[-2]:
+        raise ShapeError(f"the vector has {x.shape[0]} elements, the matrix {B.shape[-2]} rows; they must be equal.")
+    return x @ B
+
+
+@public("dot")
+@primitive(
+    np.dot,
+    types=equal,
+    dx=lambda ds, s, x, y: ds * y,
+    dy=lambda ds, s, x, y: ds * x,
+)
+def dot(x: Array, y: Array) -> Array:
+    """s = sum(x * y), (k,) @ (k,) -> ()."""
+    if x.ndim != 1 or y.ndim != 1 or x.shape != y.shape:
+        raise ShapeError(f"two vectors of one length are expected, got shapes {x.shape} and {y.shape}.")
+    return np.dot(x, y)
+
+
+@primitive(
+    types=equal,
+    dX=lambda dZ, Z, X, W, b=None: dZ @ W,
+    dW=lambda dZ, Z, X, W, b=None: _rows(dZ).mT @ _rows(X),
+    db=lambda dZ, Z, X, W, b: dZ,  # summed over the rows by the engine
+)
+def affine(X: Array, W: Array, b: Array = None) -> Array:
+    """Z = X @ W.T + b, rows as samples: X (..., n_in), W (n_out, n_in), b (n_out,), Z (..., n_out)."""
+    if X.ndim == 0 or W.ndim != 2 or X.shape[-1] != W.shape[1]:
+        raise ShapeError(
+            f"the input's last axis must have the weight's {W.shape[-1]} columns; rows are samples here: "
+            "input (m, n_in), weight (n_out, n_in)."
+        )
+    if b is None:
+        return X @ W.T
+    if b.shape not in ((W.shape[0],), (1,), ()):
+        raise ShapeError(f"the bias must have shape ({W.shape[0]},), one per row of the weight.")
+    return X @ W.T + b
+
+
+def _rows(X: Array) -> Array:
+    """A stack of samples as one matrix, a sample per row."""
+    return X if X.ndim == 2 else np.reshape(X, (-1, X.shape[-1]))
+
+
+@public("matmul")
+def matmul(input: Any, other: Any) -> Any:
+    """The matrix product input @ other, of vectors, matrices and stacks of matrices that broadcast."""
+    ndims = _ndim(input), _ndim(other)
+    if 0 in ndims:
+        raise RuntimeError("matmul: both arguments need at least 1 axis; multiply by a number with *.")
+    if ndims == (1, 1):
+        return dot(input, other)
+    if ndims[1] == 1:
+        return matrix_vector(input, other)
+    return vector_matrix(input, other) if ndims[0] == 1 else matrix_product(input, other)
+
+
+def _ndim(x: Any) -> int:
+    return int(getattr(x, "ndim", 0))
+
+
+Tensor.__matmul__ = lambda self, other: matmul(self, other)  # type: ignore[method-assign]
+Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[method-assign]
+answers(np.matmul)(matmul)
+
+
+@public("mm")
+def mm(input: Any, mat2: Any) -> Any:
+    """The product of two matrices, without broadcasting."""
+    if input.ndim != 2 or mat2.ndim != 2:
+        raise ShapeError(f"mm: two matrices are expected, got shapes {tuple(input.shape)} and {tuple(mat2.shape)}.")
+    return matrix_product(input, mat2)
+
+
+@answers(np.dot)
+def _np_dot(a: Any, b: Any) -> Any:
+    if _ndim(a) == 0 or _ndim(b) == 0:
+        return a * b
+    if _ndim(a) > 2 or _ndim(b) > 2:
+        raise TypeError("np.dot of more than 2 axes is not a stack of products; use np.matmul.")
+    return matmul(a, b)
+
+

@@ -1,0 +1,113 @@
+"""How an operation becomes public: `tinygrad_edu.f`, `Tensor.f`, its in-place form and its operator.
+
+    @public(inplace=True)
+    @primitive(np.tanh, dZ=lambda dA, A, Z: dA * (1 - A**2))
+    def tanh(Z): ...
+
+The public names and signatures are PyTorch's. Where the primitive's own signature differs, a
+function with PyTorch's signature stands beside it and is decorated instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor, apply, method
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PUBLIC: dict[str, Any] = {}  # tinygrad_edu.<name>
+METHODS: dict[str, Any] = {}  # Tensor.<name>: the function with PyTorch's signature
+_ALIASES = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's words for PyTorch's
+
+
+def public(*names: str, inplace: bool = False, function: bool = True) -> Callable[[F], F]:
+    """Make an operation a method of Tensor and, unless function=False, of the package.
+
+    Args:
+        names: the public names; default: the operation's own.
+        inplace: also attach `name_`, which stores the result in the tensor itself.
+    """
+
+    def attach(operation: F) -> F:
+        accepting: Any = operation if isinstance(operation, Primitive) else _numpy_words(operation)
+        bound = _bound(operation) if isinstance(operation, Primitive) else accepting
+        for name in names or (operation.__name__,):
+            if function:
+                PUBLIC[name] = accepting
+            METHODS[name] = operation
+            method(name, bound)
+            if inplace:
+                METHODS[f"{name}_"] = operation
+                method(f"{name}_", _in_place(bound, f"{name}_"))
+        return accepting  # type: ignore[no-any-return]  # same signature, more keywords
+
+    return attach
+
+
+def operator(symbol: str, reflected: bool = True, inplace: bool = True) -> Callable[[Primitive], Primitive]:
+    """Attach a primitive of two inputs as `__symbol__`, `__rsymbol__` and `__isymbol__`."""
+
+    def attach(primitive: Primitive) -> Primitive:
+        def forward(self: Tensor, other: Any) -> Any:
+            return apply(primitive, (self, other), {})
+
+        def backward(self: Tensor, other: Any) -> Any:
+            return apply(primitive, (other, self), {})
+
+        method(f"__{symbol}__", forward)
+        if reflected:
+            method(f"__r{symbol}__", backward)
+        if inplace:
+            method(f"__i{symbol}__", _in_place(forward, f"__i{symbol}__"))
+        return primitive
+
+    return attach
+
+
+def _bound(primitive: Primitive) -> Callable[..., Any]:
+    """The method of a primitive: the tensor is known to be one, so nothing is left to look up."""
+    if len(primitive.inputs) == 1:
+
+        def unary(self: Tensor) -> Any:
+            return apply(primitive, (self,), {})
+
+        return functools.wraps(primitive.forward)(unary)
+
+    def several(self: Tensor, *others: Any, **named: Any) -> Any:
+        return primitive(self, *others, **named)
+
+    return functools.wraps(primitive.forward)(several)
+
+
+def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def in_place(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        from .writes import store
+
+        return store(self, operation(self, *args, **kwargs), name)
+
+    in_place.__name__ = name
+    in_place.__doc__ = f"Store the result of `{name.strip('_')}` in this tensor. Returns the tensor."
+    return in_place
+
+
+def _numpy_words(operation: F) -> F:
+    """Take axis= for dim= and keepdims= for keepdim=, as NumPy users write them."""
+    words = inspect.signature(operation).parameters
+    aliases = {theirs: ours for theirs, ours in _ALIASES.items() if ours in words and theirs not in words}
+    if not aliases:
+        return operation
+
+    @functools.wraps(operation)
+    def accepting(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            for theirs, ours in aliases.items():
+                if theirs in kwargs:
+                    kwargs[ours] = kwargs.pop(theirs)
+        return operation(*args, **kwargs)
+
+    return accepting  # type: ignore[return-value]  # same signature, more keywords

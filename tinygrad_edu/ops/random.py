@@ -1,0 +1,224 @@
+"""Random numbers: PyTorch's own CPU stream, so that one seed gives one initialisation in both.
+
+PyTorch draws from a 32-bit Mersenne Twister, seeded as NumPy's RandomState seeds it. How the raw
+integers become numbers follows ATen (aten/src/ATen/core/DistributionsHelper.h and
+native/cpu/DistributionTemplates.h): floats take 24 bits, doubles 53, normals come in pairs by
+Box and Muller, 16 or more at a time in blocks of 16.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.tensor import Tensor
+from .creation import constructor, finish
+from .dims import sizes
+from .public import public
+
+_BLOCK = 16  # normals per Box-Muller block; fewer numbers than this are drawn one by one
+
+
+class Generator:
+    """A stream of random numbers with a state of its own.
+
+    >>> g = Generator().manual_seed(0)
+    >>> g.initial_seed()
+    0
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self.manual_seed(67280421310721)  # PyTorch's default seed
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream anew. Returns the generator."""
+        seed = int(seed)
+        self._seed = seed
+        state = np.random.RandomState(seed & 0xFFFFFFFF)  # the Twister takes the low 32 bits
+        self._bits = np.random.MT19937()
+        self._bits.state = state.get_state(legacy=False)
+        self._spare: float | None = None  # the second normal of the last pair
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed the stream was started with."""
+        return self._seed
+
+    def seed(self) -> int:
+        """Start from an unpredictable seed, and return it."""
+        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+        self.manual_seed(seed)
+        return seed
+
+    def get_state(self) -> dict[str, Any]:
+        """All that is needed to go on from here, for `set_state`."""
+        return {"seed": self._seed, "bits": self._bits.state, "spare": self._spare}
+
+    def set_state(self, state: dict[str, Any]) -> Generator:
+        """Go on from where `get_state` was called. Returns the generator."""
+        self._seed, self._spare = state["seed"], state["spare"]
+        self._bits.state = state["bits"]
+        return self
+
+    # --- raw draws
+
+    def words(self, count: int) -> np.ndarray[Any, Any]:
+        """The next `count` 32-bit integers, as uint64."""
+        return np.asarray(self._bits.random_raw(count), np.uint64)
+
+    def long_words(self, count: int) -> np.ndarray[Any, Any]:
+        """The next `count` 64-bit integers; each takes two words, the high one first."""
+        pairs = self.words(2 * count).reshape(count, 2)
+        return (pairs[:, 0] << np.uint64(32)) | pairs[:, 1]
+
+    def uniform(self, count: int, dtype: Any) -> np.ndarray[Any, Any]:
+        """`count` numbers in [0, 1): 24 random bits in float32, 53 in float64."""
+        if dtype == np.float32:
+            return (self.words(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
+        return (self.long_words(count) & np.uint64((1 << 53) - 1)).astype(np.float64) * 2.0**-53
+
+    def normal(self, count: int, dtype: Any) -> np.ndarray[Any, Any]:
+        """`count` standard normals."""
+        if count < _BLOCK:
+            return np.array([self._one_normal() for _ in range(count)], dtype)
+        draws = self.uniform(count, dtype)
+        whole = count - count % _BLOCK
+        _box_muller(draws[:whole].reshape(-1, _BLOCK))
+        if whole < count:  # the last block is drawn afresh, over the end of the one before
+            draws[-_BLOCK:] = self.uniform(_BLOCK, dtype)
+            _box_muller(draws[-_BLOCK:].reshape(1, _BLOCK))
+        return draws
+
+    def _one_normal(self) -> float:
+        if self._spare is not None:
+            value, self._spare = self._spare, None
+            return value
+        u1, u2 = self.uniform(2, np.float64)
+        radius, angle = math.sqrt(-2.0 * math.log1p(-u2)), 2.0 * math.pi * u1
+        self._spare = radius * math.sin(angle)
+        return radius * math.cos(angle)
+
+
+def _box_muller(blocks: np.ndarray[Any, Any]) -> None:
+    """Turn uniforms into normals, in place: the first half of a block gives radii, the second angles."""
+    half = _BLOCK // 2
+    radius = np.sqrt(-2 * np.log(1 - blocks[:, :half]))
+    angle = blocks.dtype.type(2 * math.pi) * blocks[:, half:]
+    blocks[:, :half] = radius * np.cos(angle)
+    blocks[:, half:] = radius * np.sin(angle)
+
+
+default_generator = Generator()
+
+
+@constructor
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator. The numbers that follow are PyTorch's for the same seed."""
+    return default_generator.manual_seed(seed)
+
+
+@constructor
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+@constructor
+def seed() -> int:
+    """Seed the default generator unpredictably, and return the seed."""
+    return default_generator.seed()
+
+
+@constructor
+def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Uniform on [0, 1)."""
+    return _draw("uniform", size, "rand", generator, dtype, device, requires_grad)
+
+
+@constructor
+def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal."""
+    return _draw("normal", size, "randn", generator, dtype, device, requires_grad)
+
+
+def _draw(kind: str, size: Any, name: str, generator: Generator | None, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    shape = sizes(size, name)
+    dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if dtype.kind != "f":
+        raise RuntimeError(f"{name}: the numbers are floating, so dtype can't be {dtype}.")
+    values = getattr(generator or default_generator, kind)(math.prod(shape), dtype)
+    return finish(values.reshape(shape), requires_grad, device=device)
+
+
+@constructor
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """Integers from low (default 0) up to and without high: randint(high, size) or randint(low, high, size)."""
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or high is None:
+        raise TypeError("randint: a size is needed: randint(high, size) or randint(low, high, size).")
+    if high <= low:
+        raise RuntimeError(f"randint: random_ expects 'from' to be less than 'to', but got {low} >= {high}.")
+    shape = sizes((size,), "randint")
+    return finish(_integers(low, high, math.prod(shape), generator).reshape(shape).astype(as_dtype(dtype or np.int64)), device=device)
+
+
+def _integers(low: int, high: int, count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
+    generator = generator or default_generator
+    span = high - low
+    words = generator.long_words(count) if span >= 1 << 32 else generator.words(count)
+    return (words % np.uint64(span)).astype(np.int64) + low
+
+
+@constructor
+def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """The integers 0 to n - 1 in random order: Fisher and Yates, one word per exchange."""
+    if n < 0:
+        raise RuntimeError(f"randperm: n must be non-negative, got {n}.")
+    order = list(range(n))
+    words = (generator or default_generator).words(max(n - 1, 0)).tolist()
+    for i, word in enumerate(words):
+        j = i + word % (n - i)
+        order[i], order[j] = order[j], order[i]
+    return finish(np.array(order, as_dtype(dtype or np.int64)), device=device)
+
+
+@constructor
+def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`rand` of the shape and dtype of `input`."""
+    return rand(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+
+@constructor
+def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """`randn` of the shape and dtype of `input`."""
+    return randn(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+
+
+@constructor
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
+    """`randint` of the shape and dtype of `input`."""
+    if high is None:
+        low, high = 0, low
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+
+
+@public("uniform_", function=False)
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with numbers uniform on [a, b)."""
+    from .writes import copy_
+
+    values = (generator or default_generator).uniform(self.numel(), self.dtype)
+    return copy_(self, finish((values * (b - a) + a).astype(self.dtype).reshape(self.shape)))  # type: ignore[no-any-return]
+
+
+@public("normal_", function=False)
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with normals of a mean and a standard deviation."""
+    from .writes import copy_
+
+    values = (generator or default_generator).normal(self.numel(), self.dtype)
+    return copy_(self, finish((values * std + mean).astype(self.dtype).reshape(self.shape)))  # type: ignore[no-any-return]

@@ -1,0 +1,352 @@
+"""Reductions: sums, means, extremes and spreads over some axes.
+
+The primitives take `axis` as a sorted tuple of axes counted from the front, and `keepdims`.
+Their rules put the reduced axes back with length 1 (`_kept`) and let broadcasting do the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.dtypes import arithmetic, as_dtype, floating_only
+from ..core.primitive import Array, answers, primitive
+from .dims import axes, one_axis
+from .indexing import take_along
+from .public import public
+from .shape import astype
+
+Axes = tuple[int, ...]
+
+
+def _kept(dY: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
+    """A reduced array with the reduced axes of X back, as axes of length 1."""
+    return dY if keepdims else np.reshape(dY, tuple(1 if i in axis else n for i, n in enumerate(X.shape)))
+
+
+def _count(X: Array, axis: Axes) -> int:
+    """How many elements of X go into one of the result."""
+    return math.prod(X.shape[i] for i in axis)
+
+
+@primitive(
+    np.sum,
+    types=None,
+    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(_kept(dY, X, axis, keepdims), X.shape),
+)
+def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """The sum over some axes; of integers and booleans an int64."""
+    return np.add.reduce(X, axis=axis, keepdims=keepdims, dtype=None if X.dtype.kind == "f" else np.int64)
+
+
+@primitive(
+    np.mean,
+    types=floating_only,
+    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(
+        _kept(dY, X, axis, keepdims) / _count(X, axis), X.shape
+    ),
+)
+def mean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """The mean over some axes."""
+    return np.add.reduce(X, axis=axis, keepdims=keepdims) / _count(X, axis)
+
+
+def _share(dY: Array, Y: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
+    """The cotangent of an extreme: in equal parts to all elements that attain it."""
+    hit = X == _kept(Y, X, axis, keepdims)
+    return _kept(dY, X, axis, keepdims) * hit / np.sum(hit, axis=axis, keepdims=True, dtype=dY.dtype)
+
+
+@primitive(np.amax, types=arithmetic, dX=lambda dY, Y, X, *, axis, keepdims: _share(dY, Y, X, axis, keepdims))
+def max_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """The largest element over some axes; ties share the gradient equally."""
+    return np.amax(X, axis=axis, keepdims=keepdims)
+
+
+@primitive(np.amin, types=arithmetic, dX=lambda dY, Y, X, *, axis, keepdims: _share(dY, Y, X, axis, keepdims))
+def min_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """The smallest element over some axes; ties share the gradient equally."""
+    return np.amin(X, axis=axis, keepdims=keepdims)
+
+
+def _centred(X: Array, axis: Axes) -> Array:
+    return X - np.mean(X, axis=axis, keepdims=True)
+
+
+def _variance_rule(dV: Array, V: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
+    scale = 2 / max(_count(X, axis) - ddof, 0) if _count(X, axis) > ddof else math.inf
+    return _kept(dV, X, axis, keepdims) * (scale * _centred(X, axis))
+
+
+@primitive(np.var, types=floating_only, dX=_variance_rule)
+def var_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
+    """Mean squared distance from the mean, the count lessened by ddof."""
+    n = _count(X, axis)
+    squares = np.sum(np.square(_centred(X, axis)), axis=axis, keepdims=keepdims)
+    return squares * (1 / (n - ddof) if n > ddof else math.nan)
+
+
+def _deviation_rule(dS: Array, S: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
+    # d sqrt(V) = dV / (2 sqrt(V)); at S = 0, where that is infinite, PyTorch gives 0.
+    dV = np.where(S == 0, 0, dS / (2 * S))
+    return _variance_rule(dV, S, X, axis=axis, keepdims=keepdims, ddof=ddof)
+
+
+@primitive(np.std, types=floating_only, dX=_deviation_rule)
+def std_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
+    """Square root of the variance; where it is 0 the gradient is taken as 0."""
+    return np.sqrt(var_over(X, axis=axis, keepdims=keepdims, ddof=ddof))
+
+
+@primitive(
+    types=floating_only,
+    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims)
+    * np.exp(X - _kept(Y, X, axis, keepdims)),
+)
+def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """log(sum(exp(X))), shifted by the largest element so that no exponent exceeds 0."""
+    top = np.amax(X, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)  # -inf - -inf would be NaN
+    Y = np.log(np.sum(np.exp(X - top), axis=axis, keepdims=True)) + top
+    return Y if keepdims else np.reshape(Y, tuple(n for i, n in enumerate(X.shape) if i not in axis))
+
+
+# --- the public functions
+
+
+@public("sum")
+def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum over all axes, or over `dim`."""
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype))
+    return sum_over(input, axis=axes(dim, input.ndim, "sum"), keepdims=keepdim)
+
+
+@public("mean")
+def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean over all axes, or over `dim`."""
+    if dtype is not None:
+        input = input.astype(as_dtype(dtype))
+    return mean_over(input, axis=axes(dim, input.ndim, "mean"), keepdims=keepdim)
+
+
+@public("amax")
+def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """The largest element over all axes, or over `dim`; ties share the gradient."""
+    return max_over(input, axis=_nonempty(input, dim, "amax"), keepdims=keepdim)
+
+
+@public("amin")
+def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """The smallest element over all axes, or over `dim`; ties share the gradient."""
+    return min_over(input, axis=_nonempty(input, dim, "amin"), keepdims=keepdim)
+
+
+class ValuesAndIndices(NamedTuple):
+    """What max, min, sort and the like return along one axis."""
+
+    values: Any
+    indices: Any
+
+
+@public("max")
+def max_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; along `dim`: (values, indices); with a tensor as `dim`: the larger of both.
+
+    Over all elements ties share the gradient; along a dim it goes to the element at the index.
+    """
+    return _extreme(input, dim, keepdim, "max")
+
+
+@public("min")
+def min_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; along `dim`: (values, indices); with a tensor as `dim`: the smaller of both.
+
+    Over all elements ties share the gradient; along a dim it goes to the element at the index.
+    """
+    return _extreme(input, dim, keepdim, "min")
+
+
+def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
+    from .elementwise import maximum, minimum
+
+    if hasattr(dim, "shape"):
+        return (maximum if name == "max" else minimum)(input, dim)
+    reduce = max_over if name == "max" else min_over
+    if dim is None:
+        return reduce(input, axis=_nonempty(input, (), name), keepdims=False)
+    if input.ndim == 0:
+        return ValuesAndIndices(input + 0, astype(input * 0, dtype=as_dtype(int)))
+    (axis,) = _nonempty(input, dim, name)
+    index = (argmax_along if name == "max" else argmin_along)(input, axis=axis)
+    values = take_along(input, index, axis=axis)
+    if not keepdim:
+        values, index = values.squeeze(axis), index.squeeze(axis)
+    return ValuesAndIndices(values, index)
+
+
+def _nonempty(input: Any, dim: Any, name: str) -> Axes:
+    found = axes(dim, input.ndim, name)
+    if any(input.shape[i] == 0 for i in found):
+        raise IndexError(f"{name}: an axis of length 0 has no {name}, shape {tuple(input.shape)}, dim {dim}.")
+    return found
+
+
+@primitive(types=None)
+def argmax_along(X: Array, *, axis: int) -> Array:
+    """Where the first largest element lies along an axis, kept with length 1."""
+    return np.argmax(X, axis=axis, keepdims=True)
+
+
+@primitive(types=None)
+def argmin_along(X: Array, *, axis: int) -> Array:
+    """Where the first smallest element lies along an axis, kept with length 1."""
+    return np.argmin(X, axis=axis, keepdims=True)
+
+
+@public("argmax")
+def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The index of the largest element, of the flattened tensor or along `dim`. No gradient."""
+    return _argument(argmax_along, input, dim, keepdim, "argmax")
+
+
+@public("argmin")
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The index of the smallest element, of the flattened tensor or along `dim`. No gradient."""
+    return _argument(argmin_along, input, dim, keepdim, "argmin")
+
+
+def _argument(along: Any, input: Any, dim: int | None, keepdim: bool, name: str) -> Any:
+    flat = input.reshape(-1) if dim is None or input.ndim == 0 else input
+    axis = 0 if flat is not input or dim is None else one_axis(dim, input.ndim, name)
+    _nonempty(flat, axis, name)
+    index = along(flat, axis=axis)
+    if dim is None:
+        return index.reshape((1,) * input.ndim if keepdim else ())
+    return index.reshape(()) if input.ndim == 0 else index if keepdim else index.squeeze(axis)
+
+
+@public("var")
+def var(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> Any:
+    """The variance over all axes or `dim`; the count is lessened by `correction` (default 1)."""
+    dim, ddof = _spread(dim, unbiased, correction)
+    return var_over(input, axis=axes(dim, input.ndim, "var"), keepdims=keepdim, ddof=ddof)
+
+
+@public("std")
+def std(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> Any:
+    """The standard deviation over all axes or `dim`; the count is lessened by `correction` (1)."""
+    dim, ddof = _spread(dim, unbiased, correction)
+    return std_over(input, axis=axes(dim, input.ndim, "std"), keepdims=keepdim, ddof=ddof)
+
+
+def _spread(dim: Any, unbiased: bool, correction: float | None) -> tuple[Any, float]:
+    if isinstance(dim, bool):  # var(unbiased), PyTorch's oldest signature
+        dim, unbiased = None, dim
+    return dim, correction if correction is not None else int(unbiased)
+
+
+@public("logsumexp")
+def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
+    """log(sum(exp(input))) over `dim`, without overflow."""
+    return logsumexp_over(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim)
+
+
+@primitive(np.any, types=None)
+def any_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """Whether some element is nonzero."""
+    return np.any(X, axis=axis, keepdims=keepdims)
+
+
+@primitive(np.all, types=None)
+def all_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """Whether every element is nonzero."""
+    return np.all(X, axis=axis, keepdims=keepdims)
+
+
+@public("any")
+def any_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether some element is nonzero, over all axes or `dim`."""
+    return any_over(input, axis=axes(dim, input.ndim, "any"), keepdims=keepdim)
+
+
+@public("all")
+def all_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether every element is nonzero, over all axes or `dim`."""
+    return all_over(input, axis=axes(dim, input.ndim, "all"), keepdims=keepdim)
+
+
+# --- NumPy's side: axis=None means all, ddof is 0
+
+
+@answers(np.sum)
+def _np_sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return sum(a, _np_axis(a, axis), keepdims, dtype=dtype)
+
+
+@answers((np.add, "reduce"))
+def _np_add_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return _np_sum(a, axis, dtype, out, keepdims)
+
+
+@answers(np.mean)
+def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return mean(a, _np_axis(a, axis), keepdims, dtype=dtype)
+
+
+@answers(np.amax, np.max)
+def _np_max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return max_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+
+
+@answers(np.amin, np.min)
+def _np_min(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return min_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+
+
+
+
+@answers(np.var)
+def _np_var(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False
+) -> Any:
+    return var_over(a, axis=_np_axis(a, axis), keepdims=keepdims, ddof=ddof)
+
+
+@answers(np.std)
+def _np_std(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False
+) -> Any:
+    return std_over(a, axis=_np_axis(a, axis), keepdims=keepdims, ddof=ddof)
+
+
+@answers(np.any)
+def _np_any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return any_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+
+
+@answers(np.all)
+def _np_all(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return all_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+
+
+@answers(np.argmax)
+def _np_argmax(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    return argmax(a, axis, keepdims)
+
+
+@answers(np.argmin)
+def _np_argmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Any:
+    return argmin(a, axis, keepdims)
+
+
+def _np_axis(a: Any, axis: Any) -> Axes:
+    return () if axis == () else axes(axis, a.ndim, "axis")
+
+

@@ -1,0 +1,419 @@
+"""Shape operations: the same numbers, otherwise arranged. Their rules arrange the cotangent back.
+
+Most give a view: the result shares memory with its input, as in NumPy and PyTorch.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import arithmetic, as_dtype
+from ..core.errors import ShapeError
+from ..core.primitive import Array, Operand, answers, primitive
+from ..core.tensor import Tensor
+from .dims import axes, fill_in, one_axis, sizes
+from .public import public
+
+
+@primitive(
+    np.reshape,
+    types=None,
+    view=True,
+    dX=lambda dY, Y, X, *, shape: np.reshape(dY, X.shape),
+)
+def reshape_to(X: Array, *, shape: tuple[int, ...]) -> Array:
+    """The elements of X, in order, in another shape."""
+    return np.reshape(X, shape)
+
+
+def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(order)), key=order.__getitem__))
+
+
+@primitive(
+    np.transpose,
+    types=None,
+    view=True,
+    dX=lambda dY, Y, X, *, axes: np.transpose(dY, _inverse(axes)),
+)
+def permute_axes(X: Array, *, axes: tuple[int, ...]) -> Array:
+    """Axis i of the result is axis `axes[i]` of X."""
+    return np.transpose(X, axes)
+
+
+@primitive(
+    np.broadcast_to,
+    types=None,
+    view=True,
+    dX=lambda dY, Y, X, *, shape: dY,  # the engine sums over what was stretched
+)
+def broadcast_to(X: Array, *, shape: tuple[int, ...]) -> Array:
+    """X repeated along new axes and axes of length 1, without a copy."""
+    return np.broadcast_to(X, shape)
+
+
+def _part(dY: Array, parts: tuple[Array, ...], k: int, axis: int) -> Array:
+    """The slice of a joined cotangent that belongs to part k."""
+    start = sum(X.shape[axis] for X in parts[:k])
+    return dY[(slice(None),) * axis + (slice(start, start + parts[k].shape[axis]),)]
+
+
+@primitive(types=arithmetic, dX=lambda dY, Y, *X, k, axis: _part(dY, X, k, axis))
+def join(*X: Array, axis: int) -> Array:
+    """The X laid end to end along an axis."""
+    return np.concatenate(X, axis)
+
+
+@primitive(types=arithmetic, dX=lambda dY, Y, *X, k, axis: dY[(slice(None),) * axis + (k,)])
+def pile(*X: Array, axis: int) -> Array:
+    """The X, all of one shape, along a new axis."""
+    return np.stack(X, axis)
+
+
+@public("clone")
+@primitive(np.copy, types=None, dX=lambda dY, Y, X: dY)
+def clone(X: Array) -> Array:
+    """A copy that the gradient flows through."""
+    return np.copy(X)
+
+
+@primitive(types=None, dX=lambda dY, Y, X, *, dtype: dY)  # the engine casts the cotangent back
+def astype(X: Array, *, dtype: np.dtype[Any]) -> Array:
+    """X in another dtype."""
+    return X.astype(dtype)
+
+
+# --- the public functions
+
+
+@public("reshape")
+def reshape(input: Any, *shape: Any) -> Any:
+    """The same elements in another shape; one length may be -1. A view where memory allows."""
+    return reshape_to(input, shape=fill_in(shape, input.shape, "reshape"))
+
+
+@public("view", function=False)
+def view(input: Any, *shape: Any) -> Any:
+    """`reshape` that never copies: a RuntimeError where the memory does not allow a view."""
+    result = reshape_to(input, shape=fill_in(shape, input.shape, "view"))
+    if result._view is None and input._array.size and isinstance(input._array, np.ndarray):
+        raise RuntimeError(
+            f"view: the memory of shape {tuple(input.shape)} is not laid out for {tuple(result.shape)}; "
+            "use .reshape(...), which copies, or .contiguous().view(...)."
+        )
+    return result
+
+
+@public("flatten")
+def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Axes start_dim to end_dim, inclusive, made one."""
+    first = one_axis(start_dim, input.ndim, "flatten")
+    last = one_axis(end_dim, input.ndim, "flatten")
+    if first > last:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}.")
+    shape = tuple(input.shape)
+    middle = math.prod(shape[first : last + 1])
+    return reshape_to(input, shape=(*shape[:first], middle, *shape[last + 1 :]))
+
+
+@public("permute")
+def permute(input: Any, *dims: Any) -> Any:
+    """The axes in another order: axis i of the result is axis dims[i]."""
+    order = dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
+    found = tuple(one_axis(d, input.ndim, "permute") for d in order)
+    if sorted(found) != list(range(input.ndim)):
+        raise RuntimeError(f"permute: dims {tuple(order)} must name each of the {input.ndim} axes once.")
+    return permute_axes(input, axes=found)
+
+
+@public("transpose", "swapaxes")
+def transpose(input: Any, dim0: int, dim1: int) -> Any:
+    """Two axes swapped."""
+    order = list(range(input.ndim))
+    a, b = one_axis(dim0, input.ndim, "transpose"), one_axis(dim1, input.ndim, "transpose")
+    if order:
+        order[a], order[b] = order[b], order[a]
+    return permute_axes(input, axes=tuple(order))
+
+
+@public("t")
+def t(input: Any) -> Any:
+    """The transpose of a matrix; vectors and scalars as they are."""
+    if input.ndim > 2:
+        raise RuntimeError(f"t: expects at most 2 axes, got shape {tuple(input.shape)}; use .mT.")
+    return permute_axes(input, axes=tuple(reversed(range(input.ndim))))
+
+
+def _matrix_transpose(input: Any) -> Any:
+    """The last two axes swapped."""
+    n = input.ndim
+    if n < 2:
+        raise ShapeError(f"mT: needs at least 2 axes, got shape {tuple(input.shape)}.")
+    return permute_axes(input, axes=(*range(n - 2), n - 1, n - 2))
+
+
+def _reverse_axes(input: Any) -> Any:
+    """All axes in reverse order: the transpose of a matrix."""
+    return permute_axes(input, axes=tuple(reversed(range(input.ndim))))
+
+
+Operand.T = property(_reverse_axes)  # type: ignore[attr-defined]  # Tensor and Symbol alike
+Operand.mT = property(_matrix_transpose)  # type: ignore[attr-defined]
+
+
+@public("squeeze")
+def squeeze(input: Any, dim: Any = None) -> Any:
+    """Axes of length 1 removed: all of them, or those in `dim`."""
+    chosen = axes(dim, input.ndim, "squeeze") if dim != () else ()
+    shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in chosen)
+    return reshape_to(input, shape=shape)
+
+
+@public("unsqueeze")
+def unsqueeze(input: Any, dim: int) -> Any:
+    """A new axis of length 1 at position `dim`."""
+    axis = one_axis(dim, input.ndim + 1, "unsqueeze")
+    shape = tuple(input.shape)
+    return reshape_to(input, shape=(*shape[:axis], 1, *shape[axis:]))
+
+
+@public("expand", function=False)
+def expand(input: Any, *size: Any) -> Any:
+    """Axes of length 1 stretched without a copy; -1 keeps a length, new axes go in front."""
+    wanted = list(size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size)
+    have = tuple(input.shape)
+    offset = len(wanted) - len(have)
+    for i, n in enumerate(wanted):
+        if n == -1 and i >= offset >= 0:
+            wanted[i] = have[i - offset]
+    target = sizes(wanted, "expand")
+    if offset < 0 or any(h not in (1, n) for h, n in zip(have, target[offset:], strict=True)):
+        raise ShapeError(
+            f"expand: shape {have} can't be stretched to {target}: only axes of length 1 stretch."
+        )
+    return broadcast_to(input, shape=target)
+
+
+@public("expand_as", function=False)
+def expand_as(input: Any, other: Any) -> Any:
+    """Stretched to the shape of `other`."""
+    return expand(input, *other.shape)
+
+
+@public("cat", "concat", "concatenate")
+def cat(tensors: Any, dim: int = 0) -> Any:
+    """Tensors laid end to end along an axis; their other axes must agree."""
+    parts = _several(tensors, "cat")
+    parts = [x for x in parts if tuple(x.shape) != (0,)] or parts[:1]  # PyTorch skips empty vectors
+    axis = one_axis(dim, parts[0].ndim, "cat")
+    for x in parts:
+        if x.ndim != parts[0].ndim or any(
+            i != axis and n != m for i, (n, m) in enumerate(zip(x.shape, parts[0].shape, strict=False))
+        ):
+            raise ShapeError(
+                f"cat: shapes {', '.join(str(tuple(p.shape)) for p in parts)} must agree but for axis {axis}."
+            )
+    if parts[0].ndim == 0:
+        raise RuntimeError("cat: zero-dimensional tensors cannot be concatenated; use stack.")
+    return join(*parts, axis=axis)
+
+
+@public("stack")
+def stack(tensors: Any, dim: int = 0) -> Any:
+    """Tensors of one shape along a new axis."""
+    parts = _several(tensors, "stack")
+    if any(x.shape != parts[0].shape for x in parts):
+        shapes = ", ".join(str(tuple(p.shape)) for p in parts)
+        raise ShapeError(f"stack: expects each tensor to be equal size, got shapes {shapes}.")
+    return pile(*parts, axis=one_axis(dim, parts[0].ndim + 1, "stack"))
+
+
+def _several(tensors: Any, operation: str) -> list[Any]:
+    parts = list(tensors)
+    if not parts:
+        raise RuntimeError(f"{operation}: expected a non-empty list of tensors.")
+    return parts
+
+
+@public("contiguous", function=False)
+def contiguous(input: Tensor) -> Tensor:
+    """This tensor if its memory is in the order of its indices, else a copy that is."""
+    if isinstance(input._array, np.ndarray) and not input.is_contiguous():
+        return clone(input)  # type: ignore[no-any-return]
+    return input
+
+
+def _cast(input: Any, dtype: Any) -> Any:
+    """The tensor in another dtype; itself where it is in that dtype already."""
+    dtype = as_dtype(dtype)
+    return input if input.dtype == dtype else astype(input, dtype=dtype)
+
+
+Operand.astype = _cast  # type: ignore[attr-defined]
+
+
+@public("to", function=False)
+def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """In another dtype, or another tensor's; `"cpu"` is accepted, any other device is refused."""
+    copy = kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)
+    targets = [*args, *kwargs.values()]
+    result = input
+    for target in targets:
+        if target is None or isinstance(target, bool) or str(target) == "cpu":
+            continue
+        if isinstance(target, str) and target.split(":")[0] in ("cuda", "mps", "xpu", "meta"):
+            raise RuntimeError(f"to: there is no device {target!r}; tensors live in main memory ('cpu').")
+        result = _cast(result, target.dtype if isinstance(target, Tensor) else target)
+    return clone(result) if copy and result is input else result
+
+
+def _caster(name: str, dtype: Any) -> None:
+    def cast(input: Tensor) -> Tensor:
+        return _cast(input, dtype)  # type: ignore[no-any-return]
+
+    cast.__name__ = name
+    cast.__doc__ = f"The tensor in {as_dtype(dtype)}."
+    public(name, function=False)(cast)
+
+
+for _name, _dtype in {
+    "float": np.float32,
+    "double": np.float64,
+    "long": np.int64,
+    "int": np.int32,
+    "short": np.int16,
+    "bool": np.bool_,
+}.items():
+    _caster(_name, _dtype)
+
+
+@public("half", function=False)
+def half(input: Tensor) -> Tensor:
+    """Refused: NumPy has no fast float16 arithmetic."""
+    return to(input, np.float16)
+
+
+@public("type_as", function=False)
+def type_as(input: Tensor, other: Tensor) -> Tensor:
+    """In the dtype of `other`."""
+    return _cast(input, other.dtype)  # type: ignore[no-any-return]
+
+
+# --- NumPy's side
+
+
+@answers(np.reshape)
+def _np_reshape(a: Any, shape: Any, order: str = "C") -> Any:
+    if order != "C":
+        raise TypeError("np.reshape: order 'C' only, on tensors.")
+    return reshape(a, *(shape if isinstance(shape, (tuple, list)) else (shape,)))
+
+
+@answers(np.transpose)
+def _np_transpose(a: Any, axes: Any = None) -> Any:
+    return permute(a, *(reversed(range(a.ndim)) if axes is None else axes))
+
+
+answers(np.matrix_transpose)(_matrix_transpose)
+
+
+@answers(np.swapaxes)
+def _np_swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    return transpose(a, axis1, axis2)
+
+
+@answers(np.broadcast_to)
+def _np_broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
+    shape = sizes(shape if isinstance(shape, (tuple, list)) else (shape,), "broadcast_to")
+    return broadcast_to(array, shape=shape)
+
+
+@answers(np.squeeze)
+def _np_squeeze(a: Any, axis: Any = None) -> Any:
+    return squeeze(a, axis)
+
+
+@answers(np.expand_dims)
+def _np_expand_dims(a: Any, axis: Any) -> Any:
+    n = a.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
+    for at in axes(axis, n, "expand_dims"):
+        a = unsqueeze(a, at)
+    return a
+
+
+@answers(np.ravel)
+def _np_ravel(a: Any, order: str = "C") -> Any:
+    return reshape(a, -1)
+
+
+@answers(np.concatenate)
+def _np_concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    arrays = list(arrays)
+    if axis is None:
+        return join(*(np.ravel(a) for a in arrays), axis=0)
+    return join(*arrays, axis=one_axis(axis, arrays[0].ndim, "concatenate"))
+
+
+@answers(np.stack)
+def _np_stack(arrays: Any, axis: int = 0) -> Any:
+    arrays = list(arrays)
+    return pile(*arrays, axis=one_axis(axis, arrays[0].ndim + 1, "stack"))
+
+
+@answers(np.copy)
+def _np_copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    return clone(a)
+
+
+answers(np.positive)(clone)
+
+
+@answers(np.shape)
+def _np_shape(a: Any) -> Any:
+    return tuple(a.shape)
+
+
+@answers(np.ndim)
+def _np_ndim(a: Any) -> int:
+    return int(a.ndim)
+
+
+@answers(np.size)
+def _np_size(a: Any, axis: int | None = None) -> int:
+    return math.prod(a.shape) if axis is None else int(a.shape[axis])
+
+
+# --- arrays of one value, in the domain of another
+
+
+@primitive(types=None)
+def filled(*, shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> Array:
+    """An array of one number."""
+    return np.full(shape, value, dtype)
+
+
+def fill_like(X: Any, value: float, dtype: Any = None) -> Any:
+    """An array of one number, of the shape and in the domain of X."""
+    params = {"shape": tuple(X.shape), "dtype": as_dtype(dtype or X.dtype), "value": value}
+    return X.apply(filled, (), params)
+
+
+@answers(np.zeros_like)
+def _np_zeros_like(a: Any, dtype: Any = None) -> Any:
+    return fill_like(a, 0, dtype)
+
+
+@answers(np.ones_like)
+def _np_ones_like(a: Any, dtype: Any = None) -> Any:
+    return fill_like(a, 1, dtype)
+
+
+@answers(np.full_like)
+def _np_full_like(a: Any, fill_value: float, dtype: Any = None) -> Any:
+    return fill_like(a, fill_value, dtype)
+
+

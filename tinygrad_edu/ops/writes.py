@@ -1,0 +1,273 @@
+"""Writing into tensors: in-place operations, `x[i] = v`, through views too, with their gradients.
+
+A write changes memory and then gives the tensor a new record, as if the operation had made a new
+value; a write through a view also gives its base one, in which the written part is exchanged
+(`assign`). What PyTorch refuses is refused before anything has been changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DtypeError, ShapeError, describe, name_of
+from ..core.mode import mode
+from ..core.primitive import Array, Primitive, primitive
+from ..core.record import Record, user_site
+from ..core.tensor import Tensor, as_operand, follow, record_of, refresh, storage_of
+from ..core.write import write
+from .indexing import Slot, getitem, split_key
+from .public import public
+from .shape import astype
+
+Steps = tuple[tuple[Primitive, dict[str, Any]], ...]
+
+
+@primitive(
+    types=None,
+    opaque=True,
+    dX=lambda dY, Y, X, V, *indices, steps, key: assign(dY, 0.0, *indices, steps=steps, key=key),
+    dV=lambda dY, Y, X, V, *indices, steps, key: getitem(follow(dY, steps), *indices, key=key),
+)
+def assign(X: Array, V: Array, *indices: Array, steps: Steps, key: tuple[Any, ...]) -> Array:
+    """X with V in the place that `steps` (a view) and then `key` (an index) lead to."""
+    Y = np.array(X)
+    _put(follow(Y, steps), indices, key, V)
+    return Y
+
+
+def _put(region: Array, indices: tuple[Array, ...], key: tuple[Any, ...], V: Array) -> None:
+    region[tuple(indices[k.number] if isinstance(k, Slot) else k for k in key)] = V
+
+
+def store(target: Tensor, result: Tensor, name: str) -> Tensor:
+    """The in-place form of an operation: put its result into the target's memory and graph.
+
+    Raises:
+        RuntimeError: the target is a leaf that requires a gradient, or a view of one.
+        ShapeError: the result is larger than the target.
+        DtypeError: the result's kind of number does not fit into the target's dtype.
+    """
+    if result is target:
+        return target
+    _check_writable(target, result, name)
+    if result.shape != target.shape:
+        raise ShapeError(
+            f"{name}: output with shape {tuple(target.shape)} doesn't match the broadcast shape "
+            f"{tuple(result.shape)}; the tensor written to can't grow.{describe((target,))}"
+        )
+    if result.dtype != target.dtype:
+        if "biuf".index(_kind(result)) > "biuf".index(_kind(target)):
+            raise DtypeError(
+                f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}."
+                f"{describe((target,))}"
+            )
+        result = astype(result, dtype=target.dtype)
+    record = result._record if result.requires_grad else None
+    if record is not None and record.primitive is not None:
+        _spare(record, target)
+    write(target, np.positive if target.dtype.kind != "b" else np.logical_or, *_source(result, target), by=name)
+    if record is not None:
+        if record.primitive is None:  # a leaf's own value, stored: a new record must stand between
+            record = _assigned(target, record)
+        if record.array is not None and record.holds:
+            record.array = target._array
+            kept = storage_of(target)
+            kept.saved = True
+            record.holds = [
+                (kept, kept.version, lock) if holder is record.storage else (holder, version, lock)
+                for holder, version, lock in record.holds
+            ]
+        record.storage = storage_of(target)
+        _rerecord(target, record)
+    elif target.requires_grad:
+        _rerecord(target, None)
+    return target
+
+
+def _kind(x: Tensor) -> str:
+    kind = x.dtype.kind
+    return "i" if kind == "u" else kind
+
+
+def _source(result: Tensor, target: Tensor) -> tuple[Any, ...]:
+    return (result._array,) if target.dtype.kind != "b" else (result._array, result._array)
+
+
+def _assigned(target: Tensor, value: Record) -> Record:
+    whole = Record(
+        assign, (_constant(target), value), {"steps": (), "key": (...,)}, None, target._array.shape, target.dtype, True
+    )
+    whole.site = user_site()
+    return whole
+
+
+def _constant(target: Tensor) -> Record:
+    """A stand-in for a value of which nothing but the shape is left."""
+    array = target._array
+    return Record(None, (), {}, None, array.shape, target.dtype, False)
+
+
+def _spare(record: Record, target: Tensor) -> None:
+    """If the result's rules read the target's old numbers, keep a copy of them instead."""
+    old = storage_of(target)
+    if record.saved is None or not record.holds:
+        return
+    if not any(holder is old for holder, _, _ in record.holds):
+        return
+    saved = list(record.saved)
+    for i, x in enumerate(saved):
+        if isinstance(x, np.ndarray) and np.may_share_memory(x, target._array):
+            saved[i] = x.copy()
+    record.saved = saved
+    record.holds = [h for h in record.holds if h[0] is not old]
+    if not record.holds:
+        record.holds = [(storage_of(Tensor(0.0)), 0, None)]  # something is saved, so it can be freed
+
+
+def _rerecord(target: Tensor, record: Record | None) -> None:
+    """Give a written tensor its new record, and its base, if it is a view, one that contains it."""
+    name = target._record.name if target._record is not None else None
+    if target._view is None:
+        target._record = record
+        if record is not None:
+            record.name = record.name or name
+        return
+    base, steps, _, recorded = target._view
+    assert record is not None
+    whole = Record(
+        assign,
+        (record_of(base), record),
+        {"steps": steps, "key": (...,)},
+        None,
+        base._array.shape,
+        base.dtype,
+        True,
+    )
+    whole.site = user_site()
+    whole.storage = storage_of(base)
+    whole.name = record_of(base).name
+    base._record = whole
+    refresh(target)  # the view's record is now read off the base's new one
+
+
+def _check_writable(target: Tensor, value: Any, name: str) -> None:
+    if mode.trace is not None:
+        mode.trace.enter((target,))
+    if target._view is not None:
+        refresh(target)
+    grows = isinstance(value, Tensor) and value.requires_grad
+    if not mode.grad or not (target.requires_grad or grows):
+        return
+    base = target if target._view is None else target._view.base
+    if base.requires_grad and base.is_leaf:
+        what = "a leaf" if base is target else "a view of a leaf"
+        raise RuntimeError(
+            f"{name}: {what} Variable that requires grad is being used in an in-place operation: "
+            f"{name_of(base)} {tuple(base.shape)}. Its old value would be lost to its gradient. To update a "
+            "parameter write `with no_grad():` around it; to compute with it, use the form that makes a new tensor."
+        )
+    if target._view is not None and not target._view.recorded:
+        raise RuntimeError(
+            f"{name}: a view was created in no_grad mode and is being modified inplace with grad mode "
+            "enabled; make the view outside of no_grad(), or write under it."
+        )
+
+
+# --- assignment
+
+
+def _setitem(target: Tensor, key: Any, value: Any) -> None:
+    """x[key] = value, by slices, integers, index arrays and boolean arrays; value broadcasts."""
+    if isinstance(value, (list, tuple)):
+        value = Tensor(value)
+    value = as_operand(getitem, value)
+    _check_writable(target, value, "setitem")
+    spec, arrays = split_key(target, key)
+    numbers = value._array if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor) and "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
+        raise DtypeError(f"setitem: a {value.dtype} value does not fit into a {target.dtype} tensor; convert it first.")
+    assign_to(target, value, numbers, spec, arrays)
+
+
+Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
+
+
+def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
+    """Write `numbers` at an index of the target, and record that `value` is there now."""
+    places = [a._array if isinstance(a, Tensor) else a for a in arrays]
+    try:
+        region = np.broadcast_shapes(getitem_shape(target, spec, places), np.shape(numbers))
+    except ValueError:
+        region = None
+    wanted = getitem_shape(target, spec, places)
+    if region != wanted:
+        shape = tuple(np.shape(numbers))
+        while shape[:1] == (1,) and len(shape) > len(wanted):
+            shape = shape[1:]
+        if len(shape) > len(wanted) or any(n not in (1, m) for n, m in zip(shape[::-1], wanted[::-1], strict=False)):
+            raise ShapeError(
+                f"setitem: shape mismatch: a value of shape {tuple(np.shape(numbers))} cannot be broadcast "
+                f"to the indexed part, {wanted}.{describe((target,))}"
+            )
+        numbers = np.reshape(numbers, shape)
+        value = value.reshape(shape) if isinstance(value, Tensor) else value
+    old = record_of(target) if target.requires_grad or (isinstance(value, Tensor) and value.requires_grad) else None
+
+    def put(V: Any, *indices: Any, out: Any) -> Any:
+        if isinstance(out, np.ndarray):
+            _put(out, indices, spec, V)
+            return out
+        return assign(out, V, *indices, steps=(), key=spec)
+
+    write(target, put, numbers, *places, by="setitem")
+    if old is None or not mode.grad:
+        return
+    inputs = (old, record_of(value) if isinstance(value, Tensor) else value, *(record_of(as_operand(getitem, a)) for a in arrays))
+    record = Record(assign, inputs, {"steps": (), "key": spec}, None, target._array.shape, target.dtype, True)
+    record.saved = [*inputs[:2], *places]  # the rules need the index arrays, and no numbers
+    record.site = user_site()
+    record.storage = storage_of(target)
+    _rerecord(target, record)
+
+
+def getitem_shape(target: Tensor, spec: tuple[Any, ...], places: list[Any]) -> tuple[int, ...]:
+    """The shape of target[index], found on an array that takes no memory."""
+    hollow = np.broadcast_to(np.zeros((), bool), target._array.shape)
+    places = [np.zeros(p.shape, np.int64) if not isinstance(p, np.ndarray) else p for p in places]
+    try:
+        return hollow[tuple(places[k.number] if isinstance(k, Slot) else k for k in spec)].shape
+    except IndexError as error:
+        raise IndexError(f"setitem: {error}{describe((target,))}") from None
+
+
+def _overwrite(target: Tensor, value: Any, name: str) -> Tensor:
+    """Replace all of a tensor's numbers by a value that broadcasts to it."""
+    _check_writable(target, value, name)
+    numbers = value._array if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor) and value.dtype != target.dtype:
+        value = astype(value, dtype=target.dtype)
+        numbers = value._array
+    assign_to(target, value, numbers, (...,), ())
+    return target
+
+
+@public("copy_", function=False)
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Overwrite this tensor with the numbers of another, which broadcasts; gradients flow to it."""
+    return _overwrite(self, src, "copy_")
+
+
+@public("fill_", function=False)
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Overwrite this tensor with one number."""
+    return _overwrite(self, value, "fill_")
+
+
+@public("zero_", function=False)
+def zero_(self: Tensor) -> Tensor:
+    """Overwrite this tensor with zeros."""
+    return _overwrite(self, 0, "zero_")
+
+

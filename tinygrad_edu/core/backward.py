@@ -9,6 +9,7 @@ Reads Primitive.rules. Used by Tensor.backward and autograd.grad. Not here: any 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from .dtypes import DtypeError
 from .errors import ShapeError, name_of
 from .mode import mode
+from .primitive import Array
 from .record import Record
 from .tensor import Tensor, from_numpy, of_record, record_of, refresh, wrap
 from .write import check_unwritten, write
@@ -74,13 +76,15 @@ def propagate(
     Cotangents are arrays, or Tensors when the gradient's own graph is wanted (`create_graph`).
     No result shares memory with another or with anything a user holds.
     """
-    uses, useful = _count_uses([record for record, _ in roots], targets)
+    outputs = list(dict.fromkeys(record for record, _ in roots))
+    uses = _count_uses(outputs)
+    useful = None if targets is None else _leading_to(targets, outputs)
     cotangents: dict[Record, Any] = {}
     owned: set[Record] = set()  # those whose cotangent is an array that was made here
     for record, dY in roots:
-        _add(cotangents, owned, record, dY, create_graph, fresh=False)
+        _add(cotangents, owned, record, dY)
     found: dict[Record, Any] = {}
-    ready = [record for record in dict.fromkeys(r for r, _ in roots) if not uses.get(record)]
+    ready = [record for record in outputs if not uses[record]]
 
     previous, mode.grad = mode.grad, create_graph
     try:
@@ -88,32 +92,39 @@ def propagate(
             while ready:
                 record = ready.pop()
                 dY = cotangents.pop(record, None)
-                if dY is not None and record.hooks:
-                    dY = _run_hooks(record, dY)
-                    owned.discard(record)  # a hook may have kept it
-                wanted = record in targets if targets is not None else record.primitive is None
-                if dY is not None and (wanted or record.retains_grad):
-                    own = dY if record in owned or create_graph else _copy(dY)
-                    if wanted:
-                        found[record] = own
-                    if record.retains_grad:
-                        kept = _as_tensor(_copy(own) if wanted else own)
-                        record.grad = kept if record.grad is None else record.grad + kept
-                    owned.discard(record)
+                if dY is not None:
+                    if record.hooks:
+                        dY = _run_hooks(record, dY)
+                        owned.discard(record)  # a hook may have kept it
+                    if record.primitive is None or targets is not None or record.retains_grad:
+                        _deliver(record, dY, found, targets, record in owned)
                 if record.primitive is None:
                     continue
-                if dY is not None and (useful is None or record in useful):
+                skip = dY is None or (useful is not None and record not in useful)
+                if not skip:
                     _visit(record, dY, cotangents, owned, useful, create_graph)
                     if not retain and record.holds:
                         record.saved, record.array, record.holds = None, None, ()
                 for x in record.inputs:
                     if x.__class__ is Record and x.needs_grad:
-                        uses[x] -= 1
-                        if not uses[x]:
+                        left = uses[x] - 1
+                        uses[x] = left
+                        if not left:
                             ready.append(x)
     finally:
         mode.grad = previous
     return found
+
+
+def _deliver(
+    record: Record, dY: Any, found: dict[Record, Any], targets: set[Record] | None, own: bool
+) -> None:
+    """Hand a complete cotangent to who asked for it, as memory of its own."""
+    if record.primitive is None if targets is None else record in targets:
+        found[record] = dY if own and record.primitive is None else _copy(dY)
+    if record.retains_grad:
+        kept = _as_tensor(_copy(dY))
+        record.grad = kept if record.grad is None else record.grad + kept
 
 
 def _visit(
@@ -127,6 +138,7 @@ def _visit(
     """Send the cotangent of one value on to the inputs that it was computed from."""
     primitive = record.primitive
     inputs = record.saved
+    params = record.params
     assert primitive is not None
     if inputs is None:
         raise RuntimeError(
@@ -137,72 +149,63 @@ def _visit(
         )
     if record.holds:
         check_unwritten(record)
-    params = record.params
     Y: Any = record if record.array is None else record.array
     if create_graph:
         inputs = [_as_value(x, r) for x, r in zip(inputs, record.inputs, strict=True)]
         Y = record if record.array is None else of_record(record.array, record)
-    simple = not primitive.variadic
-    rules = primitive.rules
     for index, x in enumerate(record.inputs):
         if x.__class__ is not Record or not x.needs_grad or (useful is not None and x not in useful):
             continue
-        if simple:
-            dX = rules[index](dY, Y, *inputs, **params)  # type: ignore[misc]  # None: checked below
-        else:
+        if primitive.variadic:
             dX = primitive.call_rule(index, dY, Y, inputs, params)
-        fresh = dX is not dY
+        elif params:
+            dX = primitive.rules[index](dY, Y, *inputs, **params)  # type: ignore[misc]  # see has_rule
+        else:
+            dX = primitive.rules[index](dY, Y, *inputs)  # type: ignore[misc]  # see has_rule
+        computed = dX is not dY
         if dX.__class__ is not _ndarray and isinstance(dX, np.generic):
             dX = np.asarray(dX)
         if dX.shape != x.shape:
             dX = unbroadcast(dX, x.shape)
+            computed = True
         if dX.dtype is not x.dtype and dX.dtype != x.dtype:
             dX = dX.astype(x.dtype)
-        _add(cotangents, owned, x, dX, create_graph, fresh)
+            computed = True
+        if x not in cotangents:
+            cotangents[x] = dX
+            # A rule may give back its cotangent or a view of it; else it has computed a new array.
+            if computed and dX.__class__ is _ndarray and dX.base is None:
+                owned.add(x)
+        else:
+            _add(cotangents, owned, x, dX)
 
 
-def _add(
-    cotangents: dict[Record, Any],
-    owned: set[Record],
-    record: Record,
-    dX: Any,
-    create_graph: bool,
-    fresh: bool,
-) -> None:
+def _add(cotangents: dict[Record, Any], owned: set[Record], record: Record, dX: Any) -> None:
     """Add one contribution; in place only into an array that was made here for this purpose."""
     known = cotangents.get(record)
     if known is None:
         cotangents[record] = dX
-        # A rule may give back its cotangent or a view of it; else it has computed a new array.
-        if fresh and dX.__class__ is _ndarray and dX.base is None:
-            owned.add(record)
-    elif record in owned and known.__class__ is _ndarray and not create_graph:
+    elif record in owned and known.__class__ is _ndarray and dX.__class__ is _ndarray:
         cotangents[record] = np.add(known, dX, out=known)
     else:
         cotangents[record] = known + dX
         owned.add(record)
 
 
-def _count_uses(
-    roots: list[Record], targets: set[Record] | None
-) -> tuple[dict[Record, int], set[Record] | None]:
-    """How often each record is used below the roots, and, given targets, which records lead to one."""
-    uses: dict[Record, int] = {}
-    seen = set(roots)
-    stack = list(seen)
+def _count_uses(outputs: list[Record]) -> dict[Record, int]:
+    """How often each record is used by those between it and the outputs."""
+    uses = dict.fromkeys(outputs, 0)
+    stack = list(outputs)
     while stack:
         for x in stack.pop().inputs:
             if x.__class__ is Record and x.needs_grad:
-                if x in uses:
-                    uses[x] += 1
-                else:
+                known = uses.get(x)
+                if known is None:
                     uses[x] = 1
-                    if x not in seen:
-                        seen.add(x)
-                        stack.append(x)
-    if targets is None:
-        return uses, None
-    return uses, _leading_to(targets, roots)
+                    stack.append(x)
+                else:
+                    uses[x] = known + 1
+    return uses
 
 
 def _leading_to(targets: set[Record], roots: list[Record]) -> set[Record]:
@@ -230,13 +233,24 @@ def _leading_to(targets: set[Record], roots: list[Record]) -> set[Record]:
 
 def unbroadcast(dX: Any, shape: tuple[int, ...]) -> Any:
     """Undo NumPy's stretching on a cotangent: sum over the axes along which the primal was repeated."""
-    extra = dX.ndim - len(shape)
-    if extra < 0 or any(n != 1 and n != have for n, have in zip(shape, dX.shape[extra:], strict=True)):
+    have = dX.shape
+    extra = len(have) - len(shape)
+    if extra == 1 and have[1:] == shape and len(shape) == 1 and dX.__class__ is _ndarray:
+        # A bias: rows summed by a product with ones, 1.4 us where np.add.reduce takes 6.7 (400 x 4)
+        return _ones(have[0], dX.dtype) @ dX
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         return np.broadcast_to(dX, shape)  # a rule may leave the stretching of its result to us
-    axes = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 != dX.shape[i + extra])]
+    axes = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 != have[i + extra])]
     if axes:
         dX = np.add.reduce(dX, axis=tuple(axes), keepdims=True)
     return dX.reshape(shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(n: int, dtype: Any) -> Array:
+    ones = np.ones(n, dtype)
+    ones.flags.writeable = False
+    return ones
 
 
 def _roots(
@@ -253,7 +267,9 @@ def _roots(
                     f"shape {tuple(output.shape)}. Reduce it (.sum(), .mean()), or pass gradient=, a "
                     "cotangent of this shape."
                 )
-            dY: Any = np.ones_like(output._array)
+            array = output._array
+            ones = np.ones(array.shape, array.dtype) if array.__class__ is _ndarray else np.ones_like(array)
+            dY: Any = wrap(ones)
         else:
             dY = given if isinstance(given, Tensor) else from_numpy(np.asarray(given, output.dtype))
             if dY.shape != output.shape:
@@ -266,8 +282,8 @@ def _roots(
             dY = dY.to(output.dtype) if dY.dtype != output.dtype else dY
         roots.append((record, dY))
     if create_graph:
-        return [(r, _as_tensor(dY)) for r, dY in roots]
-    return [(r, dY._array if isinstance(dY, Tensor) else dY) for r, dY in roots]
+        return roots
+    return [(r, dY._array) for r, dY in roots]
 
 
 def _needing(tensor: Any, operation: str) -> Record:

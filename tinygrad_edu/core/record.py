@@ -20,22 +20,21 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MAIN = os.path.join(_PACKAGE, "__main__.py")  # the demonstration is written as a user writes
 _INTERNAL: dict[str, bool] = {}  # file name -> is it part of this package
 
+Site = tuple[CodeType, int]  # code and instruction: together they know the line
+
 
 class Storage:
     """The memory behind one or more Tensors, and how often it has been written.
 
     `detach()`, `.data` and views share the Storage of the Tensor they come from, so a write
-    through any of them is seen by all. `shared` says that memory is also reachable from outside,
-    by an ndarray of the user's, whose writes count nothing; `saved` that a record once kept it.
+    through any of them is seen by all. Class attributes are the values of new memory: one is made
+    per recorded value, and most are never written.
     """
 
-    __slots__ = ("saved", "shared", "version", "writer")
-
-    def __init__(self, shared: bool = False) -> None:
-        self.version = 0
-        self.writer: tuple[str, tuple[CodeType, int] | None] | None = None  # last write: operation, site
-        self.shared = shared
-        self.saved = False
+    version: int = 0
+    writer: tuple[str, Site | None] | None = None  # the last write: operation and place
+    shared: bool = False  # reachable from outside by an ndarray, whose writes count nothing
+    saved: bool = False  # a record has kept this memory
 
 
 class Record:
@@ -47,48 +46,45 @@ class Record:
     """
 
     __slots__ = (
+        "__dict__",  # made only for a record that departs from the defaults below
         "array",  # leaf or constant: its array. Result: the output, if a rule reads it
         "dtype",
-        "grad",  # Tensor; leaves, and values under retain_grad
         "holds",  # (storage, version, lock) of every array that a rule will read
-        "hooks",
         "inputs",  # Record or Python number, per argument
-        "name",
         "needs_grad",
         "params",
         "primitive",
-        "retains_grad",
-        "saved",
+        "saved",  # what the rules are handed as inputs; None once freed
         "shape",
-        "site",  # (code, instruction) of the user's call: a few bytes, where a frame keeps its locals
-        "storage",
+        "site",
     )
+
+    storage: Storage | None = None
+    grad: Any = None  # Tensor; leaves, and values under retain_grad
+    retains_grad: bool = False
+    hooks: dict[int, Any] | None = None
+    name: str | None = None
 
     def __init__(
         self,
         primitive: Primitive | None,
         inputs: tuple[Any, ...],
         params: dict[str, Any],
-        array: Any,
         shape: tuple[int, ...],
         dtype: Any,
         needs_grad: bool,
+        site: Site | None,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
-        self.array = array
         self.shape = shape
         self.dtype = dtype
         self.needs_grad = needs_grad
-        self.saved: tuple[Any, ...] | list[Any] | None = inputs
+        self.site = site  # where the user called: a few bytes, where a frame would keep its locals
+        self.saved: Any = inputs
+        self.array: Any = None
         self.holds: Any = ()
-        self.storage: Storage | None = None
-        self.site: tuple[CodeType, int] | None = None
-        self.grad: Any = None
-        self.hooks: dict[int, Any] | None = None
-        self.name: str | None = None
-        self.retains_grad = False
 
     @property
     def ndim(self) -> int:
@@ -115,17 +111,19 @@ def is_internal(filename: str) -> bool:
     return known
 
 
-def user_site() -> tuple[CodeType, int] | None:
+def user_site() -> Site | None:
     """The nearest call outside the package, as code and instruction."""
     frame = sys._getframe(2)
-    while _INTERNAL.get(frame.f_code.co_filename) or is_internal(frame.f_code.co_filename):
+    code = frame.f_code
+    while _INTERNAL.get(code.co_filename) or is_internal(code.co_filename):
         if frame.f_back is None:
             return None
         frame = frame.f_back
-    return frame.f_code, frame.f_lasti
+        code = frame.f_code
+    return code, frame.f_lasti
 
 
-def line_of(site: tuple[CodeType, int] | None) -> str:
+def line_of(site: Site | None) -> str:
     if site is None:
         return ""
     code, instruction = site

@@ -9,12 +9,13 @@ as methods (`method`); `core/tensor.pyi` lists them all for editors and mypy.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .dtypes import as_dtype, get_default_dtype
+from .dtypes import as_dtype, float32, float64, get_default_dtype
 from .errors import DtypeError, ShapeError, describe
 from .mode import mode
 from .primitive import Array, Operand, Primitive
@@ -32,7 +33,7 @@ class Size(tuple[int, ...]):
     __slots__ = ()
 
     def numel(self) -> int:
-        return int(np.prod(self, dtype=np.int64))
+        return math.prod(self)
 
     def __repr__(self) -> str:
         return f"Size({list(self)})"
@@ -107,7 +108,7 @@ class Tensor(Operand):
 
     def numel(self) -> int:
         """The number of elements."""
-        return self.shape.numel()
+        return math.prod(self._array.shape)
 
     nelement = numel
 
@@ -256,8 +257,7 @@ class Tensor(Operand):
             )
         if requires_grad != self.requires_grad:
             # A new record: graphs made so far keep treating this tensor as they did.
-            new = Record(None, (), {}, self._array, self._array.shape, self.dtype, requires_grad)
-            new.storage = storage_of(self)
+            new = leaf_record(self, requires_grad)
             if old is not None:
                 new.name, new.grad, new.hooks = old.name, old.grad, old.hooks
             self._record = new
@@ -463,9 +463,9 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
         bit += bit
 
     try:
-        if primitive.types is not None and (mixed or dtype.kind != "f"):  # type: ignore[union-attr]
+        if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
             arrays = primitive.types(primitive.name, arrays)
-        out = primitive.forward(*arrays, **params)
+        out = primitive.forward(*arrays, **params) if params else primitive.forward(*arrays)
     except (ValueError, IndexError, RuntimeError) as error:
         raise _explained(primitive, args, error) from error
 
@@ -476,54 +476,57 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
     result._record = result._storage = result._view = None
     if primitive.view:
         _link_view(result, args[0], primitive, params)
-    if needs and mode.grad and primitive.differentiable and out.dtype.kind == "f":
-        record = _record(primitive, args, params, arrays, out, needs, bit, storage_of(result))
+    if needs and mode.grad and primitive.differentiable and (dtype := out.dtype).kind == "f":
+        inputs = tuple([(x._record or record_of(x)) if isinstance(x, Tensor) else x for x in args])
+        record = Record(primitive, inputs, params, out.shape, dtype, True, user_site())
         result._record = record
+        reads = primitive.reads.get(bit | needs)
+        if reads is None:
+            reads = _find_reads(primitive, needs, bit, arrays, params, out)
+        if reads is not _NOTHING:
+            _keep(record, reads, args, arrays, result)
+        if result._storage is not None:
+            record.storage = result._storage
         if result._view is not None:
             result._view = result._view._replace(seen=result._view.base._record)
     return result
 
 
-def _record(
-    primitive: Primitive,
-    args: Any,
-    params: dict[str, Any],
-    arrays: list[Any],
-    out: Array,
-    needs: int,
-    bit: int,
-    storage: Storage,
-) -> Record:
-    """The record of one operation, with the arrays that its rules will read and no others."""
-    inputs = tuple([(x._record or record_of(x)) if isinstance(x, Tensor) else x for x in args])
-    record = Record(primitive, inputs, params, None, out.shape, out.dtype, True)
-    record.storage = storage
-    record.site = user_site()
-    reads = primitive.reads.get(bit | needs)
-    if reads is None:
-        flags = tuple(bool(needs >> i & 1) for i in range(len(arrays)))
-        reads = find_reads(primitive, flags, tuple(arrays), params, out)
-        primitive.reads[bit | needs] = reads
+_NOTHING: tuple[bool, tuple[int, ...]] = (False, ())
+
+
+def _find_reads(
+    primitive: Primitive, needs: int, bit: int, arrays: list[Any], params: dict[str, Any], out: Array
+) -> tuple[bool, tuple[int, ...]]:
+    """What the rules of the needed inputs read, found once and noted in the primitive."""
+    flags = tuple(bool(needs >> i & 1) for i in range(len(arrays)))
+    reads = find_reads(primitive, flags, tuple(arrays), params, out)
+    primitive.reads[bit | needs] = reads = _NOTHING if reads == _NOTHING else reads
+    return reads
+
+
+def _keep(record: Record, reads: tuple[bool, tuple[int, ...]], args: Any, arrays: Any, result: Tensor) -> None:
+    """Keep the arrays that the rules will read, and no others, with the versions they have now."""
     reads_output, which = reads
-    if which or reads_output:
-        holds = []
-        if reads_output:
-            record.array = out
-            storage.saved = True
-            holds.append((storage, storage.version, None))
-        if which:
-            saved: list[Any] = list(inputs)
-            for i in which:
-                origin = args[i]._storage or storage_of(args[i])
-                origin.saved = True
-                lock = None
-                saved[i] = arrays[i]
-                if origin.shared:
-                    saved[i], lock = keep(arrays[i])
-                holds.append((origin, origin.version, lock))
-            record.saved = saved
-        record.holds = holds
-    return record
+    holds = []
+    if reads_output:
+        record.array = result._array
+        storage = result._storage or storage_of(result)
+        storage.saved = True
+        holds.append((storage, storage.version, None))
+    if which:
+        saved: list[Any] = list(record.inputs)
+        for i in which:
+            origin = args[i]._storage or storage_of(args[i])
+            origin.saved = True
+            lock = None
+            array = arrays[i]
+            if origin.shared:
+                array, lock = keep(array)
+            saved[i] = array
+            holds.append((origin, origin.version, lock))
+        record.saved = saved
+    record.holds = holds
 
 
 def _link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
@@ -589,17 +592,26 @@ def of_record(array: Array, record: Record) -> Tensor:
 def record_of(tensor: Tensor) -> Record:
     """The tensor's record; a constant gets one when it first enters a graph."""
     if tensor._record is None:
-        array = tensor._array
-        record = Record(None, (), {}, array, array.shape, array.dtype, False)
-        record.storage = storage_of(tensor)
-        tensor._record = record
+        tensor._record = leaf_record(tensor, False)
     return tensor._record
 
 
+def leaf_record(tensor: Tensor, needs_grad: bool) -> Record:
+    """The record of a value that was not computed: a leaf, or a constant."""
+    array = tensor._array
+    record = Record(None, (), {}, array.shape, array.dtype, needs_grad, None)
+    record.array = array
+    record.storage = storage_of(tensor)
+    return record
+
+
 def storage_of(tensor: Tensor) -> Storage:
+    """The tensor's Storage, made when something first needs to count the writes to its memory."""
     storage = tensor._storage
     if storage is None:
         storage = tensor._storage = Storage()
+        if tensor._record is not None:
+            tensor._record.storage = storage
     return storage
 
 
@@ -635,7 +647,8 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         raise TypeError(f"from_numpy: expected an ndarray, got {type(array).__name__}.")
     as_dtype(array.dtype)
     result = wrap(np.asarray(array))
-    result._storage = Storage(shared=True)
+    result._storage = Storage()
+    result._storage.shared = True
     return result
 
 

@@ -30,7 +30,7 @@ def _reduce(losses: Array, reduction: str) -> Array:
     """One number per element made into the loss."""
     if reduction == "none":
         return losses
-    total = np.sum(losses)
+    total = np.add.reduce(losses, axis=None)
     return total / math.prod(losses.shape) if reduction == "mean" else total
 
 
@@ -61,15 +61,20 @@ DENOMINATOR_FLOOR = 1e-12
     dA=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction)
     * ((A - Y) / np.maximum(A * (1 - A), DENOMINATOR_FLOOR)),
     dY=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction)
-    * (np.maximum(np.log1p(-A), LOG_FLOOR) - np.maximum(np.log(A), LOG_FLOOR)),
+    * (np.maximum(np.log(1 - A), LOG_FLOOR) - np.maximum(np.log(A), LOG_FLOOR)),
 )
 def cross_entropy_of_probabilities(A: Array, Y: Array, *, reduction: str) -> Array:
     """L = -mean(Y log A + (1 - Y) log(1 - A)), in nats: the article's cost."""
-    with np.errstate(divide="ignore"):  # the floor answers log(0)
-        log_A, log_not_A = np.log(A), np.log1p(-A)
-    return _reduce(
-        (Y - 1) * np.maximum(log_not_A, LOG_FLOOR) - Y * np.maximum(log_A, LOG_FLOOR), reduction
+    with np.errstate(divide="ignore", invalid="ignore"):  # the floor answers log(0), the check log(-1)
+        log_A, log_not_A = np.log(A), np.log(1 - A)
+    losses = (Y - 1) * np.maximum(log_not_A, LOG_FLOOR) - Y * np.maximum(log_A, LOG_FLOOR)
+    L = _reduce(losses, reduction)
+    check(
+        L == L,  # a logarithm of what lies outside of [0, 1] is NaN, and so is any sum with it
+        "all elements of input should be between 0 and 1; apply sigmoid, or use "
+        "binary_cross_entropy_with_logits on the scores",
     )
+    return L
 
 
 @primitive(
@@ -101,9 +106,22 @@ def one_hot_rows(labels: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any])
 @primitive(types=None, dZ=_softmax_minus_labels)
 def cross_entropy_of_classes(Z: Array, labels: Array) -> Array:
     """L = -mean(log softmax(Z)[i, labels[i]]), Z (m, n_classes), labels (m,), in nats per sample."""
+    labels = valid_labels(labels, n_classes=Z.shape[1])
     A = log_softmax_over(Z, axis=1)
     picked = take_along(A, np.reshape(labels, (-1, 1)), axis=1)
     return -np.sum(picked) / Z.shape[0]
+
+
+@primitive(types=None)
+def valid_labels(labels: Array, *, n_classes: int) -> Array:
+    """The labels themselves, once each is known to be one of 0 .. n_classes - 1."""
+    check(
+        (labels >= 0) & (labels < n_classes),
+        f"Target out of bounds: labels must lie in 0..{n_classes - 1} (or be ignore_index)",
+        IndexError,
+        labels,
+    )
+    return labels
 
 
 # --- the public functions: torch.nn.functional's signatures
@@ -119,12 +137,11 @@ def check_reduction(reduction: str, operation: str) -> None:
 
 
 def _same_shape(input: Tensor, target: Tensor, operation: str) -> None:
-    if tuple(input.shape) != tuple(target.shape):
-        error = ShapeError(
+    if input._array.shape != target._array.shape:
+        raise ShapeError(
             f"{operation}: Using a target size ({tuple(target.shape)}) that is different to the input "
             f"size ({tuple(input.shape)}) is refused; reshape one of them, for example with .unsqueeze(1)."
         )
-        raise error
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
@@ -146,11 +163,6 @@ def binary_cross_entropy(
     """
     check_reduction(reduction, "binary_cross_entropy")
     _same_shape(input, target, "binary_cross_entropy")
-    check(
-        (input >= 0).logical_and(input <= 1),
-        "binary_cross_entropy: all elements of input should be between 0 and 1; apply sigmoid, or use "
-        "binary_cross_entropy_with_logits on the scores.",
-    )
     if weight is None:
         return cross_entropy_of_probabilities(input, target, reduction=reduction)
     losses = cross_entropy_of_probabilities(input, target, reduction="none")
@@ -204,7 +216,7 @@ def nll_loss(
     _check_labels(input, target, ignore_index, "nll_loss")
     axis = 0 if input.ndim == 1 else 1
     ignored = target == ignore_index
-    labels = choose(ignored, 0, target)
+    labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
     picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)
     if weight is not None:
         scale = choose(ignored, 0, weight[labels])
@@ -294,12 +306,3 @@ def _check_labels(input: Any, target: Any, ignore_index: int, operation: str) ->
             f"{operation}: Expected input batch_size to match target batch_size: input {shape} calls for labels of shape "
             f"{expected}, got {tuple(target.shape)}."
         )
-    n = shape[axis]
-    check(
-        ((target >= 0) & (target < n)) | (target == ignore_index),
-        f"{operation}: Target out of bounds: labels must lie in 0..{n - 1} (or be ignore_index)",
-        IndexError,
-        target,
-    )
-
-

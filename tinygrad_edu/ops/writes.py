@@ -96,17 +96,20 @@ def _source(result: Tensor, target: Tensor) -> tuple[Any, ...]:
 
 
 def _assigned(target: Tensor, value: Record) -> Record:
-    whole = Record(
-        assign, (_constant(target), value), {"steps": (), "key": (...,)}, None, target._array.shape, target.dtype, True
-    )
-    whole.site = user_site()
-    return whole
+    return _assignment(target, (_constant(target), value), (), (...,))
 
 
 def _constant(target: Tensor) -> Record:
     """A stand-in for a value of which nothing but the shape is left."""
-    array = target._array
-    return Record(None, (), {}, None, array.shape, target.dtype, False)
+    return Record(None, (), {}, target._array.shape, target.dtype, False, None)
+
+
+def _assignment(target: Tensor, inputs: tuple[Any, ...], steps: Steps, key: tuple[Any, ...]) -> Record:
+    """The record of a target part of which has been written."""
+    params = {"steps": steps, "key": key}
+    record = Record(assign, inputs, params, target._array.shape, target.dtype, True, user_site())
+    record.storage = storage_of(target)
+    return record
 
 
 def _spare(record: Record, target: Tensor) -> None:
@@ -136,17 +139,7 @@ def _rerecord(target: Tensor, record: Record | None) -> None:
         return
     base, steps, _, recorded = target._view
     assert record is not None
-    whole = Record(
-        assign,
-        (record_of(base), record),
-        {"steps": steps, "key": (...,)},
-        None,
-        base._array.shape,
-        base.dtype,
-        True,
-    )
-    whole.site = user_site()
-    whole.storage = storage_of(base)
+    whole = _assignment(base, (record_of(base), record), steps, (...,))
     whole.name = record_of(base).name
     base._record = whole
     refresh(target)  # the view's record is now read off the base's new one
@@ -225,10 +218,8 @@ def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], a
     if old is None or not mode.grad:
         return
     inputs = (old, record_of(value) if isinstance(value, Tensor) else value, *(record_of(as_operand(getitem, a)) for a in arrays))
-    record = Record(assign, inputs, {"steps": (), "key": spec}, None, target._array.shape, target.dtype, True)
+    record = _assignment(target, inputs, (), spec)
     record.saved = [*inputs[:2], *places]  # the rules need the index arrays, and no numbers
-    record.site = user_site()
-    record.storage = storage_of(target)
     _rerecord(target, record)
 
 

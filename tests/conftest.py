@@ -1,0 +1,39 @@
+"""What all tests share: a seeded generator, and when a skip is a failure."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gpu", action="store_true", help="also collect the tests that need a GPU")
+    parser.addoption("--update-golden", action="store_true", help="rewrite the stored expectations")
+
+
+def pytest_ignore_collect(collection_path, config):
+    if collection_path.name.startswith("gpu_") and not config.getoption("--gpu"):
+        return True
+    return None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--gpu"):
+        items[:] = [item for item in items if "gpu" not in item.keywords]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where everything is installed (TINYGRAD_EDU_NO_SKIP=1) a skipped test is a failed one."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("TINYGRAD_EDU_NO_SKIP") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where nothing may be: {report.longrepr}"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

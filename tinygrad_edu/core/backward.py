@@ -62,8 +62,7 @@ def grad(
     missing = [name_of(t) for t, r in zip(inputs, records, strict=True) if r not in found]
     if missing and not allow_unused:
         raise RuntimeError(
-            f"grad: the outputs do not depend on {', '.join(missing)}. "
-            "Pass allow_unused=True to get None for it."
+            f"grad: the outputs do not depend on {', '.join(missing)}. Pass allow_unused=True to get None for it."
         )
     return tuple(None if r not in found else _as_tensor(found[r]) for r in records)
 
@@ -116,9 +115,7 @@ def propagate(
     return found
 
 
-def _deliver(
-    record: Record, dY: Any, found: dict[Record, Any], targets: set[Record] | None, own: bool
-) -> None:
+def _deliver(record: Record, dY: Any, found: dict[Record, Any], targets: set[Record] | None, own: bool) -> None:
     """Hand a complete cotangent to who asked for it, as memory of its own."""
     if record.primitive is None if targets is None else record in targets:
         found[record] = dY if own and record.primitive is None else _copy(dY)
@@ -253,9 +250,7 @@ def _ones(n: int, dtype: Any) -> Array:
     return ones
 
 
-def _roots(
-    outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: bool
-) -> list[tuple[Record, Any]]:
+def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: bool) -> list[tuple[Record, Any]]:
     """Each output's record with its cotangent: 1 for a scalar, else what the caller gave."""
     roots = []
     for output, given in zip(outputs, cotangents, strict=True):

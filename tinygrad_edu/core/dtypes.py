@@ -92,9 +92,7 @@ def _join(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _cast(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
-    return [
-        x if x.__class__ in (bool, int, float) or x.dtype == dtype else x.astype(dtype) for x in operands
-    ]
+    return [x if x.__class__ in (bool, int, float) or x.dtype == dtype else x.astype(dtype) for x in operands]
 
 
 # How a primitive treats the dtypes of its inputs. Each takes the operation's name and the operands

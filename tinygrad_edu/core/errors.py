@@ -54,7 +54,7 @@ def name_of(tensor: Any) -> str:
 def _expression(record: Record, variables: dict[str, Any]) -> str:
     """`W.T` for a transpose of the variable W; nothing longer, since this is a label."""
     parent = record.inputs[0]
-    if record.primitive is None or record.primitive.name != "permute_axes":
+    if record.primitive is None or record.primitive.key != "permute_axes":
         return "_"
     for variable, value in variables.items():
         if getattr(value, "_record", None) is parent:

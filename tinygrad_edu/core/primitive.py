@@ -27,7 +27,7 @@ from .dtypes import Promotion, floating
 Array = Any
 Rule = Callable[..., Array]
 
-PRIMITIVES: dict[str, Primitive] = {}  # by name: the rule book
+PRIMITIVES: dict[str, Primitive] = {}  # by key: the rule book
 NUMPY: dict[Any, Callable[..., Any]] = {}  # what answers np.f on a Tensor or Symbol
 
 
@@ -81,6 +81,7 @@ class Primitive:
         forward: Callable[..., Array],
         rules: dict[str, Rule],
         *,
+        name: str | None,
         numpy: Any,
         types: Promotion | None,
         domain: Sampler | tuple[Sampler, ...],
@@ -88,7 +89,8 @@ class Primitive:
         opaque: bool,
     ) -> None:
         self.forward = forward
-        self.name = forward.__name__
+        self.key = forward.__name__  # its entry in the rule book
+        self.name = name or self.key  # the user's word for it, in messages and pictures
         self.__name__ = forward.__name__
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
@@ -122,7 +124,7 @@ class Primitive:
         return domain.apply(self, args, params)
 
     def __repr__(self) -> str:
-        return f"<primitive {self.name}({', '.join(self.inputs + self.params)})>"
+        return f"<primitive {self.key}({', '.join(self.inputs + self.params)})>"
 
     def call_rule(self, index: int, dY: Array, Y: Array, inputs: Any, params: dict[str, Any]) -> Array:
         """The cotangent of input `index` from the cotangent dY of the output Y."""
@@ -158,6 +160,7 @@ class Primitive:
 def primitive(
     numpy: Any = None,
     *,
+    name: str | None = None,
     types: Promotion | None = floating,
     domain: Sampler | tuple[Sampler, ...] = everywhere,
     view: bool = False,
@@ -167,6 +170,7 @@ def primitive(
     """Enter a forward and its rules into the rule book.
 
     Args:
+        name: PyTorch's word for the operation, where the function below is called otherwise.
         numpy: the NumPy function that this is, with the same parameter names. It is how the
             primitive prints; without parameters it is also what answers that function.
         types: how operands of several dtypes are treated (core.dtypes); None: left alone.
@@ -177,12 +181,10 @@ def primitive(
     """
 
     def enter(forward: Callable[..., Array]) -> Primitive:
-        entry = Primitive(
-            forward, rules, numpy=numpy, types=types, domain=domain, view=view, opaque=opaque
-        )
-        if entry.name in PRIMITIVES:
-            raise ValueError(f"the rule book has a primitive {entry.name} already.")
-        PRIMITIVES[entry.name] = entry
+        entry = Primitive(forward, rules, name=name, numpy=numpy, types=types, domain=domain, view=view, opaque=opaque)
+        if entry.key in PRIMITIVES:
+            raise ValueError(f"the rule book has a primitive {entry.key} already.")
+        PRIMITIVES[entry.key] = entry
         if numpy is not None and not entry.params:
             NUMPY[numpy] = entry
         return entry

@@ -84,9 +84,7 @@ class Symbol(Operand, NDArrayOperatorsMixin):
 
 def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
     """Shape and dtype of a result, from a run on zeros that take no memory (all strides 0)."""
-    zeros = [
-        np.broadcast_to(np.zeros((), a.dtype), a.shape) if isinstance(a, Symbol) else a for a in args
-    ]
+    zeros = [np.broadcast_to(np.zeros((), a.dtype), a.shape) if isinstance(a, Symbol) else a for a in args]
     with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
         result: Array = primitive.forward(*zeros, **params)
     return result.shape, result.dtype

@@ -197,8 +197,7 @@ class Tensor(Operand):
     def __bool__(self) -> bool:
         if self.numel() != 1:
             raise RuntimeError(
-                f"bool: a tensor of shape {tuple(self.shape)} is neither true nor false; "
-                "use .any() or .all()."
+                f"bool: a tensor of shape {tuple(self.shape)} is neither true nor false; use .any() or .all()."
             )
         return bool(self._values())
 
@@ -298,7 +297,9 @@ class Tensor(Operand):
             if not isinstance(grad, Tensor):
                 raise TypeError(f"grad must be a Tensor or None, not {type(grad).__name__}.")
             if grad.shape != self.shape:
-                raise ShapeError(f"grad: shape {tuple(grad.shape)} is assigned to a tensor of shape {tuple(self.shape)}.")
+                raise ShapeError(
+                    f"grad: shape {tuple(grad.shape)} is assigned to a tensor of shape {tuple(self.shape)}."
+                )
             if grad.dtype != self.dtype:
                 raise DtypeError(f"grad: dtype {grad.dtype} is assigned to a tensor of {self.dtype}.")
         record_of(self).grad = grad
@@ -532,9 +533,7 @@ def _keep(record: Record, reads: tuple[bool, tuple[int, ...]], args: Any, arrays
 def _link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
     """Note that result looks into source's memory, unless NumPy had to copy (a reshape may)."""
     array, out = source._array, result._array
-    if out.__class__ is _ndarray and not (
-        out.base is not None and (out.base is array or out.base is array.base)
-    ):
+    if out.__class__ is _ndarray and not (out.base is not None and (out.base is array or out.base is array.base)):
         return
     result._storage = storage_of(source)
     view = source._view
@@ -631,9 +630,7 @@ def as_operand(primitive: Primitive, value: Any) -> Any:
         return from_numpy(value)
     if isinstance(value, Symbol):
         return wrap(value)
-    raise TypeError(
-        f"{primitive.name}: {type(value).__name__} is not a tensor; make one with tensor(...)."
-    )
+    raise TypeError(f"{primitive.name}: {type(value).__name__} is not a tensor; make one with tensor(...).")
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:

@@ -80,9 +80,7 @@ def check_unwritten(record: Record) -> None:
 
 def _refuse(record: Record, storage: Storage) -> None:
     assert record.primitive is not None
-    written = next(
-        (r for r in record.inputs if isinstance(r, Record) and r.storage is storage), record
-    )
+    written = next((r for r in record.inputs if isinstance(r, Record) and r.storage is storage), record)
     name, site = storage.writer or ("a write", None)
     where = f" at {line_of(site)}" if site else ""
     saved = f" at {record.line}" if record.line else ""

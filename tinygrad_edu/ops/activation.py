@@ -38,17 +38,16 @@ def relu(Z: Array) -> Array:
     return np.maximum(Z, 0)
 
 
-@primitive(types=floating_only, dZ=lambda dA, A, Z, *, slope: np.where(Z > 0, dA, slope * dA))
+@primitive(name="leaky_relu", types=floating_only, dZ=lambda dA, A, Z, *, slope: np.where(Z > 0, dA, slope * dA))
 def leaky(Z: Array, *, slope: float) -> Array:
     """A = Z where it is positive, slope * Z elsewhere; the derivative at 0 is slope."""
     return np.where(Z > 0, Z, slope * Z)
 
 
 @primitive(
+    name="softplus",
     types=floating_only,
-    dZ=lambda dA, A, Z, *, beta, threshold: np.where(
-        beta * Z > threshold, dA, dA * sigmoid(beta * Z)
-    ),
+    dZ=lambda dA, A, Z, *, beta, threshold: np.where(beta * Z > threshold, dA, dA * sigmoid(beta * Z)),
 )
 def soft_plus(Z: Array, *, beta: float, threshold: float) -> Array:
     """A = log(1 + exp(beta Z)) / beta; Z itself once beta Z exceeds the threshold."""
@@ -67,6 +66,7 @@ def logaddexp(A: Array, B: Array) -> Array:
 
 
 @primitive(
+    name="softmax",
     types=floating_only,
     dZ=lambda dP, P, Z, *, axis: P * (dP - np.sum(dP * P, axis=axis, keepdims=True)),
 )
@@ -77,6 +77,7 @@ def softmax_over(Z: Array, *, axis: int) -> Array:
 
 
 @primitive(
+    name="log_softmax",
     types=floating_only,
     dZ=lambda dA, A, Z, *, axis: dA - np.exp(A) * np.sum(dA, axis=axis, keepdims=True),
 )
@@ -124,4 +125,3 @@ def _class_axis(input: Any, dim: int | None, operation: str) -> int:
             f"{operation}: say along which axis the classes lie: dim=1 for rows as samples, dim=0 for columns."
         )
     return one_axis(dim, input.ndim, operation)
-

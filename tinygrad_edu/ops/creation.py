@@ -59,26 +59,38 @@ PUBLIC["from_numpy"] = from_numpy
 
 
 @constructor
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def zeros(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
     """Zeros of a shape, given as numbers or one tuple."""
     return finish(np.zeros(sizes(size, "zeros"), _float(dtype)), requires_grad, name, device)
 
 
 @constructor
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def ones(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
     """Ones of a shape, given as numbers or one tuple."""
     return finish(np.ones(sizes(size, "ones"), _float(dtype)), requires_grad, name, device)
 
 
 @constructor
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+def empty(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+) -> Tensor:
     """Memory of a shape as it was found: fill it before reading."""
     return finish(np.empty(sizes(size, "empty"), _float(dtype)), requires_grad, name, device)
 
 
 @constructor
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """A shape filled with one number, whose type gives the dtype unless that is said."""
     fill_value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
@@ -95,7 +107,13 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
 
 @constructor
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, ... below end; int64 if all are integers."""
     if end is None:
@@ -112,7 +130,9 @@ def arange(
 
 
 @constructor
-def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`steps` numbers, evenly spaced, from start to end inclusive."""
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
@@ -125,7 +145,10 @@ def _like(make: Any) -> Any:
 
     def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         result: Tensor = make(
-            tuple(input.shape), dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad
+            tuple(input.shape),
+            dtype=input.dtype if dtype is None else dtype,
+            device=device,
+            requires_grad=requires_grad,
         )
         return result
 
@@ -138,9 +161,17 @@ zeros_like, ones_like, empty_like = _like(zeros), _like(ones), _like(empty)
 
 
 @constructor
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """One number, in the shape and dtype of `input`."""
-    return full(tuple(input.shape), fill_value, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)  # type: ignore[no-any-return]
+    return full(
+        tuple(input.shape),
+        fill_value,
+        dtype=input.dtype if dtype is None else dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )  # type: ignore[no-any-return]
 
 
 @public("new_zeros", function=False)

@@ -23,6 +23,7 @@ from .public import operator, public
 @operator("add")
 @primitive(
     np.add,
+    name="add",
     types=arithmetic,
     dA=lambda dC, C, A, B: dC,
     dB=lambda dC, C, A, B: dC,
@@ -35,6 +36,7 @@ def plus(A: Array, B: Array) -> Array:
 @operator("sub")
 @primitive(
     np.subtract,
+    name="sub",
     types=arithmetic,
     dA=lambda dC, C, A, B: dC,
     dB=lambda dC, C, A, B: -dC,
@@ -48,6 +50,7 @@ def minus(A: Array, B: Array) -> Array:
 @operator("mul")
 @primitive(
     np.multiply,
+    name="mul",
     types=arithmetic,
     dA=lambda dC, C, A, B: dC * B,
     dB=lambda dC, C, A, B: dC * A,
@@ -60,6 +63,7 @@ def multiply(A: Array, B: Array) -> Array:
 @operator("truediv")
 @primitive(
     np.divide,
+    name="div",
     domain=(nonzero, nonzero),
     dA=lambda dC, C, A, B: dC / B,
     dB=lambda dC, C, A, B: -dC * C / B,
@@ -70,7 +74,7 @@ def over(A: Array, B: Array) -> Array:
 
 
 @public("neg", "negative", inplace=True)
-@primitive(np.negative, types=arithmetic, dZ=lambda dA, A, Z: -dA)
+@primitive(np.negative, name="neg", types=arithmetic, dZ=lambda dA, A, Z: -dA)
 def negative(Z: Array) -> Array:
     """A = -Z."""
     return np.negative(Z)
@@ -78,6 +82,7 @@ def negative(Z: Array) -> Array:
 
 @primitive(
     np.power,
+    name="pow",
     types=arithmetic,
     domain=(positive, nonzero),
     # B == 0 lifts the exponent to 0, so that 0 * 0**-1 is 0 and not NaN.
@@ -121,12 +126,7 @@ def _raise(base: Any, exponent: Any) -> Any:
     if base.__class__ in (int, float) and isinstance(exponent, Tensor):
         # The rule takes log(base): of a Python number NumPy would make a float64 of it.
         base = wrap(np.asarray(base, promote([base, exponent._array])))
-    if (
-        exponent.__class__ is int
-        and exponent < 0
-        and isinstance(base, Tensor)
-        and base.dtype.kind in "iu"
-    ):
+    if exponent.__class__ is int and exponent < 0 and isinstance(base, Tensor) and base.dtype.kind in "iu":
         raise RuntimeError("pow: integers to negative integer powers are not allowed; use .float().")
     return power(base, exponent)
 
@@ -153,7 +153,7 @@ def floor_divide(A: Array, B: Array) -> Array:
     return np.floor_divide(A, B)
 
 
-@primitive(types=arithmetic, domain=(nonzero, nonzero))
+@primitive(name="div", types=arithmetic, domain=(nonzero, nonzero))
 def trunc_divide(A: Array, B: Array) -> Array:
     """C = A / B rounded towards 0; constant almost everywhere, so no gradient."""
     quotient = np.trunc(np.divide(A, B))
@@ -230,7 +230,7 @@ def sqrt(Z: Array) -> Array:
 
 
 @public("abs", "absolute", inplace=True)
-@primitive(np.absolute, types=arithmetic, domain=nonzero, dZ=lambda dA, A, Z: dA * np.sign(Z))
+@primitive(np.absolute, name="abs", types=arithmetic, domain=nonzero, dZ=lambda dA, A, Z: dA * np.sign(Z))
 def absolute(Z: Array) -> Array:
     """A = |Z|; the derivative at 0 is taken as 0."""
     return np.absolute(Z)
@@ -278,6 +278,7 @@ def minimum(A: Array, B: Array) -> Array:
 
 
 @primitive(
+    name="clamp",
     types=arithmetic,
     dZ=lambda dA, A, Z, lo: np.where(Z >= lo, dA, 0),
     dlo=lambda dA, A, Z, lo: np.where(Z < lo, dA, 0),
@@ -288,6 +289,7 @@ def clamp_below(Z: Array, lo: Array) -> Array:
 
 
 @primitive(
+    name="clamp",
     types=arithmetic,
     dZ=lambda dA, A, Z, hi: np.where(Z <= hi, dA, 0),
     dhi=lambda dA, A, Z, hi: np.where(Z > hi, dA, 0),
@@ -298,6 +300,7 @@ def clamp_above(Z: Array, hi: Array) -> Array:
 
 
 @primitive(
+    name="clamp",
     types=arithmetic,
     domain=(within(-2, 2), within(-1.0, -0.5), within(0.5, 1.0)),
     dZ=lambda dA, A, Z, lo, hi: np.where((Z >= lo) & (Z <= hi), dA, 0),
@@ -338,6 +341,7 @@ def _np_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, m
 
 @primitive(
     np.where,
+    name="where",
     types=but_first(arithmetic),
     dA=lambda dY, Y, condition, A, B: np.where(condition, dY, 0),
     dB=lambda dY, Y, condition, A, B: np.where(condition, 0, dY),
@@ -467,7 +471,7 @@ def bitwise_xor(A: Array, B: Array) -> Array:
 
 
 @public("bitwise_not")
-@primitive(np.invert, types=arithmetic)
+@primitive(np.invert, name="bitwise_not", types=arithmetic)
 def invert(A: Array) -> Array:
     """~A of integers or booleans."""
     return np.invert(A)

@@ -57,6 +57,7 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
 
 @primitive(
     np.take_along_axis,
+    name="take_along_dim",
     types=None,
     opaque=True,
     dX=lambda dY, Y, X, indices, *, axis: put_along(dY, indices, axis=axis, shape=X.shape),

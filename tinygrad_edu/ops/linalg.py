@@ -23,6 +23,7 @@ def _check_inner(A: Array, B: Array) -> None:
 
 @primitive(
     np.matmul,
+    name="matmul",
     types=equal,
     dA=lambda dC, C, A, B: dC @ B.mT,
     dB=lambda dC, C, A, B: A.mT @ dC,
@@ -34,6 +35,7 @@ def matrix_product(A: Array, B: Array) -> Array:
 
 
 @primitive(
+    name="matmul",
     types=equal,
     dA=lambda dy, y, A, x: dy[..., None] * x,
     dx=lambda dy, y, A, x: (A.mT @ dy[..., None])[..., 0],
@@ -46,6 +48,7 @@ def matrix_vector(A: Array, x: Array) -> Array:
 
 
 @primitive(
+    name="matmul",
     types=equal,
     dx=lambda dy, y, x, B: (B @ dy[..., None])[..., 0],
     dB=lambda dy, y, x, B: x[:, None] * dy[..., None, :],
@@ -72,6 +75,7 @@ def dot(x: Array, y: Array) -> Array:
 
 
 @primitive(
+    name="linear",
     types=equal,
     dX=lambda dZ, Z, X, W, b=None: dZ @ W,
     dW=lambda dZ, Z, X, W, b=None: _rows(dZ).mT @ _rows(X),
@@ -133,5 +137,3 @@ def _np_dot(a: Any, b: Any) -> Any:
     if _ndim(a) > 2 or _ndim(b) > 2:
         raise TypeError("np.dot of more than 2 axes is not a stack of products; use np.matmul.")
     return matmul(a, b)
-
-

@@ -40,6 +40,7 @@ def _per_element(dL: Array, shape: tuple[int, ...], reduction: str) -> Array:
 
 
 @primitive(
+    name="mse_loss",
     types=floating_only,
     dA=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction) * (2 * (A - Y)),
     dY=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction) * (2 * (Y - A)),
@@ -56,12 +57,15 @@ DENOMINATOR_FLOOR = 1e-12
 
 
 @primitive(
+    name="binary_cross_entropy",
     types=floating_only,
     domain=(unit, unit),
-    dA=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction)
-    * ((A - Y) / np.maximum(A * (1 - A), DENOMINATOR_FLOOR)),
-    dY=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction)
-    * (np.maximum(np.log(1 - A), LOG_FLOOR) - np.maximum(np.log(A), LOG_FLOOR)),
+    dA=lambda dL, L, A, Y, *, reduction: (
+        _per_element(dL, A.shape, reduction) * ((A - Y) / np.maximum(A * (1 - A), DENOMINATOR_FLOOR))
+    ),
+    dY=lambda dL, L, A, Y, *, reduction: (
+        _per_element(dL, A.shape, reduction) * (np.maximum(np.log(1 - A), LOG_FLOOR) - np.maximum(np.log(A), LOG_FLOOR))
+    ),
 )
 def cross_entropy_of_probabilities(A: Array, Y: Array, *, reduction: str) -> Array:
     """L = -mean(Y log A + (1 - Y) log(1 - A)), in nats: the article's cost."""
@@ -78,6 +82,7 @@ def cross_entropy_of_probabilities(A: Array, Y: Array, *, reduction: str) -> Arr
 
 
 @primitive(
+    name="binary_cross_entropy_with_logits",
     types=floating_only,
     domain=(everywhere, unit),
     dZ=lambda dL, L, Z, Y, *, reduction: _per_element(dL, Z.shape, reduction) * (sigmoid(Z) - Y),
@@ -95,7 +100,7 @@ def _softmax_minus_labels(dL: Array, L: Array, Z: Array, labels: Array) -> Array
     return (P - Y) * (dL / Z.shape[0])
 
 
-@primitive(types=None, opaque=True)
+@primitive(name="one_hot", types=None, opaque=True)
 def one_hot_rows(labels: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Y[i, labels[i]] = 1, zeros elsewhere; (m,) -> (m, n_classes)."""
     Y = np.zeros(shape, dtype)
@@ -103,7 +108,7 @@ def one_hot_rows(labels: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any])
     return Y
 
 
-@primitive(types=None, dZ=_softmax_minus_labels)
+@primitive(name="cross_entropy", types=None, dZ=_softmax_minus_labels)
 def cross_entropy_of_classes(Z: Array, labels: Array) -> Array:
     """L = -mean(log softmax(Z)[i, labels[i]]), Z (m, n_classes), labels (m,), in nats per sample."""
     labels = valid_labels(labels, n_classes=Z.shape[1])
@@ -150,9 +155,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     return squared_error(input, target, reduction=reduction)
 
 
-def binary_cross_entropy(
-    input: Any, target: Any, weight: Any = None, reduction: str = "mean"
-) -> Any:
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
     """-(target log(input) + (1 - target) log(1 - input)), input being probabilities; mean in nats.
 
     Each logarithm is limited to -100 from below.

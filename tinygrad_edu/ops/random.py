@@ -133,18 +133,24 @@ def seed() -> int:
 
 
 @constructor
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Uniform on [0, 1)."""
     return _draw("uniform", size, "rand", generator, dtype, device, requires_grad)
 
 
 @constructor
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Standard normal."""
     return _draw("normal", size, "randn", generator, dtype, device, requires_grad)
 
 
-def _draw(kind: str, size: Any, name: str, generator: Generator | None, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+def _draw(
+    kind: str, size: Any, name: str, generator: Generator | None, dtype: Any, device: Any, requires_grad: bool
+) -> Tensor:
     shape = sizes(size, name)
     dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
     if dtype.kind != "f":
@@ -154,7 +160,15 @@ def _draw(kind: str, size: Any, name: str, generator: Generator | None, dtype: A
 
 
 @constructor
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
     """Integers from low (default 0) up to and without high: randint(high, size) or randint(low, high, size)."""
     if size is None:
         low, high, size = 0, low, high
@@ -163,7 +177,10 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
     if high <= low:
         raise RuntimeError(f"randint: random_ expects 'from' to be less than 'to', but got {low} >= {high}.")
     shape = sizes((size,), "randint")
-    return finish(_integers(low, high, math.prod(shape), generator).reshape(shape).astype(as_dtype(dtype or np.int64)), device=device)
+    return finish(
+        _integers(low, high, math.prod(shape), generator).reshape(shape).astype(as_dtype(dtype or np.int64)),
+        device=device,
+    )
 
 
 def _integers(low: int, high: int, count: int, generator: Generator | None) -> np.ndarray[Any, Any]:

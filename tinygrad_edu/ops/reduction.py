@@ -33,6 +33,7 @@ def _count(X: Array, axis: Axes) -> int:
 
 @primitive(
     np.sum,
+    name="sum",
     types=None,
     dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(_kept(dY, X, axis, keepdims), X.shape),
 )
@@ -43,10 +44,9 @@ def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 
 @primitive(
     np.mean,
+    name="mean",
     types=floating_only,
-    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(
-        _kept(dY, X, axis, keepdims) / _count(X, axis), X.shape
-    ),
+    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(_kept(dY, X, axis, keepdims) / _count(X, axis), X.shape),
 )
 def mean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The mean over some axes."""
@@ -59,13 +59,17 @@ def _share(dY: Array, Y: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
     return _kept(dY, X, axis, keepdims) * hit / np.sum(hit, axis=axis, keepdims=True, dtype=dY.dtype)
 
 
-@primitive(np.amax, types=arithmetic, dX=lambda dY, Y, X, *, axis, keepdims: _share(dY, Y, X, axis, keepdims))
+@primitive(
+    np.amax, name="amax", types=arithmetic, dX=lambda dY, Y, X, *, axis, keepdims: _share(dY, Y, X, axis, keepdims)
+)
 def max_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The largest element over some axes; ties share the gradient equally."""
     return np.amax(X, axis=axis, keepdims=keepdims)
 
 
-@primitive(np.amin, types=arithmetic, dX=lambda dY, Y, X, *, axis, keepdims: _share(dY, Y, X, axis, keepdims))
+@primitive(
+    np.amin, name="amin", types=arithmetic, dX=lambda dY, Y, X, *, axis, keepdims: _share(dY, Y, X, axis, keepdims)
+)
 def min_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The smallest element over some axes; ties share the gradient equally."""
     return np.amin(X, axis=axis, keepdims=keepdims)
@@ -80,7 +84,7 @@ def _variance_rule(dV: Array, V: Array, X: Array, *, axis: Axes, keepdims: bool,
     return _kept(dV, X, axis, keepdims) * (scale * _centred(X, axis))
 
 
-@primitive(np.var, types=floating_only, dX=_variance_rule)
+@primitive(np.var, name="var", types=floating_only, dX=_variance_rule)
 def var_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     """Mean squared distance from the mean, the count lessened by ddof."""
     n = _count(X, axis)
@@ -94,16 +98,16 @@ def _deviation_rule(dS: Array, S: Array, X: Array, *, axis: Axes, keepdims: bool
     return _variance_rule(dV, S, X, axis=axis, keepdims=keepdims, ddof=ddof)
 
 
-@primitive(np.std, types=floating_only, dX=_deviation_rule)
+@primitive(np.std, name="std", types=floating_only, dX=_deviation_rule)
 def std_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     """Square root of the variance; where it is 0 the gradient is taken as 0."""
     return np.sqrt(var_over(X, axis=axis, keepdims=keepdims, ddof=ddof))
 
 
 @primitive(
+    name="logsumexp",
     types=floating_only,
-    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims)
-    * np.exp(X - _kept(Y, X, axis, keepdims)),
+    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims) * np.exp(X - _kept(Y, X, axis, keepdims)),
 )
 def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """log(sum(exp(X))), shifted by the largest element so that no exponent exceeds 0."""
@@ -194,13 +198,13 @@ def _nonempty(input: Any, dim: Any, name: str) -> Axes:
     return found
 
 
-@primitive(types=None)
+@primitive(name="argmax", types=None)
 def argmax_along(X: Array, *, axis: int) -> Array:
     """Where the first largest element lies along an axis, kept with length 1."""
     return np.argmax(X, axis=axis, keepdims=True)
 
 
-@primitive(types=None)
+@primitive(name="argmin", types=None)
 def argmin_along(X: Array, *, axis: int) -> Array:
     """Where the first smallest element lies along an axis, kept with length 1."""
     return np.argmin(X, axis=axis, keepdims=True)
@@ -258,13 +262,13 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     return logsumexp_over(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim)
 
 
-@primitive(np.any, types=None)
+@primitive(np.any, name="any", types=None)
 def any_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """Whether some element is nonzero."""
     return np.any(X, axis=axis, keepdims=keepdims)
 
 
-@primitive(np.all, types=None)
+@primitive(np.all, name="all", types=None)
 def all_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """Whether every element is nonzero."""
     return np.all(X, axis=axis, keepdims=keepdims)
@@ -310,8 +314,6 @@ def _np_min(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -
     return min_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
 
 
-
-
 @answers(np.var)
 def _np_var(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False
@@ -348,5 +350,3 @@ def _np_argmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bo
 
 def _np_axis(a: Any, axis: Any) -> Axes:
     return () if axis == () else axes(axis, a.ndim, "axis")
-
-

@@ -20,6 +20,7 @@ from .public import public
 
 @primitive(
     np.reshape,
+    name="reshape",
     types=None,
     view=True,
     dX=lambda dY, Y, X, *, shape: np.reshape(dY, X.shape),
@@ -35,6 +36,7 @@ def _inverse(order: tuple[int, ...]) -> tuple[int, ...]:
 
 @primitive(
     np.transpose,
+    name="transpose",
     types=None,
     view=True,
     dX=lambda dY, Y, X, *, axes: np.transpose(dY, _inverse(axes)),
@@ -61,13 +63,13 @@ def _part(dY: Array, parts: tuple[Array, ...], k: int, axis: int) -> Array:
     return dY[(slice(None),) * axis + (slice(start, start + parts[k].shape[axis]),)]
 
 
-@primitive(types=arithmetic, dX=lambda dY, Y, *X, k, axis: _part(dY, X, k, axis))
+@primitive(name="cat", types=arithmetic, dX=lambda dY, Y, *X, k, axis: _part(dY, X, k, axis))
 def join(*X: Array, axis: int) -> Array:
     """The X laid end to end along an axis."""
     return np.concatenate(X, axis)
 
 
-@primitive(types=arithmetic, dX=lambda dY, Y, *X, k, axis: dY[(slice(None),) * axis + (k,)])
+@primitive(name="stack", types=arithmetic, dX=lambda dY, Y, *X, k, axis: dY[(slice(None),) * axis + (k,)])
 def pile(*X: Array, axis: int) -> Array:
     """The X, all of one shape, along a new axis."""
     return np.stack(X, axis)
@@ -191,9 +193,7 @@ def expand(input: Any, *size: Any) -> Any:
             wanted[i] = have[i - offset]
     target = sizes(wanted, "expand")
     if offset < 0 or any(h not in (1, n) for h, n in zip(have, target[offset:], strict=True)):
-        raise ShapeError(
-            f"expand: shape {have} can't be stretched to {target}: only axes of length 1 stretch."
-        )
+        raise ShapeError(f"expand: shape {have} can't be stretched to {target}: only axes of length 1 stretch.")
     return broadcast_to(input, shape=target)
 
 
@@ -415,5 +415,3 @@ def _np_ones_like(a: Any, dtype: Any = None) -> Any:
 @answers(np.full_like)
 def _np_full_like(a: Any, fill_value: float, dtype: Any = None) -> Any:
     return fill_like(a, fill_value, dtype)
-
-

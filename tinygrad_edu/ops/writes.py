@@ -25,6 +25,7 @@ Steps = tuple[tuple[Primitive, dict[str, Any]], ...]
 
 
 @primitive(
+    name="setitem",
     types=None,
     opaque=True,
     dX=lambda dY, Y, X, V, *indices, steps, key: assign(dY, 0.0, *indices, steps=steps, key=key),
@@ -217,7 +218,11 @@ def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], a
     write(target, put, numbers, *places, by="setitem")
     if old is None or not mode.grad:
         return
-    inputs = (old, record_of(value) if isinstance(value, Tensor) else value, *(record_of(as_operand(getitem, a)) for a in arrays))
+    inputs = (
+        old,
+        record_of(value) if isinstance(value, Tensor) else value,
+        *(record_of(as_operand(getitem, a)) for a in arrays),
+    )
     record = _assignment(target, inputs, (), spec)
     record.saved = [*inputs[:2], *places]  # the rules need the index arrays, and no numbers
     _rerecord(target, record)
@@ -260,5 +265,3 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Overwrite this tensor with zeros."""
     return _overwrite(self, 0, "zero_")
-
-

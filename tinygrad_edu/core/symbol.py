@@ -26,7 +26,7 @@ class Symbol(Operand, NDArrayOperatorsMixin):
     """An expression: a primitive applied to Symbols and constants, or, with primitive None, a name."""
 
     rank = 1
-    __slots__ = ("dtype", "index", "inputs", "name", "ndim", "params", "primitive", "shape")
+    __slots__ = ("dtype", "index", "inputs", "name", "ndim", "number", "params", "primitive", "shape")
     # A comparison of Symbols is one more expression, so identity is what a dict must go by.
     __hash__ = object.__hash__
 
@@ -47,6 +47,10 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         self.inputs = inputs
         self.params = params or {}
         self.index = next(_count)  # creation order is an order of execution
+        # Stands for Python numbers only, which adopt the dtype of the array that they meet
+        self.number = bool(inputs) and all(
+            x.number if isinstance(x, Symbol) else x.__class__ in (bool, int, float) for x in inputs
+        )
 
     @classmethod
     def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
@@ -84,10 +88,18 @@ class Symbol(Operand, NDArrayOperatorsMixin):
 
 def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
     """Shape and dtype of a result, from a run on zeros that take no memory (all strides 0)."""
-    zeros = [np.broadcast_to(np.zeros((), a.dtype), a.shape) if isinstance(a, Symbol) else a for a in args]
+    zeros = [_zeros(a) if isinstance(a, Symbol) else a for a in args]
     with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
         result: Array = primitive.forward(*zeros, **params)
     return result.shape, result.dtype
+
+
+def _zeros(symbol: Symbol) -> Any:
+    return 0.0 if symbol.number else np.broadcast_to(np.zeros((), symbol.dtype), symbol.shape)
+
+
+def _zeros(symbol: Symbol) -> Any:
+    return 0.0 if symbol.number else np.broadcast_to(np.zeros((), symbol.dtype), symbol.shape)
 
 
 def find_reads(
@@ -96,16 +108,16 @@ def find_reads(
     """Which numbers the rules of the inputs in `needs` read: the output's, and which inputs'.
 
     Found by reading those rules on Symbols. `.shape` is answered by a Symbol without leaving a
-    trace, so exactly what a rule computes with is reached from its result.
+    trace, so exactly what a rule computes with is reached from its result. Python numbers among
+    the arguments stand as Symbols too: the answer must hold for arrays in their places.
     """
-    inputs = [Symbol(a.shape, a.dtype) if hasattr(a, "dtype") else a for a in args]
+    inputs = [Symbol(np.shape(a), out.dtype if isinstance(a, (bool, int, float)) else a.dtype) for a in args]
     Y, dY = Symbol(out.shape, out.dtype), Symbol(out.shape, out.dtype)
     reached: set[Any] = set()
     for index, needed in enumerate(needs):
         if needed:
             reached |= leaves(primitive.call_rule(index, dY, Y, inputs, params))
-    read = tuple(i for i, x in enumerate(inputs) if isinstance(x, Symbol) and x in reached)
-    return Y in reached, read
+    return Y in reached, tuple(i for i, x in enumerate(inputs) if x in reached)
 
 
 def leaves(*expressions: Any) -> set[Symbol]:

@@ -302,6 +302,8 @@ class Tensor(Operand):
                 )
             if grad.dtype != self.dtype:
                 raise DtypeError(f"grad: dtype {grad.dtype} is assigned to a tensor of {self.dtype}.")
+        if mode.trace is not None:
+            mode.trace.enter((self,))
         record_of(self).grad = grad
 
     def retain_grad(self) -> None:
@@ -437,8 +439,10 @@ class RemovableHandle:
 
 def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
     """Compute a primitive on Tensors, numbers and arrays, and record it if an input needs a gradient."""
+    compute: Any = primitive.forward
     if mode.trace is not None:
         mode.trace.enter(args)
+        compute = primitive  # the arrays are Symbols: one equation
     arrays: list[Any] = []
     needs = 0  # one bit per argument
     bit = 1
@@ -466,7 +470,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
     try:
         if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
             arrays = primitive.types(primitive.name, arrays)
-        out = primitive.forward(*arrays, **params) if params else primitive.forward(*arrays)
+        out = compute(*arrays, **params) if params else compute(*arrays)
     except (ValueError, IndexError, RuntimeError) as error:
         raise _explained(primitive, args, error) from error
 
@@ -518,6 +522,8 @@ def _keep(record: Record, reads: tuple[bool, tuple[int, ...]], args: Any, arrays
     if which:
         saved: list[Any] = list(record.inputs)
         for i in which:
+            if args[i].__class__ in _NUMBERS:
+                continue  # stands for itself
             origin = args[i]._storage or storage_of(args[i])
             origin.saved = True
             lock = None

@@ -44,6 +44,13 @@ def write(target: Tensor, ufunc: Any, *args: Any, by: str = "") -> None:
         mode.trace.wrote(target)
 
 
+def read(tensor: Tensor) -> Array:
+    """The tensor's array, for code that computes with arrays; during a trace its Symbol."""
+    if mode.trace is not None:
+        mode.trace.enter((tensor,))
+    return tensor._array
+
+
 class Lock:
     """Keeps an array and its bases from being written until the last record that reads it lets go."""
 

@@ -99,10 +99,18 @@ def full(
 
 
 @constructor
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
     """Ones on the diagonal, zeros elsewhere; n rows and m (default n) columns."""
     shape = sizes((n, n if m is None else m), "eye")
-    return finish(np.eye(*shape, dtype=_float(dtype)), requires_grad, device=device)
+    return finish(np.eye(*shape, dtype=_float(dtype)), requires_grad, name, device)
 
 
 @constructor
@@ -114,6 +122,7 @@ def arange(
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """start, start + step, ... below end; int64 if all are integers."""
     if end is None:
@@ -126,29 +135,39 @@ def arange(
         dtype = np.int64 if whole else get_default_dtype()
     count = max(math.ceil((end - start) / step), 0)
     values = start + step * np.arange(count) if count else np.zeros(0)
-    return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, device=device)
+    return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, name, device)
 
 
 @constructor
 def linspace(
-    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """`steps` numbers, evenly spaced, from start to end inclusive."""
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return finish(np.linspace(start, end, steps).astype(_float(dtype)), requires_grad, device=device)
+    return finish(np.linspace(start, end, steps).astype(_float(dtype)), requires_grad, name, device)
 
 
 def _like(make: Any) -> Any:
     """The `_like` form of a constructor: shape and dtype of another tensor."""
 
-    def like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def like(
+        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+    ) -> Tensor:
         result: Tensor = make(
             tuple(input.shape),
             dtype=input.dtype if dtype is None else dtype,
             device=device,
             requires_grad=requires_grad,
+            name=name,
         )
         return result
 
@@ -162,7 +181,13 @@ zeros_like, ones_like, empty_like = _like(zeros), _like(ones), _like(empty)
 
 @constructor
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """One number, in the shape and dtype of `input`."""
     return full(
@@ -171,6 +196,7 @@ def full_like(
         dtype=input.dtype if dtype is None else dtype,
         device=device,
         requires_grad=requires_grad,
+        name=name,
     )  # type: ignore[no-any-return]
 
 

@@ -93,11 +93,12 @@ def cross_entropy_of_scores(Z: Array, Y: Array, *, reduction: str) -> Array:
     return _reduce(np.maximum(Z, 0) - Z * Y + np.log1p(np.exp(-np.absolute(Z))), reduction)
 
 
-def _softmax_minus_labels(dL: Array, L: Array, Z: Array, labels: Array) -> Array:
+def _softmax_minus_labels(dL: Array, L: Array, Z: Array, labels: Array, *, ignore_index: int) -> Array:
     """The article's A - Y for several classes: softmax(Z), less 1 at each sample's label, over m."""
+    kept = labels != ignore_index
     P = np.exp(log_softmax_over(Z, axis=1))
-    Y = one_hot_rows(labels, shape=Z.shape, dtype=Z.dtype)
-    return (P - Y) * (dL / Z.shape[0])
+    Y = one_hot_rows(np.where(kept, labels, 0), shape=Z.shape, dtype=Z.dtype)
+    return (P - Y) * np.where(kept, dL / np.sum(kept, dtype=Z.dtype), 0)[:, None]
 
 
 @primitive(name="one_hot", types=None, opaque=True)
@@ -109,12 +110,16 @@ def one_hot_rows(labels: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any])
 
 
 @primitive(name="cross_entropy", types=None, dZ=_softmax_minus_labels)
-def cross_entropy_of_classes(Z: Array, labels: Array) -> Array:
-    """L = -mean(log softmax(Z)[i, labels[i]]), Z (m, n_classes), labels (m,), in nats per sample."""
-    labels = valid_labels(labels, n_classes=Z.shape[1])
+def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> Array:
+    """L = -mean(log softmax(Z)[i, labels[i]]), Z (m, n_classes), labels (m,), in nats per sample.
+
+    Samples labelled ignore_index are left out of the mean.
+    """
+    kept = labels != ignore_index
+    safe = valid_labels(np.where(kept, labels, 0), n_classes=Z.shape[1])
     A = log_softmax_over(Z, axis=1)
-    picked = take_along(A, np.reshape(labels, (-1, 1)), axis=1)
-    return -np.sum(picked) / Z.shape[0]
+    picked = take_along(A, np.reshape(safe, (-1, 1)), axis=1)[:, 0]
+    return -np.sum(np.where(kept, picked, 0)) / np.sum(kept, dtype=Z.dtype)
 
 
 @primitive(types=None)
@@ -265,12 +270,9 @@ def cross_entropy(
         losses = -sum_over(weighted * log_softmax_over(input, axis=axis), axis=(axis,), keepdims=False)
         total = reduce_loss(losses, "none" if reduction == "none" else "sum")
         return total / max(math.prod(losses.shape), 1) if reduction == "mean" else total
-    if weight is None and reduction == "mean" and not label_smoothing and input.ndim == 2 and ignore_index < 0:
-        _check_labels(input, target, ignore_index, "cross_entropy")
-        # A trace can't know whether some later batch has labels to ignore: it takes the general way.
-        labels = target._array
-        if isinstance(labels, np.ndarray) and not (labels == ignore_index).any() and input.shape[0]:
-            return cross_entropy_of_classes(input, target)
+    _check_labels(input, target, ignore_index, "cross_entropy")
+    if weight is None and reduction == "mean" and not label_smoothing and input.ndim == 2:
+        return cross_entropy_of_classes(input, target, ignore_index=ignore_index)
     log_P = log_softmax_over(input, axis=axis)
     hard = nll_loss(log_P, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.errors import TraceError
+from ..core.mode import mode
 from ..core.tensor import Tensor
 from .creation import constructor, finish
 from .dims import sizes
@@ -67,6 +69,8 @@ class Generator:
 
     def words(self, count: int) -> np.ndarray[Any, Any]:
         """The next `count` 32-bit integers, as uint64."""
+        if mode.trace is not None:
+            raise TraceError("random numbers are drawn while the step is being traced; draw them outside of it.")
         return np.asarray(self._bits.random_raw(count), np.uint64)
 
     def long_words(self, count: int) -> np.ndarray[Any, Any]:
@@ -134,29 +138,39 @@ def seed() -> int:
 
 @constructor
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """Uniform on [0, 1)."""
-    return _draw("uniform", size, "rand", generator, dtype, device, requires_grad)
+    shape, dtype = sizes(size, "rand"), _floating(dtype, "rand")
+    values = (generator or default_generator).uniform(math.prod(shape), dtype)
+    return finish(values.reshape(shape), requires_grad, name, device)
 
 
 @constructor
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """Standard normal."""
-    return _draw("normal", size, "randn", generator, dtype, device, requires_grad)
+    shape, dtype = sizes(size, "randn"), _floating(dtype, "randn")
+    values = (generator or default_generator).normal(math.prod(shape), dtype)
+    return finish(values.reshape(shape), requires_grad, name, device)
 
 
-def _draw(
-    kind: str, size: Any, name: str, generator: Generator | None, dtype: Any, device: Any, requires_grad: bool
-) -> Tensor:
-    shape = sizes(size, name)
+def _floating(dtype: Any, operation: str) -> np.dtype[Any]:
     dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
     if dtype.kind != "f":
-        raise RuntimeError(f"{name}: the numbers are floating, so dtype can't be {dtype}.")
-    values = getattr(generator or default_generator, kind)(math.prod(shape), dtype)
-    return finish(values.reshape(shape), requires_grad, device=device)
+        raise RuntimeError(f"{operation}: the numbers are floating, so dtype can't be {dtype}.")
+    return dtype
 
 
 @constructor

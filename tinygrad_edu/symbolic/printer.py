@@ -1,0 +1,181 @@
+"""Symbols as NumPy: what a person would type to compute the same thing.
+
+A Symbol that has a name prints as that name; the rest is spelled out down to names. A primitive
+prints as an operator, as the NumPy function that it is, or, if NumPy has none, as a call of the
+primitive itself (`softmax_over(Z, axis=1)`), for which `namespace()` has the definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import PRIMITIVES, Primitive
+from ..core.symbol import Symbol
+from ..ops.indexing import Slot
+
+# Python's binding strengths, weakest first
+COMPARE, OR, XOR, AND, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 10)
+
+OPERATORS = {
+    "plus": ("+", SUM),
+    "minus": ("-", SUM),
+    "multiply": ("*", PRODUCT),
+    "over": ("/", PRODUCT),
+    "floor_divide": ("//", PRODUCT),
+    "remainder": ("%", PRODUCT),
+    "matrix_product": ("@", PRODUCT),
+    "matrix_vector": ("@", PRODUCT),
+    "vector_matrix": ("@", PRODUCT),
+    "power": ("**", POWER),
+    "eq": ("==", COMPARE),
+    "ne": ("!=", COMPARE),
+    "lt": ("<", COMPARE),
+    "le": ("<=", COMPARE),
+    "gt": (">", COMPARE),
+    "ge": (">=", COMPARE),
+    "bitwise_and": ("&", AND),
+    "bitwise_xor": ("^", XOR),
+    "bitwise_or": ("|", OR),
+}
+_RIGHT_TOO = {"-", "/", "//", "%", "@"}  # a - (b - c) needs its parentheses
+
+
+def expression(symbol: Any, names: Mapping[Symbol, str] | None = None) -> str:
+    """The NumPy expression of a Symbol; `names` are atoms, in addition to the Symbols' own names.
+
+    >>> Z = Symbol((2, 3), np.dtype("float32"), "Z")
+    >>> expression(1 - np.tanh(Z) ** 2)
+    '1 - np.tanh(Z) ** 2'
+    """
+    names = names or {}
+    texts: dict[Symbol, tuple[str, int]] = {}
+    stack = [symbol] if isinstance(symbol, Symbol) else []
+    while stack:  # children first, without recursion: an expression may be deep
+        top = stack[-1]
+        if top in texts:
+            stack.pop()
+        elif top in names or top.primitive is None:
+            texts[top] = (names.get(top) or top.name or f"x{top.index}", ATOM)
+        elif missing := [x for x in top.inputs if isinstance(x, Symbol) and x not in texts]:
+            stack.extend(missing)
+        else:
+            texts[top] = _spell(top, texts)
+    return texts[symbol][0] if isinstance(symbol, Symbol) else literal(symbol)
+
+
+def source(outputs: Mapping[str, Symbol], names: Mapping[Symbol, str] | None = None) -> str:
+    """Assignments that compute the outputs; what is used more than once is computed once, as t1, t2."""
+    names = dict(names or {})
+    uses: dict[Symbol, int] = {}
+    stack: list[Any] = list(outputs.values())
+    while stack:
+        x = stack.pop()
+        if isinstance(x, Symbol):
+            uses[x] = uses.get(x, 0) + 1
+            if uses[x] == 1 and x not in names:
+                stack.extend(x.inputs)
+    lines = []
+    shared = [s for s, n in uses.items() if n > 1 and s.primitive is not None and s not in names]
+    for number, symbol in enumerate(sorted(shared, key=lambda s: s.index), 1):
+        lines.append(f"t{number} = {expression(symbol, names)}")
+        names[symbol] = f"t{number}"
+    lines += [f"{name} = {expression(symbol, names)}" for name, symbol in outputs.items()]
+    return "\n".join(lines)
+
+
+def namespace() -> dict[str, Any]:
+    """What the printed source may call: NumPy, and the primitives that NumPy has no function for."""
+    calls: dict[str, Any] = {key: primitive.forward for key, primitive in PRIMITIVES.items()}
+    return {**calls, "np": np, "Slot": Slot, "steps": PRIMITIVES}
+
+
+def literal(value: Any) -> str:
+    """A parameter of a primitive, or a constant, as source."""
+    if isinstance(value, Slot):
+        return f"Slot({value.number})"
+    if isinstance(value, Primitive):
+        return f"steps[{value.key!r}]"
+    if isinstance(value, np.dtype):
+        return f"np.{value.name}"
+    if isinstance(value, tuple):
+        return "(" + "".join(f"{literal(v)}, " for v in value).removesuffix(" " if len(value) == 1 else ", ") + ")"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k!r}: {literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, np.ndarray):
+        return f"np.array({value.tolist()}, dtype=np.{value.dtype.name})"
+    if isinstance(value, float) and not np.isfinite(value):
+        return f"float({str(value)!r})"
+    return "..." if value is ... else repr(value)
+
+
+def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str, int]:
+    """One equation's right-hand side, and how tightly it binds."""
+    primitive = symbol.primitive
+    assert primitive is not None
+    parts = [texts[x] if isinstance(x, Symbol) else _number(x) for x in symbol.inputs]
+    params = symbol.params
+    if primitive.key in OPERATORS:
+        sign, strength = OPERATORS[primitive.key]
+        return _infix(sign, strength, parts[0], parts[1]), strength
+    if primitive.key == "negative":
+        return "-" + _wrapped(parts[0], UNARY), UNARY
+    if primitive.key == "getitem":
+        return f"{_wrapped(parts[0], ATOM)}[{_key(params['key'], parts[1:])}]", ATOM
+    if primitive.key == "permute_axes":
+        return _transpose(parts[0], params["axes"]), ATOM
+    if primitive.key == "astype":
+        return f"{_wrapped(parts[0], ATOM)}.astype({literal(params['dtype'])})", ATOM
+    if primitive.key == "filled":
+        return f"np.full({literal(params['shape'])}, {params['value']!r}, {literal(params['dtype'])})", ATOM
+    arguments = [text for text, _ in parts]
+    if primitive.key in ("join", "pile"):
+        function = "np.concatenate" if primitive.key == "join" else "np.stack"
+        return f"{function}([{', '.join(arguments)}], axis={params['axis']})", ATOM
+    if primitive.key == "reshape_to":
+        return f"np.reshape({arguments[0]}, {literal(params['shape'])})", ATOM
+    arguments += [f"{name}={literal(value)}" for name, value in params.items()]
+    function = primitive.key if primitive.numpy is None else f"np.{primitive.numpy.__name__}"
+    return f"{function}({', '.join(arguments)})", ATOM
+
+
+def _number(x: Any) -> tuple[str, int]:
+    text = literal(x)
+    return text, UNARY if text.startswith("-") else ATOM
+
+
+def _infix(sign: str, strength: int, left: tuple[str, int], right: tuple[str, int]) -> str:
+    tight_left = strength + 1 if sign == "**" or strength == COMPARE else strength
+    tight_right = strength + 1 if sign in _RIGHT_TOO or strength == COMPARE else strength
+    if sign == "*" and "@" in right[0]:
+        tight_right = strength + 1  # a * (B @ C) is not (a * B) @ C
+    return f"{_wrapped(left, tight_left)} {sign} {_wrapped(right, tight_right)}"
+
+
+def _wrapped(part: tuple[str, int], strength: int) -> str:
+    text, binds = part
+    return text if binds >= strength else f"({text})"
+
+
+def _transpose(part: tuple[str, int], axes: tuple[int, ...]) -> str:
+    n = len(axes)
+    if axes == (1, 0):
+        return f"{_wrapped(part, ATOM)}.T"
+    if n > 2 and axes == (*range(n - 2), n - 1, n - 2):
+        return f"{_wrapped(part, ATOM)}.mT"
+    return f"np.transpose({part[0]}, {literal(axes)})"
+
+
+def _key(key: tuple[Any, ...], arrays: list[tuple[str, int]]) -> str:
+    words = []
+    for k in key:
+        if isinstance(k, Slot):
+            words.append(arrays[k.number][0])
+        elif isinstance(k, slice):
+            start, stop = ("" if v is None else str(v) for v in (k.start, k.stop))
+            words.append(f"{start}:{stop}" + ("" if k.step is None else f":{k.step}"))
+        else:
+            words.append(literal(k))
+    return ", ".join(words)

@@ -252,6 +252,7 @@ def _cast(input: Any, dtype: Any) -> Any:
     return input if input.dtype == dtype else astype(input, dtype=dtype)
 
 
+Operand.reshape = reshape  # type: ignore[attr-defined]
 Operand.astype = _cast  # type: ignore[attr-defined]
 
 

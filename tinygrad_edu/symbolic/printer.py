@@ -136,9 +136,20 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
         return f"{function}([{', '.join(arguments)}], axis={params['axis']})", ATOM
     if primitive.key == "reshape_to":
         return f"np.reshape({arguments[0]}, {literal(params['shape'])})", ATOM
-    arguments += [f"{name}={literal(value)}" for name, value in params.items()]
-    function = primitive.key if primitive.numpy is None else f"np.{primitive.numpy.__name__}"
-    return f"{function}({', '.join(arguments)})", ATOM
+    if primitive.numpy is None:
+        arguments += [f"{name}={literal(value)}" for name, value in params.items()]
+        return f"{primitive.key}({', '.join(arguments)})", ATOM
+    arguments += [word for name, value in params.items() if (word := _keyword(name, value, symbol))]
+    return f"np.{primitive.numpy.__name__}({', '.join(arguments)})", ATOM
+
+
+def _keyword(name: str, value: Any, symbol: Symbol) -> str:
+    """A parameter of a NumPy function, shortened: one axis without its tuple, no default."""
+    if name == "axis" and isinstance(value, tuple):
+        if len(value) == symbol.inputs[0].ndim and not symbol.params.get("keepdims"):
+            return ""  # all of them
+        value = value[0] if len(value) == 1 else value
+    return "" if name == "keepdims" and not value else f"{name}={literal(value)}"
 
 
 def _number(x: Any) -> tuple[str, int]:

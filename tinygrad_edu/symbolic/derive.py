@@ -1,0 +1,141 @@
+"""Derive: the gradient equations of a recorded graph, by reading its rules on Symbols.
+
+Named values stand in the equations by their names; what lies between them is spelled out. The
+rules are those that `backward()` runs, so the equations are what was computed, not a second table.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.backward import unbroadcast
+from ..core.record import Record
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, record_of
+from .printer import expression
+from .simplify import simplify
+
+
+class Equation(NamedTuple):
+    """One line: a name and the Symbol that says how it is computed."""
+
+    name: str
+    symbol: Symbol
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {expression(self.symbol)}"
+
+
+def forward_equations(loss: Tensor) -> list[Equation]:
+    """How each named value is computed from the others, in order of execution."""
+    graph = _Graph(record_of(loss))
+    return [
+        Equation(graph.names[r], graph.formulas[r], tuple(r.shape))
+        for r in graph.order
+        if r in graph.names and r.primitive is not None
+    ]
+
+
+def gradient_equations(loss: Tensor) -> list[Equation]:
+    """The cotangent of each named value and leaf, in the order in which backprop computes them.
+
+    The loss itself is called L unless it has a name. dX stands for the derivative of the loss by X.
+    """
+    root = record_of(loss)
+    graph = _Graph(root)
+    place = {record: i for i, record in enumerate(graph.order)}
+    users = dict.fromkeys(graph.order, 0)
+    for record in graph.order:
+        for x in record.inputs:
+            if isinstance(x, Record):
+                users[x] += 1
+    cotangents: dict[Record, Any] = {root: Symbol(root.shape, root.dtype, f"d{graph.names[root]}")}
+    equations: list[Equation] = []
+    ready = [(0, 0, root)]
+    while ready:
+        record = heapq.heappop(ready)[-1]
+        dY = cotangents.get(record)
+        if dY is not None and record is not root and record in graph.names:
+            name = f"d{graph.names[record]}"
+            equations.append(Equation(name, simplify(dY), tuple(record.shape)))
+            dY = Symbol(record.shape, record.dtype, name)
+        for index, x in enumerate(record.inputs):
+            if not isinstance(x, Record):
+                continue
+            if dY is not None and x.needs_grad:
+                dX = graph.cotangent(record, index, dY)
+                cotangents[x] = dX if x not in cotangents else cotangents[x] + dX
+            users[x] -= 1
+            if not users[x]:
+                heapq.heappush(ready, (*graph.turn(x, place[x]), x))
+    return equations
+
+
+class _Graph:
+    """The records below a loss in topological order, with names and their values as Symbols."""
+
+    def __init__(self, root: Record) -> None:
+        self.order = topological(root)
+        self.names: dict[Record, str] = {}
+        taken: set[str] = set()
+        for record in self.order:
+            name = record.name or ("L" if record is root else None)
+            if name is None and record.primitive is None and record.shape != ():
+                name = "x"
+            if name is not None:
+                while name in taken:  # two values of one name: the later one is marked
+                    name += "_"
+                taken.add(name)
+                self.names[record] = name
+        self.symbols = {r: Symbol(r.shape, r.dtype, n) for r, n in self.names.items()}
+        self.formulas: dict[Record, Any] = {}
+        for record in self.order:
+            if record.primitive is not None:
+                inputs = [self.value(x) if isinstance(x, Record) else x for x in record.inputs]
+                self.formulas[record] = record.primitive(*inputs, **record.params)
+            elif record not in self.symbols:
+                self.symbols[record] = Symbol(record.shape, record.dtype, _constant(record))
+
+    def value(self, record: Record) -> Any:
+        """The value as equations show it: its name, or how it is computed."""
+        return self.symbols[record] if record in self.symbols else self.formulas[record]
+
+    def cotangent(self, record: Record, index: int, dY: Any) -> Any:
+        """What a record's rule sends to one of its inputs, in that input's shape and dtype."""
+        x = record.inputs[index]
+        inputs = [self.value(v) if isinstance(v, Record) else v for v in record.inputs]
+        assert record.primitive is not None
+        dX = record.primitive.call_rule(index, dY, self.value(record), inputs, record.params)
+        dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
+        return dX if dX.dtype == x.dtype else dX.astype(x.dtype)
+
+    def turn(self, record: Record, place: int) -> tuple[int, int]:
+        """When a complete cotangent is dealt with: what has no line at once, then leaves as the
+        forward pass met them, and only then the next named value."""
+        if record not in self.names:
+            return 0, -place
+        return (1, place) if record.primitive is None else (2, -place)
+
+
+def _constant(record: Record) -> str:
+    return repr(np.asarray(record.array).item()) if record.array is not None else "c"
+
+
+def topological(root: Record) -> list[Record]:
+    """Every record below root, each after its inputs, in an order fixed by the graph alone."""
+    order: list[Record] = []
+    done: set[Record] = set()
+    stack: list[tuple[Record, bool]] = [(root, False)]
+    while stack:
+        record, inputs_done = stack.pop()
+        if inputs_done:
+            order.append(record)
+        elif record not in done:
+            done.add(record)
+            stack.append((record, True))
+            stack.extend((x, False) for x in reversed(record.inputs) if isinstance(x, Record) and x not in done)
+    return order

@@ -119,15 +119,15 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
     params = symbol.params
     if primitive.key in OPERATORS:
         sign, strength = OPERATORS[primitive.key]
-        return _infix(sign, strength, parts[0], parts[1]), strength
+        return infix(sign, strength, parts[0], parts[1]), strength
     if primitive.key == "negative":
-        return "-" + _wrapped(parts[0], UNARY), UNARY
+        return "-" + wrapped(parts[0], UNARY), UNARY
     if primitive.key == "getitem":
-        return f"{_wrapped(parts[0], ATOM)}[{_key(params['key'], parts[1:])}]", ATOM
+        return f"{wrapped(parts[0], ATOM)}[{subscript(params['key'], parts[1:])}]", ATOM
     if primitive.key == "permute_axes":
         return _transpose(parts[0], params["axes"]), ATOM
     if primitive.key == "astype":
-        return f"{_wrapped(parts[0], ATOM)}.astype({literal(params['dtype'])})", ATOM
+        return f"{wrapped(parts[0], ATOM)}.astype({literal(params['dtype'])})", ATOM
     if primitive.key == "filled":
         return f"np.full({literal(params['shape'])}, {params['value']!r}, {literal(params['dtype'])})", ATOM
     arguments = [text for text, _ in parts]
@@ -157,15 +157,17 @@ def _number(x: Any) -> tuple[str, int]:
     return text, UNARY if text.startswith("-") else ATOM
 
 
-def _infix(sign: str, strength: int, left: tuple[str, int], right: tuple[str, int]) -> str:
+def infix(sign: str, strength: int, left: tuple[str, int], right: tuple[str, int]) -> str:
+    """`left sign right`, each with parentheses where the sign binds more tightly than it does."""
     tight_left = strength + 1 if sign == "**" or strength == COMPARE else strength
     tight_right = strength + 1 if sign in _RIGHT_TOO or strength == COMPARE else strength
     if sign == "*" and "@" in right[0]:
         tight_right = strength + 1  # a * (B @ C) is not (a * B) @ C
-    return f"{_wrapped(left, tight_left)} {sign} {_wrapped(right, tight_right)}"
+    return f"{wrapped(left, tight_left)} {sign} {wrapped(right, tight_right)}"
 
 
-def _wrapped(part: tuple[str, int], strength: int) -> str:
+def wrapped(part: tuple[str, int], strength: int) -> str:
+    """The text, in parentheses if it binds less than `strength`."""
     text, binds = part
     return text if binds >= strength else f"({text})"
 
@@ -173,13 +175,14 @@ def _wrapped(part: tuple[str, int], strength: int) -> str:
 def _transpose(part: tuple[str, int], axes: tuple[int, ...]) -> str:
     n = len(axes)
     if axes == (1, 0):
-        return f"{_wrapped(part, ATOM)}.T"
+        return f"{wrapped(part, ATOM)}.T"
     if n > 2 and axes == (*range(n - 2), n - 1, n - 2):
-        return f"{_wrapped(part, ATOM)}.mT"
+        return f"{wrapped(part, ATOM)}.mT"
     return f"np.transpose({part[0]}, {literal(axes)})"
 
 
-def _key(key: tuple[Any, ...], arrays: list[tuple[str, int]]) -> str:
+def subscript(key: tuple[Any, ...], arrays: list[tuple[str, int]]) -> str:
+    """What stands between the brackets of an index."""
     words = []
     for k in key:
         if isinstance(k, Slot):

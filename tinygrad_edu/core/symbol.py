@@ -98,10 +98,6 @@ def _zeros(symbol: Symbol) -> Any:
     return 0.0 if symbol.number else np.broadcast_to(np.zeros((), symbol.dtype), symbol.shape)
 
 
-def _zeros(symbol: Symbol) -> Any:
-    return 0.0 if symbol.number else np.broadcast_to(np.zeros((), symbol.dtype), symbol.shape)
-
-
 def find_reads(
     primitive: Primitive, needs: tuple[bool, ...], args: tuple[Any, ...], params: dict[str, Any], out: Array
 ) -> tuple[bool, tuple[int, ...]]:

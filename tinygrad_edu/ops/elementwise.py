@@ -351,7 +351,7 @@ def choose(condition: Array, A: Array, B: Array) -> Array:
     return np.where(condition, A, B)
 
 
-@public("where", function=True)
+@public("where", as_method=False)
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where `condition` holds, `other` elsewhere; `x.where(condition, other)` as a method."""
     if input is None or other is None:
@@ -359,12 +359,10 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     return choose(condition, input, other)
 
 
+@public("where", function=False)
 def _where_method(self: Tensor, condition: Any, other: Any) -> Any:
     """This tensor where `condition` holds, `other` elsewhere."""
     return choose(condition, self, other)
-
-
-Tensor.where = _where_method  # type: ignore[method-assign]
 
 
 # --- comparisons and logic: no gradient

@@ -25,12 +25,15 @@ METHODS: dict[str, Any] = {}  # Tensor.<name>: the function with PyTorch's signa
 _ALIASES = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's words for PyTorch's
 
 
-def public(*names: str, inplace: bool = False, function: bool = True) -> Callable[[F], F]:
-    """Make an operation a method of Tensor and, unless function=False, of the package.
+def public(
+    *names: str, inplace: bool = False, function: bool = True, as_method: bool = True
+) -> Callable[[F], F]:
+    """Make an operation public, as `tinygrad_edu.name` and as a method of Tensor.
 
     Args:
         names: the public names; default: the operation's own.
         inplace: also attach `name_`, which stores the result in the tensor itself.
+        function, as_method: False where PyTorch has only the other form.
     """
 
     def attach(operation: F) -> F:
@@ -39,8 +42,9 @@ def public(*names: str, inplace: bool = False, function: bool = True) -> Callabl
         for name in names or (operation.__name__,):
             if function:
                 PUBLIC[name] = accepting
-            METHODS[name] = operation
-            method(name, bound)
+            if as_method:
+                METHODS[name] = operation
+                method(name, bound)
             if inplace:
                 METHODS[f"{name}_"] = operation
                 method(f"{name}_", _in_place(bound, f"{name}_"))

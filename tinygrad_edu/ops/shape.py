@@ -203,7 +203,7 @@ def expand_as(input: Any, other: Any) -> Any:
     return expand(input, *other.shape)
 
 
-@public("cat", "concat", "concatenate")
+@public("cat", "concat", "concatenate", as_method=False)
 def cat(tensors: Any, dim: int = 0) -> Any:
     """Tensors laid end to end along an axis; their other axes must agree."""
     parts = _several(tensors, "cat")
@@ -221,7 +221,7 @@ def cat(tensors: Any, dim: int = 0) -> Any:
     return join(*parts, axis=axis)
 
 
-@public("stack")
+@public("stack", as_method=False)
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Tensors of one shape along a new axis."""
     parts = _several(tensors, "stack")

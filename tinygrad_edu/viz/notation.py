@@ -1,0 +1,112 @@
+"""How each value was computed, in a few words as the user would type them: `W1.T @ X + b1`.
+
+A named value stands for itself; one without a name is spelled out if that is short and says
+something, else a dot marks its place. Operations have PyTorch's words and Python's signs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..ops.indexing import Slot
+from ..symbolic.printer import ATOM, OPERATORS, UNARY, infix, subscript, wrapped
+from .graph import Graph, Value
+
+BLANK = "·"  # stands for a value that the arrow alone identifies
+INLINE = 20  # characters of an unnamed value's expression that another takes in
+WIDTH = 48  # characters of an expression; longer ones are cut
+ARGUMENTS = 4  # shown of a call; cat of 100 parts shows the first and the number of the rest
+
+# PyTorch's words for parameters that the rule book calls by NumPy's
+_WORDS = {"axis": "dim", "axes": "dims", "keepdims": "keepdim", "ddof": "correction", "slope": "negative_slope"}
+_IMPLIED = {"reduction": "mean", "keepdims": False, "beta": 1.0, "threshold": 20.0, "ddof": 1, "ignore_index": -100}
+
+Spelled = tuple[str, int]  # a text and how tightly it binds
+
+
+def expressions(graph: Graph) -> dict[str, str]:
+    """The expression of every result, by id."""
+    found: dict[str, str] = {}
+    operands: dict[str, Spelled] = {}
+    shapes = {value.id: value.shape for value in graph.values}
+    for value in graph.values:
+        spelled = None
+        if value.operation is not None:
+            spelled = _spell(value, operands, shapes)
+            found[value.id] = shorten(spelled[0], WIDTH)
+        operands[value.id] = _operand(value, spelled)
+    return found
+
+
+def shorten(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _operand(value: Value, spelled: Spelled | None) -> Spelled:
+    """How other values' expressions refer to this one."""
+    if value.name:
+        return shorten(value.name, INLINE), ATOM
+    if spelled is not None:
+        text, strength = spelled
+        blanks = text.count(BLANK)
+        short = len(text) <= INLINE and (not blanks or (blanks == 1 and strength == ATOM))  # mean(·), not · + x
+        return spelled if short else (BLANK, ATOM)
+    if value.kind == "constant" and value.shape == () and value.array is not None:
+        return _number(value.array.item())
+    return BLANK, ATOM
+
+
+def _spell(value: Value, operands: dict[str, Spelled], shapes: dict[str, tuple[int, ...]]) -> Spelled:
+    parts = [operands[x] if isinstance(x, str) else _number(x) for x in value.inputs]
+    key, params = value.primitive, value.params
+    assert value.operation is not None
+    if key in OPERATORS:
+        sign, strength = OPERATORS[key]
+        return infix(sign, strength, *parts), strength
+    if key == "negative":
+        return "-" + wrapped(parts[0], UNARY), UNARY
+    if key == "getitem":
+        return f"{wrapped(parts[0], ATOM)}[{_index(params['key'], parts[1:])}]", ATOM
+    if key == "permute_axes" and params["axes"] == (1, 0):
+        return f"{wrapped(parts[0], ATOM)}.T", ATOM
+    if key == "permute_axes" and params["axes"] == (*range(len(value.shape) - 2), *_last_two(value)):
+        return f"{wrapped(parts[0], ATOM)}.mT", ATOM
+    first = value.inputs[0] if value.inputs else None
+    words = _params(params, len(shapes[first]) if isinstance(first, str) else 0)
+    texts = [text for text, _ in parts]
+    if len(texts) > ARGUMENTS:
+        texts = [*texts[:2], f"… {len(texts) - 2} more"]
+    return f"{value.operation}({', '.join(texts + words)})", ATOM
+
+
+def _last_two(value: Value) -> tuple[int, int]:
+    n = len(value.shape)
+    return n - 1, n - 2
+
+
+def _index(key: tuple[Any, ...], arrays: list[Spelled]) -> str:
+    """`X[0]` for the key (0, ...): the dots at the end change nothing that a reader asks about."""
+    shown = key[:-1] if len(key) > 1 and key[-1] is ... and not any(isinstance(k, Slot) for k in key) else key
+    return subscript(shown, arrays)
+
+
+def _params(params: dict[str, Any], ndim: int) -> list[str]:
+    """Those that say something: no defaults, not an axis list that means all of them, nothing internal."""
+    words = []
+    for key, value in params.items():
+        if value is None or (key in _IMPLIED and value == _IMPLIED[key]):
+            continue
+        if key == "axis" and isinstance(value, tuple):
+            if value == tuple(range(ndim)):
+                continue
+            value = value[0] if len(value) == 1 else value
+        if isinstance(value, (bool, int, float, str)) or (
+            isinstance(value, tuple) and all(isinstance(n, int) for n in value)
+        ):
+            words.append(f"{_WORDS.get(key, key)}={value}")
+    return words
+
+
+def _number(x: Any) -> Spelled:
+    text = str(x) if isinstance(x, (bool, int)) else f"{x:.4g}"
+    return text, UNARY if text.startswith("-") else ATOM

@@ -1,7 +1,7 @@
 """Reverse mode: walk the recorded graph once, from the outputs back to the leaves.
 
-A record is visited after every record that used its value, so its cotangent is complete when its
-rules run. Per record: ask the rule of each input that needs a gradient, unbroadcast and cast the
+Records are visited in the reverse of the order in which they were made, so each comes after every
+record that used its value, and its cotangent is complete when its rules run. Per record: ask the rule of each input that needs a gradient, unbroadcast and cast the
 result to the input's shape and dtype, add it to what other users of that input have sent.
 
 Reads Primitive.rules. Used by Tensor.backward and autograd.grad. Not here: any derivative (ops/).
@@ -10,6 +10,7 @@ Reads Primitive.rules. Used by Tensor.backward and autograd.grad. Not here: any 
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,53 +76,41 @@ def propagate(
     Cotangents are arrays, or Tensors when the gradient's own graph is wanted (`create_graph`).
     No result shares memory with another or with anything a user holds.
     """
-    outputs = list(dict.fromkeys(record for record, _ in roots))
-    uses = _count_uses(outputs)
-    useful = None if targets is None else _leading_to(targets, outputs)
+    order = _latest_first([record for record, _ in roots])
+    useful = None
+    if targets is not None:
+        useful = _leading_to(targets, order)
+        order = [record for record in order if record in useful]
     cotangents: dict[Record, Any] = {}
     owned: set[Record] = set()  # those whose cotangent is an array that was made here
     for record, dY in roots:
         _add(cotangents, owned, record, dY)
     found: dict[Record, Any] = {}
-    ready = [record for record in outputs if not uses[record]]
 
     previous, mode.grad = mode.grad, create_graph
     try:
         with np.errstate(all="ignore"):  # an infinite slope is an answer, as in PyTorch
-            while ready:
-                record = ready.pop()
+            for record in order:
                 dY = cotangents.pop(record, None)
-                if dY is not None:
-                    if record.hooks:
-                        dY = _run_hooks(record, dY)
-                        owned.discard(record)  # a hook may have kept it
-                    if record.primitive is None or targets is not None or record.retains_grad:
-                        _deliver(record, dY, found, targets, record in owned)
-                if record.primitive is None:
+                if dY is None:
                     continue
-                skip = dY is None or (useful is not None and record not in useful)
-                if not skip:
-                    _visit(record, dY, cotangents, owned, useful, create_graph)
-                    if not retain and record.holds:
-                        record.saved, record.array, record.holds = None, None, ()
-                for x in record.inputs:
-                    if x.__class__ is Record and x.needs_grad:
-                        left = uses[x] - 1
-                        uses[x] = left
-                        if not left:
-                            ready.append(x)
+                if record.hooks:
+                    dY = _run_hooks(record, dY)
+                    owned.discard(record)  # a hook may have kept it
+                if record.retains_grad:
+                    kept = _as_tensor(_copy(dY))
+                    record.grad = kept if record.grad is None else record.grad + kept
+                if record.primitive is None:
+                    found[record] = dY if record in owned else _copy(dY)
+                    continue
+                if targets is not None and record in targets:
+                    found[record] = _copy(dY)
+                _visit(record, dY, cotangents, owned, useful, create_graph)
+                if not retain and record.holds:
+                    record.saved, record.array, record.holds = None, None, ()
     finally:
         mode.grad = previous
     return found
-
-
-def _deliver(record: Record, dY: Any, found: dict[Record, Any], targets: set[Record] | None, own: bool) -> None:
-    """Hand a complete cotangent to who asked for it, as memory of its own."""
-    if record.primitive is None if targets is None else record in targets:
-        found[record] = dY if own and record.primitive is None else _copy(dY)
-    if record.retains_grad:
-        kept = _as_tensor(_copy(dY))
-        record.grad = kept if record.grad is None else record.grad + kept
 
 
 def _visit(
@@ -185,46 +174,35 @@ def _add(cotangents: dict[Record, Any], owned: set[Record], record: Record, dX: 
     elif record in owned and known.__class__ is _ndarray and dX.__class__ is _ndarray:
         cotangents[record] = np.add(known, dX, out=known)
     else:
-        cotangents[record] = known + dX
+        total = known + dX
+        cotangents[record] = np.asarray(total) if isinstance(total, np.generic) else total  # 0-d stays an array
         owned.add(record)
 
 
-def _count_uses(outputs: list[Record]) -> dict[Record, int]:
-    """How often each record is used by those between it and the outputs."""
-    uses = dict.fromkeys(outputs, 0)
-    stack = list(outputs)
+_index = operator.attrgetter("index")
+
+
+def _latest_first(outputs: list[Record]) -> list[Record]:
+    """Every record below the outputs that needs a gradient, in the reverse of the order of creation.
+
+    A record is made after its inputs, so each comes after all that used it.
+    """
+    seen = set(outputs)
+    stack = list(seen)
     while stack:
         for x in stack.pop().inputs:
-            if x.__class__ is Record and x.needs_grad:
-                known = uses.get(x)
-                if known is None:
-                    uses[x] = 1
-                    stack.append(x)
-                else:
-                    uses[x] = known + 1
-    return uses
+            if x.__class__ is Record and x.needs_grad and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    return sorted(seen, key=_index, reverse=True)
 
 
-def _leading_to(targets: set[Record], roots: list[Record]) -> set[Record]:
-    """Every record from which some target is reached: found from the targets, against the edges."""
-    users: dict[Record, list[Record]] = {}
-    seen: set[Record] = set(roots)
-    stack = list(roots)
-    while stack:
-        record = stack.pop()
-        for x in record.inputs:
-            if x.__class__ is Record and x.needs_grad:
-                users.setdefault(x, []).append(record)
-                if x not in seen:
-                    seen.add(x)
-                    stack.append(x)
-    useful = {t for t in targets if t in seen}
-    stack = list(useful)
-    while stack:
-        for user in users.get(stack.pop(), ()):
-            if user not in useful:
-                useful.add(user)
-                stack.append(user)
+def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
+    """Those from which some target is reached."""
+    useful = set(targets)
+    for record in reversed(order):
+        if any(x in useful for x in record.inputs):
+            useful.add(record)
     return useful
 
 

@@ -8,6 +8,7 @@ Read by core.backward (rules and saved arrays), viz and symbolic (structure and 
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from types import CodeType
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MAIN = os.path.join(_PACKAGE, "__main__.py")  # the demonstration is written as a user writes
 _INTERNAL: dict[str, bool] = {}  # file name -> is it part of this package
+
+_created = itertools.count()
 
 Site = tuple[CodeType, int]  # code and instruction: together they know the line
 
@@ -50,6 +53,7 @@ class Record:
         "array",  # leaf or constant: its array. Result: the output, if a rule reads it
         "dtype",
         "holds",  # (storage, version, lock) of every array that a rule will read
+        "index",  # order of creation: larger than that of every input
         "inputs",  # Record or Python number, per argument
         "needs_grad",
         "params",
@@ -64,6 +68,7 @@ class Record:
     retains_grad: bool = False
     hooks: dict[int, Any] | None = None
     name: str | None = None
+    former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
 
     def __init__(
         self,
@@ -75,6 +80,7 @@ class Record:
         needs_grad: bool,
         site: Site | None,
     ) -> None:
+        self.index = next(_created)
         self.primitive = primitive
         self.inputs = inputs
         self.params = params

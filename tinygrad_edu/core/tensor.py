@@ -233,6 +233,8 @@ class Tensor(Operand):
     @property
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
+        if self._view is not None and self._view.recorded:
+            refresh(self)
         return self._record is not None and self._record.needs_grad
 
     @requires_grad.setter
@@ -255,28 +257,34 @@ class Tensor(Operand):
                 "make it with dtype=float32 or convert with .float() first."
             )
         if requires_grad != self.requires_grad:
-            # A new record: graphs made so far keep treating this tensor as they did.
-            new = leaf_record(self, requires_grad)
+            # A new record: graphs made so far keep treating this tensor as they did. A leaf that was
+            # frozen and thawed has its first record again, so that they also find its .grad.
+            new = old.former if old is not None and requires_grad else None
+            if new is None or new.array is not self._array:
+                new = leaf_record(self, requires_grad)
             if old is not None:
                 new.name, new.grad, new.hooks = old.name, old.grad, old.hooks
+                new.former = None if requires_grad else old
             self._record = new
         return self
 
     @property
     def is_leaf(self) -> bool:
         """Made by the user rather than by a recorded operation."""
+        if self._view is not None and self._view.recorded:
+            refresh(self)
         return self._record is None or self._record.primitive is None
 
     @property
     def grad_fn(self) -> Record | None:
         """The record of the operation that made this tensor; None for a leaf."""
-        if self._view is not None:
-            refresh(self)
         return None if self.is_leaf else self._record
 
     @property
     def grad(self) -> Tensor | None:
         """The gradient accumulated by `backward()`: a Tensor of this shape, or None."""
+        if self._view is not None and self._view.recorded:
+            refresh(self)
         record = self._record
         if record is None:
             return None
@@ -372,15 +380,22 @@ class Tensor(Operand):
     def data(self, source: Tensor) -> None:
         if not isinstance(source, Tensor):
             raise TypeError(f"data must be a Tensor, not {type(source).__name__}.")
-        storage = storage_of(self)
-        storage.version += 1
-        storage.writer = (".data =", user_site())
-        storage.shared = storage.shared or (source._storage is not None and source._storage.shared)
-        self._array = source._array
-        self._view = None
+        if self.requires_grad and source.dtype.kind != "f":
+            raise DtypeError(f"data: a tensor that requires grad is floating; {source.dtype} can't take its place.")
+        if not self.is_leaf and source.shape != self.shape:
+            raise ShapeError(f"data: shape {tuple(source.shape)} for a computed tensor of shape {tuple(self.shape)}.")
+        if mode.trace is not None:
+            mode.trace.enter((self, source))
+        left = storage_of(self)
+        left.version += 1
+        left.writer = (".data =", user_site())
+        self._array, self._view = source._array, None
+        if mode.trace is None:  # a trace tells by the Storage whose memory it has to write
+            self._storage = storage_of(source)
         if self._record is not None and self._record.primitive is None:
             record = self._record
             record.array, record.shape, record.dtype = self._array, self._array.shape, self.dtype
+            record.storage = self._storage
 
     def replace(self, result: Tensor, name: str) -> Tensor:
         """Answer `np.add(x, y, out=self)`: an in-place operation."""
@@ -553,19 +568,40 @@ def _link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dic
 def refresh(view: Tensor) -> None:
     """If the base was written since, derive the view's record from the base's new one."""
     base, steps, seen, recorded = view._view  # type: ignore[misc]  # callers have checked
+    if base._storage is not view._storage:  # the base has been given other memory: `base.data = ...`
+        view._view = None
+        return
     now = base._record
     if now is seen:
         return
     if now is None or now.primitive is None:  # a leaf's or constant's record: nothing was written
         view._view = View(base, steps, now, recorded)
         return
+    if not recorded:
+        if not mode.grad:
+            return
+        raise RuntimeError(
+            "a view was created in no_grad mode and its base has been modified inplace with grad mode enabled, so "
+            "whether a gradient should flow through the view is unclear; make the view outside of no_grad(), or "
+            "use .detach() for one without a gradient."
+        )
     grad, mode.grad = mode.grad, True
     try:
         fresh = follow(base, steps)
     finally:
         mode.grad = grad
-    view._record = fresh._record
+    old, view._record = view._record, fresh._record
+    if old is not None and fresh._record is not None:
+        hand_over(old, fresh._record)
     view._view = View(base, steps, now, recorded)
+
+
+def hand_over(old: Record, new: Record) -> None:
+    """A written tensor has a new record: its name and its wish to keep a gradient go with it."""
+    if old.name and not new.name:
+        new.name = old.name
+    if old.retains_grad:
+        old.retains_grad, new.retains_grad, new.grad = False, True, old.grad
 
 
 def follow(value: Any, steps: tuple[tuple[Primitive, dict[str, Any]], ...]) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from .mode import mode
 from .primitive import Array
-from .record import Record, Storage, line_of, user_site
+from .record import Record, Site, Storage, line_of, user_site
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -21,25 +21,28 @@ if TYPE_CHECKING:
 COPY_BELOW = 1 << 20  # bytes; copying 1 MB takes 50 us, about as much as any rule that reads it
 
 
-def write(target: Tensor, ufunc: Any, *args: Any, by: str = "") -> None:
+def write(target: Tensor, ufunc: Any, *args: Any, by: str = "", site: Site | None = None) -> None:
     """`target's memory = ufunc(*args)`, counted. During a trace the result takes the array's place.
 
     Args:
         target: the Tensor whose memory is written.
         ufunc: a function that takes `out=`, such as np.add; np.positive stores its argument.
         by: the operation's name, for the message if a record needed the old value.
+        site: where the user called it; found here unless the caller knows.
     """
     if mode.trace is not None:
         mode.trace.enter((target,))
     array = target._array
-    storage = target._storage
-    if array.__class__ is np.ndarray and not array.flags.writeable:
-        target._array = _through_lock(array, ufunc, args)
-    else:
+    try:
         target._array = ufunc(*args, out=array)
+    except ValueError:
+        if array.__class__ is not np.ndarray or array.flags.writeable:
+            raise
+        target._array = _through_lock(array, ufunc, args)
+    storage = target._storage
     if storage is not None:
         storage.version += 1
-        storage.writer = (by or ufunc.__name__, user_site() if storage.saved else None)
+        storage.writer = (by or ufunc.__name__, site or (user_site() if storage.saved else None))
     if mode.trace is not None:
         mode.trace.wrote(target)
 

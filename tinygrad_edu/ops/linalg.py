@@ -83,16 +83,14 @@ def dot(x: Array, y: Array) -> Array:
 )
 def affine(X: Array, W: Array, b: Array = None) -> Array:
     """Z = X @ W.T + b, rows as samples: X (..., n_in), W (n_out, n_in), b (n_out,), Z (..., n_out)."""
-    if X.ndim == 0 or W.ndim != 2 or X.shape[-1] != W.shape[1]:
+    try:
+        return X @ W.T if b is None else X @ W.T + b
+    except ValueError:
         raise ShapeError(
-            f"the input's last axis must have the weight's {W.shape[-1]} columns; rows are samples here: "
-            "input (m, n_in), weight (n_out, n_in)."
-        )
-    if b is None:
-        return X @ W.T
-    if b.shape not in ((W.shape[0],), (1,), ()):
-        raise ShapeError(f"the bias must have shape ({W.shape[0]},), one per row of the weight.")
-    return X @ W.T + b
+            f"input {X.shape}, weight {W.shape} and bias {None if b is None else b.shape} do not fit: the input's "
+            "last axis must be the weight's second, the bias one number per row of the weight. Rows are samples "
+            "here: input (m, n_in), weight (n_out, n_in)."
+        ) from None
 
 
 def _rows(X: Array) -> Array:

@@ -1,8 +1,9 @@
 """Reverse mode: walk the recorded graph once, from the outputs back to the leaves.
 
 Records are visited in the reverse of the order in which they were made, so each comes after every
-record that used its value, and its cotangent is complete when its rules run. Per record: ask the rule of each input that needs a gradient, unbroadcast and cast the
-result to the input's shape and dtype, add it to what other users of that input have sent.
+record that used its value, and its cotangent is complete when its rules run. Per record: ask the
+rule of each input that needs a gradient, unbroadcast and cast the result to the input's shape and
+dtype, add it to what other users of that input have sent.
 
 Reads Primitive.rules. Used by Tensor.backward and autograd.grad. Not here: any derivative (ops/).
 """
@@ -16,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import DtypeError
-from .errors import ShapeError, name_of
+from .errors import DtypeError, ShapeError, name_of
 from .mode import mode
 from .primitive import Array
 from .record import Record

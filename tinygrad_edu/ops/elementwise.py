@@ -16,7 +16,6 @@ from ..core.tensor import Tensor, wrap
 from .domains import apart, nonzero, positive, within
 from .public import operator, public
 
-
 # --- arithmetic
 
 
@@ -131,6 +130,7 @@ def _raise(base: Any, exponent: Any) -> Any:
     return power(base, exponent)
 
 
+answers(np.power)(_raise)
 Tensor.__pow__ = lambda self, other: _raise(self, other)  # type: ignore[method-assign]
 Tensor.__rpow__ = lambda self, other: _raise(other, self)  # type: ignore[method-assign]
 Tensor.__ipow__ = lambda self, other: self.pow_(other)  # type: ignore[method-assign]
@@ -153,11 +153,13 @@ def floor_divide(A: Array, B: Array) -> Array:
     return np.floor_divide(A, B)
 
 
-@primitive(name="div", types=arithmetic, domain=(nonzero, nonzero))
+@primitive(name="div", types=arithmetic, domain=(nonzero, nonzero), opaque=True)
 def trunc_divide(A: Array, B: Array) -> Array:
     """C = A / B rounded towards 0; constant almost everywhere, so no gradient."""
-    quotient = np.trunc(np.divide(A, B))
-    return quotient.astype(np.result_type(A, B))
+    if np.result_type(A, B).kind == "f":
+        return np.trunc(np.divide(A, B))
+    C = np.floor_divide(A, B)  # of integers: exact, where a quotient in float64 has 53 bits
+    return C + ((C * B != A) & ((A < 0) != (B < 0)))
 
 
 @public("remainder", inplace=True)

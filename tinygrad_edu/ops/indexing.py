@@ -75,9 +75,9 @@ def take_along(X: Array, indices: Array, *, axis: int) -> Array:
 def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
     """Zeros of a shape, with V added where `indices` point along the axis."""
     Y = np.zeros(shape, V.dtype)
-    grid = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-    grid[axis] = indices
-    np.add.at(Y, tuple(grid), np.broadcast_to(V, indices.shape))
+    grid = list(np.ogrid[tuple(slice(n) for n in shape)])
+    grid[axis] = indices  # the others broadcast with it, as they did when V was taken
+    np.add.at(Y, tuple(grid), V)
     return Y
 
 

@@ -21,7 +21,6 @@ from .dims import one_axis
 from .domains import everywhere, unit
 from .elementwise import choose
 from .indexing import take_along
-from .public import public
 from .reduction import mean_over, sum_over
 from .shape import astype, reshape_to
 
@@ -39,11 +38,16 @@ def _per_element(dL: Array, shape: tuple[int, ...], reduction: str) -> Array:
     return dL / math.prod(shape) if reduction == "mean" else dL
 
 
+def _twice(D: Array, dL: Array, reduction: str) -> Array:
+    """The derivative of D**2; D has the broadcast shape, whose elements the mean counts."""
+    return _per_element(dL, D.shape, reduction) * (2 * D)
+
+
 @primitive(
     name="mse_loss",
     types=floating_only,
-    dA=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction) * (2 * (A - Y)),
-    dY=lambda dL, L, A, Y, *, reduction: _per_element(dL, A.shape, reduction) * (2 * (Y - A)),
+    dA=lambda dL, L, A, Y, *, reduction: _twice(A - Y, dL, reduction),
+    dY=lambda dL, L, A, Y, *, reduction: _twice(Y - A, dL, reduction),
 )
 def squared_error(A: Array, Y: Array, *, reduction: str) -> Array:
     """L = mean (or sum) of (A - Y)**2."""
@@ -226,10 +230,7 @@ def nll_loss(
     ignored = target == ignore_index
     labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
     picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)
-    if weight is not None:
-        scale = choose(ignored, 0, weight[labels])
-    else:
-        scale = choose(ignored, 0, 1).astype(input.dtype)
+    scale = choose(ignored, 0, 1).astype(input.dtype) if weight is None else choose(ignored, 0, weight[labels])
     losses = choose(ignored, 0, -picked * scale)
     if reduction != "mean":
         return reduce_loss(losses, reduction)
@@ -308,6 +309,6 @@ def _check_labels(input: Any, target: Any, ignore_index: int, operation: str) ->
     expected = shape[:axis] + shape[axis + 1 :]
     if tuple(target.shape) != expected:
         raise ShapeError(
-            f"{operation}: Expected input batch_size to match target batch_size: input {shape} calls for labels of shape "
-            f"{expected}, got {tuple(target.shape)}."
+            f"{operation}: Expected input batch_size to match target batch_size: input {shape} calls for "
+            f"labels of shape {expected}, got {tuple(target.shape)}."
         )

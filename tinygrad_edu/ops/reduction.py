@@ -123,17 +123,17 @@ def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 @public("sum")
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over all axes, or over `dim`."""
-    if dtype is not None:
-        input = input.astype(as_dtype(dtype))
-    return sum_over(input, axis=axes(dim, input.ndim, "sum"), keepdims=keepdim)
+    return sum_over(_in(input, dtype), axis=axes(dim, input.ndim, "sum"), keepdims=keepdim)
 
 
 @public("mean")
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over all axes, or over `dim`."""
-    if dtype is not None:
-        input = input.astype(as_dtype(dtype))
-    return mean_over(input, axis=axes(dim, input.ndim, "mean"), keepdims=keepdim)
+    return mean_over(_in(input, dtype), axis=axes(dim, input.ndim, "mean"), keepdims=keepdim)
+
+
+def _in(input: Any, dtype: Any) -> Any:
+    return input if dtype is None else input.astype(as_dtype(dtype))
 
 
 @public("amax")
@@ -291,7 +291,7 @@ def all_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
 
 @answers(np.sum)
 def _np_sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return sum(a, _np_axis(a, axis), keepdims, dtype=dtype)
+    return sum_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
 
 
 @answers((np.add, "reduce"))
@@ -301,7 +301,7 @@ def _np_add_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, ke
 
 @answers(np.mean)
 def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return mean(a, _np_axis(a, axis), keepdims, dtype=dtype)
+    return mean_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.amax, np.max)

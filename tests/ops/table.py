@@ -1,0 +1,324 @@
+"""The rows of the rule book's tests: one per primitive and pattern of shapes.
+
+A primitive without parameters gets its rows from its `domain` and its number of inputs; the others
+are written out below. A primitive without a row fails `test_every_primitive_has_a_row`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+import tinygrad_edu  # fills the rule book
+from tinygrad_edu.core.primitive import PRIMITIVES, Primitive
+from tinygrad_edu.ops.domains import everywhere, positive, unit
+from tinygrad_edu.ops.indexing import Slot
+
+assert tinygrad_edu.__version__  # the import above is for what it does
+
+Draw = Callable[[np.random.Generator], Any]
+FULL = slice(None)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a primitive: how to draw its inputs, and its parameters."""
+
+    key: str
+    pattern: str
+    draws: tuple[Any, ...]  # a Draw for an array, or a Python number, which is handed over as it is
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.key}-{self.pattern}"
+
+    @property
+    def primitive(self) -> Primitive:
+        return PRIMITIVES[self.key]
+
+    def sample(self, rng: np.random.Generator) -> list[Any]:
+        return [draw(rng) if callable(draw) else draw for draw in self.draws]
+
+    def forward(self, *inputs: Any) -> np.ndarray[Any, Any]:
+        return np.asarray(self.primitive.forward(*inputs, **self.params))
+
+    def differentiable(self, inputs: list[Any]) -> list[int]:
+        """The inputs that have a rule, and numbers to change continuously, of a result that has such too."""
+        if not self.primitive.differentiable or self.forward(*inputs).dtype.kind != "f":
+            return []
+        floating = [i for i, x in enumerate(inputs) if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+        return [i for i in floating if self.primitive.has_rule(i)]
+
+
+def real(*shape: int, domain: Any = everywhere) -> Draw:
+    return lambda rng: np.asarray(domain(rng, shape), np.float64)
+
+
+def exactly(values: Any, dtype: Any = None) -> Draw:
+    return lambda rng: np.array(values, dtype)
+
+
+def whole(*shape: int) -> Draw:
+    return lambda rng: rng.integers(-5, 6, shape)
+
+
+def truth(*shape: int) -> Draw:
+    return lambda rng: np.asarray(rng.random(shape) < 0.5)
+
+
+def distinct(*shape: int) -> Draw:
+    """Numbers at least 0.1 apart, so that no step of a difference changes which is the largest."""
+    return lambda rng: np.asarray(0.1 * rng.permutation(int(np.prod(shape))).reshape(shape) - 0.5)
+
+
+# What can be told from the domain and the number of inputs. The last input is the one that broadcasts.
+PATTERNS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "equal": ((2, 3), (2, 3), (2, 3)),
+    "broadcast": ((3, 1), (4,), (1, 1)),
+    "0-d": ((), (), ()),
+    "0-d-and-axes": ((), (2, 3), ()),
+    "empty": ((0, 3), (3,), (1, 3)),
+    "one-element": ((1,), (1,), (1,)),
+}
+BY_DOMAIN = {k: p for k, p in PRIMITIVES.items() if not p.params and not p.variadic}
+OTHER_TYPES = {"choose", "bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
+OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"}
+
+
+def _from_domain(primitive: Primitive) -> list[Case]:
+    count = len(primitive.inputs)
+    domains = primitive.domain if isinstance(primitive.domain, tuple) else (primitive.domain,) * count
+    rows = []
+    for pattern, shapes in PATTERNS.items():
+        if count == 1 and pattern in ("broadcast", "0-d-and-axes"):
+            continue  # nothing to broadcast with
+        draws = tuple(real(*s, domain=d) for s, d in zip(shapes[:count], domains, strict=True))
+        rows.append(Case(primitive.key, pattern, draws))
+    if count == 2:
+        numbers = [float(d(np.random.default_rng(1), ())) for d in domains]
+        rows.append(Case(primitive.key, "and-a-number", (real(2, 3, domain=domains[0]), numbers[1])))
+        if primitive.key != "power":  # its front makes an array of the number: see elementwise._raise
+            rows.append(Case(primitive.key, "of-a-number", (numbers[0], real(2, 3, domain=domains[1]))))
+    return rows
+
+
+CASES: list[Case] = []
+for _key, _primitive in BY_DOMAIN.items():
+    if _key not in OTHER_TYPES | OTHER_SHAPES:
+        CASES += _from_domain(_primitive)
+
+
+def row(name: str, pattern: str, /, *draws: Any, **params: Any) -> None:
+    CASES.append(Case(name, pattern, draws, params))
+
+
+# --- elementwise, of other types than floats
+
+for _key in ("bitwise_and", "bitwise_or", "bitwise_xor"):
+    row(_key, "integers", whole(2, 3), whole(3))
+    row(_key, "truths", truth(2, 1), truth(3))
+row("invert", "integers", whole(2, 3))
+row("invert", "truths", truth(2, 3))
+row("choose", "equal", truth(2, 3), real(2, 3), real(2, 3))
+row("choose", "broadcast", truth(3, 1), real(4), real(2, 1, 1))
+row("choose", "0-d", truth(), real(), real())
+row("choose", "and-a-number", truth(2, 3), real(2, 3), 0.0)
+row("choose", "of-a-number", truth(2, 3), 1.5, real(3))
+row("choose", "empty", truth(0, 3), real(3), real(0, 3))
+row("power", "squared", real(2, 3), 2)
+row("power", "cubed-negative", exactly([-1.5, -0.5, 0.5]), 3)
+row("power", "inverse", real(2, 3, domain=positive), -1)
+row("power", "integers", whole(2, 3), 2)
+
+# --- activations
+
+for _slope in (0.01, 0.2):
+    row("leaky", f"slope-{_slope}", real(2, 3), slope=_slope)
+row("leaky", "0-d", real(), slope=0.1)
+row("soft_plus", "plain", real(2, 3), beta=1.0, threshold=20.0)
+row("soft_plus", "over-the-threshold", exactly([-30.0, -0.5, 1.0, 30.0]), beta=2.0, threshold=3.0)
+row("soft_plus", "empty", real(0, 3), beta=1.0, threshold=20.0)
+for _key in ("softmax_over", "log_softmax_over"):
+    row(_key, "rows", real(2, 3), axis=1)
+    row(_key, "columns", real(2, 3), axis=0)
+    row(_key, "vector", real(4), axis=0)
+    row(_key, "middle", real(2, 3, 4), axis=1)
+    row(_key, "no-rows", real(0, 3), axis=1)
+
+# --- products
+
+row("matrix_product", "matrices", real(2, 3), real(3, 4))
+row("matrix_product", "stacks", real(5, 2, 3), real(5, 3, 4))
+row("matrix_product", "matrix-and-stack", real(2, 3), real(5, 3, 4))
+row("matrix_product", "stack-and-matrix", real(5, 2, 3), real(3, 4))
+row("matrix_product", "broadcast", real(5, 1, 2, 3), real(4, 3, 2))
+row("matrix_product", "column-and-row", real(2, 1), real(1, 4))
+row("matrix_product", "empty-inside", real(2, 0), real(0, 4))
+row("matrix_product", "empty-outside", real(0, 3), real(3, 4))
+row("matrix_vector", "matrix", real(2, 3), real(3))
+row("matrix_vector", "stack", real(4, 2, 3), real(3))
+row("matrix_vector", "empty", real(0, 3), real(3))
+row("vector_matrix", "matrix", real(3), real(3, 2))
+row("vector_matrix", "stack", real(3), real(4, 3, 2))
+row("vector_matrix", "empty", real(0), real(0, 2))
+row("dot", "vectors", real(4), real(4))
+row("dot", "empty", real(0), real(0))
+row("affine", "rows", real(5, 3), real(2, 3), real(2))
+row("affine", "one-sample", real(3), real(2, 3), real(2))
+row("affine", "stack", real(4, 5, 3), real(2, 3), real(2))
+row("affine", "one-bias", real(5, 3), real(2, 3), real(1))
+row("affine", "without-bias", real(5, 3), real(2, 3))
+row("affine", "stack-without-bias", real(4, 5, 3), real(2, 3))
+row("affine", "one-sample-without-bias", real(3), real(2, 3))
+row("affine", "no-samples", real(0, 3), real(2, 3), real(2))
+
+# --- reductions
+
+_AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "all": ((2, 3, 4), (0, 1, 2)),
+    "first": ((2, 3, 4), (0,)),
+    "last": ((2, 3, 4), (2,)),
+    "two": ((2, 3, 4), (0, 2)),
+    "none": ((2, 3), ()),
+    "0-d": ((), ()),
+    "vector": ((5,), (0,)),
+    "length-1": ((3, 1), (1,)),
+    "empty-kept": ((0, 3), (1,)),
+}
+for _keep in (False, True):
+    for _pattern, (_shape, _axis) in _AXES.items():
+        _kept = f"{_pattern}-kept" if _keep else _pattern
+        for _key in ("sum_over", "mean_over", "logsumexp_over"):
+            row(_key, _kept, real(*_shape), axis=_axis, keepdims=_keep)
+        for _key in ("max_over", "min_over"):
+            row(_key, _kept, distinct(*_shape), axis=_axis, keepdims=_keep)
+        for _key in ("any_over", "all_over"):
+            row(_key, _kept, truth(*_shape), axis=_axis, keepdims=_keep)
+        row("var_over", _kept, real(*_shape), axis=_axis, keepdims=_keep, ddof=0)
+        if _pattern not in ("none", "0-d", "length-1"):
+            row("var_over", f"{_kept}-less-1", real(*_shape), axis=_axis, keepdims=_keep, ddof=1)
+            row("std_over", _kept, real(*_shape), axis=_axis, keepdims=_keep, ddof=1)
+            row("std_over", f"{_kept}-of-all", real(*_shape), axis=_axis, keepdims=_keep, ddof=0)
+    row("sum_over", f"over-nothing-{_keep}", real(0, 3), axis=(0,), keepdims=_keep)
+row("sum_over", "integers", whole(2, 3), axis=(1,), keepdims=False)
+row("any_over", "floats", real(2, 3), axis=(1,), keepdims=False)
+for _key in ("argmax_along", "argmin_along"):
+    row(_key, "rows", distinct(2, 3), axis=1)
+    row(_key, "vector", distinct(5), axis=0)
+    row(_key, "integers", whole(2, 3), axis=0)
+
+# --- shapes
+
+row("reshape_to", "flat", real(2, 3), shape=(6,))
+row("reshape_to", "regrouped", real(2, 6), shape=(3, 1, 4))
+row("reshape_to", "to-0-d", real(1, 1), shape=())
+row("reshape_to", "from-0-d", real(), shape=(1, 1))
+row("reshape_to", "empty", real(0, 3), shape=(3, 0, 2))
+row("permute_axes", "matrix", real(2, 3), axes=(1, 0))
+row("permute_axes", "cycle", real(2, 3, 4), axes=(2, 0, 1))
+row("permute_axes", "same", real(2, 3), axes=(0, 1))
+row("permute_axes", "0-d", real(), axes=())
+row("broadcast_to", "new-axis", real(3), shape=(2, 3))
+row("broadcast_to", "stretched", real(2, 1, 3), shape=(2, 4, 3))
+row("broadcast_to", "from-0-d", real(), shape=(2, 3))
+row("broadcast_to", "same", real(2, 3), shape=(2, 3))
+row("broadcast_to", "to-empty", real(1, 3), shape=(0, 3))
+row("join", "one", real(2, 3), axis=0)
+row("join", "two", real(2, 3), real(1, 3), axis=0)
+row("join", "three-columns", real(2, 1), real(2, 3), real(2, 2), axis=1)
+row("join", "one-empty", real(0, 3), real(2, 3), axis=0)
+row("join", "middle", real(2, 1, 3), real(2, 2, 3), axis=1)
+row("pile", "one", real(2, 3), axis=0)
+row("pile", "two", real(2, 3), real(2, 3), axis=0)
+row("pile", "three-last", real(2, 3), real(2, 3), real(2, 3), axis=2)
+row("pile", "0-d", real(), real(), axis=0)
+row("astype", "same", real(2, 3), dtype=np.dtype("float64"))
+row("astype", "from-integers", whole(2, 3), dtype=np.dtype("float32"))
+row("astype", "to-truth", real(2, 3), dtype=np.dtype("bool"))
+row("filled", "matrix", shape=(2, 3), dtype=np.dtype("float32"), value=1.5)
+row("filled", "0-d", shape=(), dtype=np.dtype("int64"), value=2)
+
+# --- indexing: rows of getitem, and of its transposes with the same index
+
+_PLACES: dict[str, tuple[tuple[int, ...], tuple[Any, ...], tuple[Any, ...]]] = {
+    "integer": ((4, 5), (1, ...), ()),
+    "all-integers": ((4, 5), (1, -2, ...), ()),
+    "slice": ((4, 5), (slice(1, 3), ...), ()),
+    "steps": ((4, 5), (slice(None, None, 2), slice(4, 0, -2)), ()),
+    "new-axis": ((4, 5), (None, FULL, None, 2), ()),
+    "ellipsis": ((2, 3, 4), (..., 1), ()),
+    "nothing": ((4, 5), (slice(2, 2), ...), ()),
+    "whole": ((4, 5), (...,), ()),
+    "0-d": ((), (...,), ()),
+    "rows": ((4, 5), (Slot(0),), (exactly([2, 0, 3]),)),
+    "columns": ((4, 5), (FULL, Slot(0)), (exactly([2, 0]),)),
+    "entries": ((4, 5), (Slot(0), Slot(1)), (exactly([2, 0, 3]), exactly([1, 4, 1]))),
+    "broadcast-entries": ((4, 5), (Slot(0), Slot(1)), (exactly([[2], [0]]), exactly([1, 4, 0]))),
+    "negative-entries": ((4, 5), (Slot(0),), (exactly([-1, -3]),)),
+    "array-and-slice": ((4, 5, 3), (Slot(0), slice(1, 4), 2), (exactly([2, 0]),)),
+    "arrays-apart": ((4, 5, 3), (Slot(0), FULL, Slot(1)), (exactly([2, 0]), exactly([1, 2]))),
+    "array-and-new-axis": ((4, 5), (Slot(0), None, slice(2, None)), (exactly([1, 3]),)),
+    "matrix-of-rows": ((4, 5), (Slot(0),), (exactly([[1, 3], [0, 2]]),)),
+    "0-d-array": ((4, 5), (Slot(0), ...), (exactly(2),)),
+    "no-entries": ((4, 5), (Slot(0),), (exactly([], np.int64),)),
+    "short-integers": ((4, 5), (Slot(0),), (exactly([3, 1], np.uint8),)),
+}
+_REPEATED: dict[str, tuple[tuple[int, ...], tuple[Any, ...], tuple[Any, ...]]] = {
+    "repeated-rows": ((4, 5), (Slot(0),), (exactly([2, 0, 2, 2]),)),
+    "repeated-entries": ((4, 5), (Slot(0), Slot(1)), (exactly([[1], [1]]), exactly([0, 0, 3]))),
+    "one-place-by-two-names": ((4, 5), (Slot(0),), (exactly([3, -1]),)),
+}
+
+
+def _part(shape: tuple[int, ...], key: tuple[Any, ...], indices: tuple[Any, ...]) -> tuple[int, ...]:
+    arrays = [draw(np.random.default_rng(0)) for draw in indices]
+    return np.zeros(shape)[tuple(arrays[k.number] if isinstance(k, Slot) else k for k in key)].shape
+
+
+for _pattern, (_shape, _index, _arrays) in {**_PLACES, **_REPEATED}.items():
+    row("getitem", _pattern, real(*_shape), *_arrays, key=_index)
+    row("scatter", _pattern, real(*_part(_shape, _index, _arrays)), *_arrays, key=_index, shape=_shape)
+for _pattern, (_shape, _index, _arrays) in _PLACES.items():  # where a place is named twice, one write is lost
+    _value = real(*_part(_shape, _index, _arrays))
+    row("assign", _pattern, real(*_shape), _value, *_arrays, steps=(), key=_index)
+row("assign", "broadcast-value", real(4, 5), real(5), exactly([2, 0]), steps=(), key=(Slot(0),))
+row("assign", "0-d-value", real(4, 5), real(), steps=(), key=(slice(1, 3), ...))
+row("assign", "a-number", real(4, 5), 0.0, steps=(), key=(1, ...))
+_VIEW = ((PRIMITIVES["getitem"], {"key": (slice(1, 3), ...)}), (PRIMITIVES["permute_axes"], {"axes": (1, 0)}))
+row("assign", "through-a-view", real(4, 5), real(2), steps=_VIEW, key=(0, ...))
+row("assign", "array-through-a-view", real(4, 5), real(2, 2), exactly([1, 4]), steps=_VIEW, key=(Slot(0),))
+
+_ALONG: dict[str, tuple[tuple[int, ...], list[Any], int]] = {
+    "rows": ((2, 3), [[2, 0, 1], [0, 0, 1]], 1),
+    "columns": ((3, 2), [[2, 1], [0, 0]], 0),
+    "column-of-labels": ((3, 4), [[3], [0], [2]], 1),
+    "more-than-there-are": ((2, 2), [[0, 1, 1, 0], [1, 1, 1, 1]], 1),
+    "vector": ((4,), [1, 3], 0),
+    "stack": ((2, 3, 2), [[[0, 1], [2, 2]], [[1, 1], [0, 2]]], 1),
+    "broadcast": ((3, 4), [[3, 0]], 1),
+}
+for _pattern, (_shape, _labels, _along) in _ALONG.items():
+    _indices = exactly(_labels)
+    _taken = np.take_along_axis(np.zeros(_shape), np.array(_labels), _along).shape
+    row("take_along", _pattern, real(*_shape), _indices, axis=_along)
+    row("put_along", _pattern, real(*_taken), _indices, axis=_along, shape=_shape)
+
+# --- losses
+
+for _reduction in ("mean", "sum", "none"):
+    row("squared_error", f"column-{_reduction}", real(5, 1), real(5, 1), reduction=_reduction)
+    row("squared_error", f"broadcast-{_reduction}", real(3, 1), real(4), reduction=_reduction)
+    row("squared_error", f"0-d-{_reduction}", real(), real(), reduction=_reduction)
+    for _key, _domain in {"cross_entropy_of_probabilities": unit, "cross_entropy_of_scores": everywhere}.items():
+        row(_key, f"row-{_reduction}", real(1, 5, domain=_domain), real(1, 5, domain=unit), reduction=_reduction)
+        row(_key, f"0-d-{_reduction}", real(domain=_domain), real(domain=unit), reduction=_reduction)
+row("cross_entropy_of_classes", "rows", real(5, 4), exactly([3, 0, 1, 1, 2]), ignore_index=-100)
+row("cross_entropy_of_classes", "some-ignored", real(5, 4), exactly([3, -1, 1, -1, 2]), ignore_index=-1)
+row("cross_entropy_of_classes", "a-class-ignored", real(5, 4), exactly([3, 0, 1, 1, 2]), ignore_index=1)
+row("cross_entropy_of_classes", "one-sample", real(1, 3), exactly([2]), ignore_index=-100)
+row("one_hot_rows", "labels", exactly([2, 0, 1]), shape=(3, 4), dtype=np.dtype("float64"))
+row("valid_labels", "labels", exactly([2, 0, 1]), n_classes=3)
+row("valid_labels", "of-pixels", exactly([[2, 0], [1, 1]]), n_classes=3)

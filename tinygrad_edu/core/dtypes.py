@@ -75,10 +75,10 @@ def promote(operands: Sequence[Any]) -> np.dtype[Any]:
             rank, dtype = (0 if x.ndim else 1), x.dtype
         known = best[rank]
         best[rank] = dtype if known is None else _join(known, dtype)
-    result = None
-    for dtype in best:
-        if dtype is not None and (result is None or _CATEGORY[dtype.kind] > _CATEGORY[result.kind]):
-            result = dtype
+    result: np.dtype[Any] | None = None
+    for found in best:
+        if found is not None and (result is None or _CATEGORY[found.kind] > _CATEGORY[result.kind]):
+            result = found
     assert result is not None
     return result
 

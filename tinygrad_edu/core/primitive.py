@@ -52,6 +52,11 @@ class Operand:
 
     __slots__ = ()
     rank: ClassVar[int]  # where kinds meet in one call the highest rank computes
+    # attached by ops/shape.py, to Tensors and Symbols alike
+    T: Any
+    mT: Any
+    astype: Any
+    reshape: Any
 
     @classmethod
     def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:

@@ -38,6 +38,7 @@ class Storage:
     writer: tuple[str, Site | None] | None = None  # the last write: operation and place
     shared: bool = False  # reachable from outside by an ndarray, whose writes count nothing
     saved: bool = False  # a record has kept this memory
+    frozen: bool = False  # the ndarray that it is shared with is read-only
 
 
 class Record:

@@ -48,7 +48,7 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         self.params = params or {}
         self.index = next(_count)  # creation order is an order of execution
         # Stands for Python numbers only, which adopt the dtype of the array that they meet
-        self.number = bool(inputs) and all(
+        self.number: bool = bool(inputs) and all(
             x.number if isinstance(x, Symbol) else x.__class__ in (bool, int, float) for x in inputs
         )
 
@@ -61,7 +61,8 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         """`np.add(x, y, out=self)`: nothing can be overwritten, the caller keeps what comes back."""
         if result.shape != self.shape:
             raise TraceError(f"np.{name}: out= has shape {self.shape}, the result {result.shape}.")
-        return result if result.dtype == self.dtype else result.astype(self.dtype)
+        same: Symbol = result if result.dtype == self.dtype else result.astype(self.dtype)
+        return same
 
     def __repr__(self) -> str:
         what = self.name or (self.primitive.name if self.primitive else "_")

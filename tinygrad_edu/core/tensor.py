@@ -21,7 +21,7 @@ from .mode import mode
 from .primitive import Array, Operand, Primitive
 from .record import Record, Storage, user_site
 from .symbol import Symbol, find_reads
-from .write import keep, write
+from .write import keep
 
 _ndarray = np.ndarray
 _NUMBERS = frozenset((float, int, bool))
@@ -688,6 +688,7 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     result = wrap(np.asarray(array))
     result._storage = Storage()
     result._storage.shared = True
+    result._storage.frozen = is_frozen(array)
     return result
 
 

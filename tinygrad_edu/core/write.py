@@ -7,7 +7,7 @@ and no in-place operator stands on a bare array anywhere else (a test searches f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -33,13 +33,18 @@ def write(target: Tensor, ufunc: Any, *args: Any, by: str = "", site: Site | Non
     if mode.trace is not None:
         mode.trace.enter((target,))
     array = target._array
+    storage = target._storage
     try:
         target._array = ufunc(*args, out=array)
     except ValueError:
         if array.__class__ is not np.ndarray or array.flags.writeable:
             raise
+        if storage is not None and storage.frozen:
+            raise RuntimeError(
+                f"{by or ufunc.__name__}: the ndarray that this tensor shares memory with is read-only; "
+                "write to a .clone()."
+            ) from None
         target._array = _through_lock(array, ufunc, args)
-    storage = target._storage
     if storage is not None:
         storage.version += 1
         storage.writer = (by or ufunc.__name__, site or (user_site() if storage.saved else None))
@@ -55,21 +60,43 @@ def read(tensor: Tensor) -> Array:
 
 
 class Lock:
-    """Keeps an array and its bases from being written until the last record that reads it lets go."""
+    """Keeps an array and its bases from being written until no record reads any of that memory."""
 
-    __slots__ = ("arrays",)
+    __slots__ = ("owner",)
+    # id of the array that owns the memory -> how many locks there are, the arrays they made read-only
+    held: ClassVar[dict[int, tuple[int, list[np.ndarray[Any, Any]]]]] = {}
 
     def __init__(self, array: np.ndarray[Any, Any]) -> None:
-        self.arrays = []
-        while isinstance(array, np.ndarray):
-            if array.flags.writeable:
-                array.flags.writeable = False
-                self.arrays.append(array)
-            array = array.base  # type: ignore[assignment]  # None, or a buffer, ends the loop
+        chain = _chain(array)
+        self.owner = id(chain[-1])
+        locks, arrays = Lock.held.get(self.owner, (0, []))
+        for link in chain:
+            if link.flags.writeable:
+                link.flags.writeable = False
+                arrays.append(link)
+        Lock.held[self.owner] = (locks + 1, arrays)
 
     def __del__(self) -> None:
-        for array in reversed(self.arrays):  # the owner first: a view can't be writable before it
-            array.flags.writeable = True
+        locks, arrays = Lock.held.pop(self.owner)
+        if locks > 1:
+            Lock.held[self.owner] = (locks - 1, arrays)
+            return
+        for link in sorted(arrays, key=lambda a: len(_chain(a))):  # a view can't be writable before its base
+            link.flags.writeable = True
+
+
+def is_frozen(array: np.ndarray[Any, Any]) -> bool:
+    """Whether someone outside made this array read-only, rather than a lock."""
+    return not array.flags.writeable and id(_chain(array)[-1]) not in Lock.held
+
+
+def _chain(array: Any) -> list[np.ndarray[Any, Any]]:
+    """An array and what it is a view of, the owner last."""
+    chain = []
+    while isinstance(array, np.ndarray):
+        chain.append(array)
+        array = array.base
+    return chain
 
 
 def keep(array: Array) -> tuple[Array, Lock | None]:
@@ -105,11 +132,7 @@ def _refuse(record: Record, storage: Storage) -> None:
 
 def _through_lock(array: np.ndarray[Any, Any], ufunc: Any, args: Any) -> Array:
     """Our own write into locked memory: it is counted, so the lock need not stop it."""
-    chain: list[np.ndarray[Any, Any]] = []
-    link: Any = array
-    while isinstance(link, np.ndarray):
-        chain.append(link)
-        link = link.base
+    chain = _chain(array)
     was = [a.flags.writeable for a in chain]
     try:
         for a in reversed(chain):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +14,10 @@ from .dims import sizes
 from .public import PUBLIC, public
 
 
-def constructor(function: Any) -> Any:
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def constructor(function: F) -> F:
     """Enter a function that makes tensors into the public names."""
     PUBLIC[function.__name__] = function
     return function
@@ -49,7 +53,7 @@ def tensor(
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor without a copy where that is possible: the tensor itself, or on an ndarray's memory."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.astype(as_dtype(dtype))  # type: ignore[attr-defined,no-any-return]
+        return data if dtype is None else data.astype(as_dtype(dtype))
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_dtype(dtype)):
         return from_numpy(data)
     return finish(to_array(data, dtype), device=device)
@@ -197,31 +201,31 @@ def full_like(
         device=device,
         requires_grad=requires_grad,
         name=name,
-    )  # type: ignore[no-any-return]
+    )
 
 
 @public("new_zeros", function=False)
 def new_zeros(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     """Zeros of another shape in this tensor's dtype."""
-    return zeros(*size, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+    return zeros(*size, dtype=input.dtype if dtype is None else dtype)
 
 
 @public("new_ones", function=False)
 def new_ones(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     """Ones of another shape in this tensor's dtype."""
-    return ones(*size, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+    return ones(*size, dtype=input.dtype if dtype is None else dtype)
 
 
 @public("new_full", function=False)
 def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None) -> Tensor:
     """One number, in another shape, in this tensor's dtype."""
-    return full(size, fill_value, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+    return full(size, fill_value, dtype=input.dtype if dtype is None else dtype)
 
 
 @public("new_tensor", function=False)
 def new_tensor(input: Tensor, data: Any, *, dtype: Any = None) -> Tensor:
     """A tensor from other data in this tensor's dtype."""
-    return tensor(data, dtype=input.dtype if dtype is None else dtype)  # type: ignore[no-any-return]
+    return tensor(data, dtype=input.dtype if dtype is None else dtype)
 
 
 @constructor

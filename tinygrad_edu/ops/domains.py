@@ -27,7 +27,7 @@ def within(low: float, high: float) -> Sampler:
 
 def nonzero(rng: np.random.Generator, shape: Shape) -> np.ndarray[Any, Any]:
     """Of both signs, at least 0.3 from zero."""
-    return rng.uniform(0.3, 2.0, shape) * rng.choice([-1.0, 1.0], shape)
+    return np.asarray(rng.uniform(0.3, 2.0, shape) * rng.choice([-1.0, 1.0], shape))
 
 
 def apart(rng: np.random.Generator, shape: Shape) -> np.ndarray[Any, Any]:

@@ -136,7 +136,6 @@ Tensor.__rpow__ = lambda self, other: _raise(other, self)  # type: ignore[method
 Tensor.__ipow__ = lambda self, other: self.pow_(other)  # type: ignore[method-assign]
 Tensor.__neg__ = lambda self: negative(self)  # type: ignore[method-assign]
 Tensor.__pos__ = lambda self: self  # type: ignore[method-assign]
-Tensor.__abs__ = lambda self: absolute(self)  # type: ignore[method-assign]
 
 
 @public("square", inplace=True)
@@ -236,6 +235,9 @@ def sqrt(Z: Array) -> Array:
 def absolute(Z: Array) -> Array:
     """A = |Z|; the derivative at 0 is taken as 0."""
     return np.absolute(Z)
+
+
+Tensor.__abs__ = lambda self: absolute(self)  # type: ignore[method-assign]
 
 
 @public("sin", inplace=True)

@@ -33,7 +33,7 @@ def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
     types=None,
     view=True,
     opaque=True,
-    dX=lambda dY, Y, X, *indices, key: scatter(dY, *indices, key=key, shape=X.shape),
+    dX=lambda dY, Y, X, *indices, key: scatter(dY, *indices, key=key, shape=X.shape),  # type: ignore[has-type]
 )
 def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
     """X[key]: a view for slices and integers, a copy for index arrays."""
@@ -60,7 +60,7 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
     name="take_along_dim",
     types=None,
     opaque=True,
-    dX=lambda dY, Y, X, indices, *, axis: put_along(dY, indices, axis=axis, shape=X.shape),
+    dX=lambda dY, Y, X, indices, *, axis: put_along(dY, indices, axis=axis, shape=X.shape),  # type: ignore[has-type]
 )
 def take_along(X: Array, indices: Array, *, axis: int) -> Array:
     """Per position of `indices`, the element of X that lies there along the axis."""
@@ -151,7 +151,7 @@ def _getitem_symbol(input: Symbol, key: Any) -> Any:
 
 
 Tensor.__getitem__ = _getitem  # type: ignore[method-assign]
-Symbol.__getitem__ = _getitem_symbol  # type: ignore[attr-defined]
+Symbol.__getitem__ = _getitem_symbol  # type: ignore[misc]  # not a generic class
 
 
 @public("take_along_dim")

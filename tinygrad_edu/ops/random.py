@@ -41,7 +41,7 @@ class Generator:
         self._seed = seed
         state = np.random.RandomState(seed & 0xFFFFFFFF)  # the Twister takes the low 32 bits
         self._bits = np.random.MT19937()
-        self._bits.state = state.get_state(legacy=False)
+        self._bits.state = dict(state.get_state(legacy=False))  # type: ignore[assignment]  # the same layout
         self._spare: float | None = None  # the second normal of the last pair
         return self
 
@@ -76,7 +76,7 @@ class Generator:
     def long_words(self, count: int) -> np.ndarray[Any, Any]:
         """The next `count` 64-bit integers; each takes two words, the high one first."""
         pairs = self.words(2 * count).reshape(count, 2)
-        return (pairs[:, 0] << np.uint64(32)) | pairs[:, 1]
+        return np.asarray((pairs[:, 0] << np.uint64(32)) | pairs[:, 1])
 
     def uniform(self, count: int, dtype: Any) -> np.ndarray[Any, Any]:
         """`count` numbers in [0, 1): 24 random bits in float32, 53 in float64."""
@@ -167,10 +167,10 @@ def randn(
 
 
 def _floating(dtype: Any, operation: str) -> np.dtype[Any]:
-    dtype = get_default_dtype() if dtype is None else as_dtype(dtype)
-    if dtype.kind != "f":
-        raise RuntimeError(f"{operation}: the numbers are floating, so dtype can't be {dtype}.")
-    return dtype
+    found = get_default_dtype() if dtype is None else as_dtype(dtype)
+    if found.kind != "f":
+        raise RuntimeError(f"{operation}: the numbers are floating, so dtype can't be {found}.")
+    return found
 
 
 @constructor
@@ -220,13 +220,13 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 @constructor
 def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`rand` of the shape and dtype of `input`."""
-    return rand(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+    return rand(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @constructor
 def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """`randn` of the shape and dtype of `input`."""
-    return randn(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)  # type: ignore[no-any-return]
+    return randn(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 @constructor
@@ -234,7 +234,7 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     """`randint` of the shape and dtype of `input`."""
     if high is None:
         low, high = 0, low
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)  # type: ignore[no-any-return]
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
 
 
 @public("uniform_", function=False)
@@ -243,7 +243,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     from .writes import copy_
 
     values = (generator or default_generator).uniform(self.numel(), self.dtype)
-    return copy_(self, finish((values * (b - a) + a).astype(self.dtype).reshape(self.shape)))  # type: ignore[no-any-return]
+    return copy_(self, finish((values * (b - a) + a).astype(self.dtype).reshape(self.shape)))
 
 
 @public("normal_", function=False)
@@ -252,4 +252,4 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     from .writes import copy_
 
     values = (generator or default_generator).normal(self.numel(), self.dtype)
-    return copy_(self, finish((values * std + mean).astype(self.dtype).reshape(self.shape)))  # type: ignore[no-any-return]
+    return copy_(self, finish((values * std + mean).astype(self.dtype).reshape(self.shape)))

@@ -162,8 +162,8 @@ def _reverse_axes(input: Any) -> Any:
     return permute_axes(input, axes=tuple(reversed(range(input.ndim))))
 
 
-Operand.T = property(_reverse_axes)  # type: ignore[attr-defined]  # Tensor and Symbol alike
-Operand.mT = property(_matrix_transpose)  # type: ignore[attr-defined]
+Operand.T = property(_reverse_axes)
+Operand.mT = property(_matrix_transpose)
 
 
 @public("squeeze")
@@ -252,8 +252,8 @@ def _cast(input: Any, dtype: Any) -> Any:
     return input if input.dtype == dtype else astype(input, dtype=dtype)
 
 
-Operand.reshape = reshape  # type: ignore[attr-defined]
-Operand.astype = _cast  # type: ignore[attr-defined]
+Operand.reshape = reshape
+Operand.astype = _cast
 
 
 @public("to", function=False)

@@ -14,9 +14,9 @@ import numpy as np
 from ..core.errors import DtypeError, ShapeError, describe, name_of
 from ..core.mode import mode
 from ..core.primitive import Array, Primitive, primitive
-from ..core.record import Record, user_site
-from ..core.tensor import Tensor, as_operand, follow, record_of, refresh, storage_of
-from ..core.write import write
+from ..core.record import Record, Storage, user_site
+from ..core.tensor import Tensor, as_operand, follow, hand_over, record_of, refresh, storage_of
+from ..core.write import keep, write
 from .indexing import Slot, getitem, split_key
 from .public import public
 from .shape import astype
@@ -28,7 +28,7 @@ Steps = tuple[tuple[Primitive, dict[str, Any]], ...]
     name="setitem",
     types=None,
     opaque=True,
-    dX=lambda dY, Y, X, V, *indices, steps, key: assign(dY, 0.0, *indices, steps=steps, key=key),
+    dX=lambda dY, Y, X, V, *indices, steps, key: assign(dY, 0.0, *indices, steps=steps, key=key),  # type: ignore[has-type]
     dV=lambda dY, Y, X, V, *indices, steps, key: getitem(follow(dY, steps), *indices, key=key),
 )
 def assign(X: Array, V: Array, *indices: Array, steps: Steps, key: tuple[Any, ...]) -> Array:
@@ -65,7 +65,7 @@ def store(target: Tensor, result: Tensor, name: str) -> Tensor:
                 f"{describe((target,))}"
             )
         result = astype(result, dtype=target.dtype)
-    record = result._record if result.requires_grad else None
+    record = result._record if result.requires_grad and mode.grad else None
     if record is not None and record.primitive is not None:
         _spare(record, target)
     write(target, np.positive if target.dtype.kind != "b" else np.logical_or, *_source(result, target), by=name)
@@ -73,18 +73,23 @@ def store(target: Tensor, result: Tensor, name: str) -> Tensor:
         if record.primitive is None:  # a leaf's own value, stored: a new record must stand between
             record = _assigned(target, record)
         if record.array is not None and record.holds:
-            record.array = target._array
-            kept = storage_of(target)
-            kept.saved = True
-            record.holds = [
-                (kept, kept.version, lock) if holder is record.storage else (holder, version, lock)
-                for holder, version, lock in record.holds
-            ]
+            _rehome(record, target)
         record.storage = storage_of(target)
         _rerecord(target, record)
-    elif target.requires_grad:
-        _rerecord(target, None)
+    elif target.requires_grad and mode.grad:  # overwritten by a constant
+        _rerecord(target, None if target._view is None else _assigned(target, 0.0))
     return target
+
+
+def _rehome(record: Record, target: Tensor) -> None:
+    """The rules read the result: it is kept in the memory where it lies now."""
+    kept = storage_of(target)
+    kept.saved = True
+    record.array, lock = keep(target._array) if kept.shared else (target._array, None)
+    record.holds = [
+        (kept, kept.version, lock) if holder is record.storage else (holder, version, known)
+        for holder, version, known in record.holds
+    ]
 
 
 def _kind(x: Tensor) -> str:
@@ -96,7 +101,7 @@ def _source(result: Tensor, target: Tensor) -> tuple[Any, ...]:
     return (result._array,) if target.dtype.kind != "b" else (result._array, result._array)
 
 
-def _assigned(target: Tensor, value: Record) -> Record:
+def _assigned(target: Tensor, value: Record | float) -> Record:
     return _assignment(target, (_constant(target), value), (), (...,))
 
 
@@ -114,35 +119,30 @@ def _assignment(target: Tensor, inputs: tuple[Any, ...], steps: Steps, key: tupl
 
 
 def _spare(record: Record, target: Tensor) -> None:
-    """If the result's rules read the target's old numbers, keep a copy of them instead."""
-    old = storage_of(target)
-    if record.saved is None or not record.holds:
+    """If the result's rules read numbers of the memory about to be written, keep copies of them."""
+    old = target._storage
+    if old is None or not any(holder is old for holder, _, _ in record.holds):
         return
-    if not any(holder is old for holder, _, _ in record.holds):
-        return
-    saved = list(record.saved)
-    for i, x in enumerate(saved):
-        if isinstance(x, np.ndarray) and np.may_share_memory(x, target._array):
-            saved[i] = x.copy()
-    record.saved = saved
-    record.holds = [h for h in record.holds if h[0] is not old]
-    if not record.holds:
-        record.holds = [(storage_of(Tensor(0.0)), 0, None)]  # something is saved, so it can be freed
+    record.saved = [
+        saved.copy() if isinstance(saved, np.ndarray) and isinstance(x, Record) and x.storage is old else saved
+        for saved, x in zip(record.saved, record.inputs, strict=True)
+    ]
+    # One hold at least: what a record holds is what backward frees.
+    record.holds = [h for h in record.holds if h[0] is not old] or [(Storage(), 0, None)]
 
 
 def _rerecord(target: Tensor, record: Record | None) -> None:
     """Give a written tensor its new record, and its base, if it is a view, one that contains it."""
-    name = target._record.name if target._record is not None else None
     if target._view is None:
-        target._record = record
-        if record is not None:
-            record.name = record.name or name
+        old, target._record = target._record, record
+        if old is not None and record is not None:
+            hand_over(old, record)
         return
-    base, steps, _, recorded = target._view
+    base, steps, _, _ = target._view
     assert record is not None
-    whole = _assignment(base, (record_of(base), record), steps, (...,))
-    whole.name = record_of(base).name
-    base._record = whole
+    old = record_of(base)
+    base._record = _assignment(base, (old, record), steps, (...,))
+    hand_over(old, base._record)
     refresh(target)  # the view's record is now read off the base's new one
 
 
@@ -151,6 +151,11 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
         mode.trace.enter((target,))
     if target._view is not None:
         refresh(target)
+    if isinstance(target._array, np.ndarray) and _repeats(target._array):
+        raise RuntimeError(
+            f"{name}: {name_of(target)} {tuple(target.shape)} is expanded: more than one element of the "
+            "written-to tensor refers to a single memory location; write to its .clone()."
+        )
     grows = isinstance(value, Tensor) and value.requires_grad
     if not mode.grad or not (target.requires_grad or grows):
         return
@@ -169,6 +174,10 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
         )
 
 
+def _repeats(array: np.ndarray[Any, Any]) -> bool:
+    return 0 in array.strides and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides, strict=True))
+
+
 # --- assignment
 
 
@@ -179,9 +188,13 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     value = as_operand(getitem, value)
     _check_writable(target, value, "setitem")
     spec, arrays = split_key(target, key)
-    numbers = value._array if isinstance(value, Tensor) else value
     if isinstance(value, Tensor) and "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
-        raise DtypeError(f"setitem: a {value.dtype} value does not fit into a {target.dtype} tensor; convert it first.")
+        if arrays:
+            raise DtypeError(
+                f"setitem: a {value.dtype} value does not fit into a {target.dtype} tensor; convert it first."
+            )
+        value = astype(value, dtype=target.dtype)  # by slices PyTorch truncates
+    numbers = value._array if isinstance(value, Tensor) else value
     assign_to(target, value, numbers, spec, arrays)
 
 
@@ -233,7 +246,7 @@ def getitem_shape(target: Tensor, spec: tuple[Any, ...], places: list[Any]) -> t
     hollow = np.broadcast_to(np.zeros((), bool), target._array.shape)
     places = [np.zeros(p.shape, np.int64) if not isinstance(p, np.ndarray) else p for p in places]
     try:
-        return hollow[tuple(places[k.number] if isinstance(k, Slot) else k for k in spec)].shape
+        return tuple(hollow[tuple(places[k.number] if isinstance(k, Slot) else k for k in spec)].shape)
     except IndexError as error:
         raise IndexError(f"setitem: {error}{describe((target,))}") from None
 
@@ -258,6 +271,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @public("fill_", function=False)
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Overwrite this tensor with one number."""
+    if isinstance(value, Tensor) and value.ndim:
+        raise RuntimeError(f"fill_: one number is expected, got a tensor of shape {tuple(value.shape)}; use copy_.")
     return _overwrite(self, value, "fill_")
 
 

@@ -41,7 +41,7 @@ def _rebuilt(symbol: Symbol, inputs: tuple[Any, ...]) -> Symbol:
 def _tidy(symbol: Symbol) -> Any:
     """One step at the top of an expression whose parts are tidy already."""
     key = symbol.primitive.key if symbol.primitive is not None else ""
-    inner = symbol.inputs[0] if symbol.inputs else None
+    inner: Any = symbol.inputs[0] if symbol.inputs else None
     if key in ("reshape_to", "broadcast_to") and inner.shape == symbol.shape:
         return inner
     if key == "permute_axes" and isinstance(inner, Symbol) and inner.primitive is not None:

@@ -37,7 +37,7 @@ LEGEND = {
 
 def lines(graph: Graph, limit: int, direction: str) -> list[str]:
     """The statements between the braces, one per line."""
-    shown = graph.values[-limit:]
+    shown = _as_met(graph)[-limit:]
     formulas = expressions(graph)
     kept = {value.id for value in shown}
     statements = [*_settings(graph, shown, direction), ""]
@@ -52,6 +52,22 @@ def lines(graph: Graph, limit: int, direction: str) -> list[str]:
     flows = {value.id for value in shown if value.needs_grad}
     statements += [_edge(edge, edge.source in flows) for edge in graph.edges if {edge.source, edge.target} <= kept]
     return [f"\t{s}" if s else "" for s in statements]
+
+
+def _as_met(graph: Graph) -> list[Value]:
+    """The values as a walk from the end meets them, operands in the order of the call: dot then sets
+    them side by side in that order, and what stands last here is what stands lowest."""
+    values = {value.id: value for value in graph.values}
+    met: dict[str, Value] = {}
+    stack = [graph.root.id]
+    while stack:
+        value = values[stack[-1]]
+        waiting = [x for x in reversed(value.inputs) if isinstance(x, str) and x not in met]
+        if waiting:
+            stack.extend(waiting)
+        else:
+            met[stack.pop()] = value
+    return list(met.values())
 
 
 def hint(graph: Graph, limit: int) -> str:
@@ -134,7 +150,7 @@ def _label(value: Value, formula: str | None) -> str:
         rows.append(_row(_font(f"grad {summary(value.grad, mean=False)}", GRADIENT)))
     elif value.kind == "leaf":
         rows.append(_row(_font("grad not computed", GRADIENT)))
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>'
+    return _table(rows)
 
 
 def _title(value: Value, formula: str | None) -> str:
@@ -185,15 +201,13 @@ def _legend(graph: Graph, shown: Sequence[Value]) -> str:
     notes = [hint(graph, len(shown))]
     if any(value.array is None for value in shown):
         notes.append("not available: a tensor was written after the graph was made; draw before that")
-    legend = _table(rows)
-    if not any(notes):
-        return legend
-    cells = [legend, *(_font(note, INK) for note in notes if note)]
-    return _table([f'<TR><TD ALIGN="LEFT">{cell}</TD></TR>' for cell in cells])
+    # In the column of the words: a cell across both columns would stretch the swatches.
+    rows += [f'<TR><TD></TD><TD ALIGN="LEFT">{_font(note, INK)}</TD></TR>' for note in notes if note]
+    return _table(rows)
 
 
 def _table(rows: list[str]) -> str:
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="1" CELLPADDING="1">{"".join(rows)}</TABLE>'
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>'
 
 
 # --- escaping

@@ -1,8 +1,9 @@
 """A recorded graph as plain data: what every picture, table and page reads.
 
 Records say how values were computed; here they become values with ids, names, numbers and
-gradients, in topological order, each once however often it is used. Nothing refers back to the
-records, and every array is a copy, so the data stay as they are when training goes on.
+gradients, in the order in which they were made, each once however often it is used. The forward
+pass is this order, the backward pass its reverse. Nothing refers back to the records, and every
+array is a copy, so the data stay as they are when training goes on.
 
 **Numbers.** A record keeps only the arrays that its rules read, and backward frees those. The rest
 is had by running the primitives again from the leaves, which is right only if no leaf has been
@@ -28,7 +29,6 @@ import numpy as np
 
 from ..core.record import Record, Storage, line_of
 from ..core.tensor import Tensor, as_array, record_of, refresh
-from ..symbolic.derive import topological
 
 Kind = Literal["leaf", "constant", "result"]
 Names = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]
@@ -64,7 +64,7 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Graph:
-    """Values in topological order, the one asked for last; their ids are v0, v1, ... in that order."""
+    """Values in the order in which they were made, so that inputs come first; ids are v0, v1, ... in that order."""
 
     values: tuple[Value, ...]
 
@@ -117,7 +117,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
     if t._view is not None:
         refresh(t)
     root = record_of(t)
-    order = topological(root)
+    order = _in_order(root)
     ids = {record: f"v{i}" for i, record in enumerate(order)}
     arrays = _numbers(order, result)
     given = _given(names)
@@ -146,6 +146,18 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
             )
         )
     return Graph(tuple(values))
+
+
+def _in_order(root: Record) -> list[Record]:
+    """Every record below root, as they were made: each after its inputs, as the program ran."""
+    seen = {root}
+    stack = [root]
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Record) and x not in seen:
+                seen.add(x)
+                stack.append(x)
+    return sorted(seen, key=lambda record: record.index)
 
 
 def _given(names: Names | None) -> dict[Record, str]:

@@ -21,7 +21,7 @@ from .mode import mode
 from .primitive import Array, Operand, Primitive
 from .record import Record, Storage, user_site
 from .symbol import Symbol, find_reads
-from .write import keep
+from .write import is_frozen, keep
 
 _ndarray = np.ndarray
 _NUMBERS = frozenset((float, int, bool))

@@ -89,13 +89,19 @@ def split_key(X: Any, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     parts = key if isinstance(key, tuple) else (key,)
     arrays: list[Any] = []
     spec: list[Any] = []
-    for part in parts:
+    for i, part in enumerate(parts):
         if isinstance(part, (slice, type(None), type(...))):
             spec.append(slice(*map(_bound, (part.start, part.stop, part.step))) if isinstance(part, slice) else part)
         elif isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
             spec.append(int(part))
         else:
-            for array in _index_arrays(part):
+            found = _index_arrays(part)
+            if isinstance(found, int):  # a 0-d tensor: a view of one element, as by a number
+                spec.append(found)
+                continue
+            if len(found) > 1 or _dtype(part).kind == "b" or isinstance(part, list):
+                _check_mask(X, part, parts[i + 1 :], spec)
+            for array in found:
                 spec.append(Slot(len(arrays)))
                 arrays.append(array)
     if not arrays and not any(p is ... for p in spec):
@@ -108,7 +114,7 @@ def _bound(value: Any) -> int | None:
     return None if value is None else value.__index__()
 
 
-def _index_arrays(part: Any) -> tuple[Any, ...]:
+def _index_arrays(part: Any) -> tuple[Any, ...] | int:
     if isinstance(part, Tensor):
         if isinstance(part._array, Symbol):
             if part.dtype.kind == "b":
@@ -119,14 +125,45 @@ def _index_arrays(part: Any) -> tuple[Any, ...]:
         return (part,)
     array = np.asarray(part)
     if array.dtype.kind == "b":
-        return array.nonzero() if array.ndim else (np.flatnonzero(array),)
+        if array.ndim == 0:
+            raise IndexError("index: a single boolean can stand alone only, as in x[True], not beside other indices.")
+        return array.nonzero()
     if array.size == 0:
         array = array.astype(np.int64)
     if array.dtype.kind not in "iu":
         raise IndexError(
             f"index: tensors used as indices must be long, int or bool, not {array.dtype}; convert with .long()."
         )
+    if array.ndim == 0:
+        return int(array)
     return (array.copy(),)  # the user may write to hers before backward
+
+
+def _check_mask(X: Any, part: Any, after: tuple[Any, ...], spec: list[Any]) -> None:
+    """A boolean index must have the lengths of the axes that it stands for."""
+    mask = part._values() if isinstance(part, Tensor) else np.asarray(part)
+    if mask.dtype.kind != "b":
+        return
+    if ... in spec:
+        start = X.ndim - mask.ndim - sum(1 if _dtype(p).kind != "b" else p.ndim for p in after if p is not None)
+    else:
+        start = sum(p is not None for p in spec)
+    have = tuple(X.shape[start : start + mask.ndim])
+    if mask.shape != have:
+        raise IndexError(
+            f"index: the mask has shape {mask.shape}, the axes that it picks from {have}, of a tensor of "
+            f"shape {tuple(X.shape)}; they must be equal."
+        )
+
+
+def truth(key: Any) -> bool | None:
+    """The value of an index that is one boolean, `x[True]` or `x[x > 0]` of a 0-d x; else None."""
+    part = key[0] if isinstance(key, tuple) and len(key) == 1 else key
+    if isinstance(part, (bool, np.bool_)):
+        return bool(part)
+    if isinstance(part, (Tensor, np.ndarray)) and part.ndim == 0 and part.dtype.kind == "b":
+        return bool(part)
+    return None
 
 
 def _check_count(X: Any, parts: tuple[Any, ...], spec: list[Any]) -> None:
@@ -137,6 +174,9 @@ def _check_count(X: Any, parts: tuple[Any, ...], spec: list[Any]) -> None:
 
 def _getitem(input: Any, key: Any) -> Any:
     """Elements by slices, integers, index arrays, boolean arrays, None and `...`, as in NumPy."""
+    picked = truth(key)
+    if picked is not None:
+        return _getitem(input[None], [0] if picked else [])
     spec, arrays = split_key(input, key)
     if any(isinstance(p, slice) and p.step is not None and p.step < 0 for p in spec) and isinstance(input, Tensor):
         raise ValueError("index: a slice's step must be greater than zero, as in PyTorch; use .flip().")

@@ -194,6 +194,8 @@ def expand(input: Any, *size: Any) -> Any:
     target = sizes(wanted, "expand")
     if offset < 0 or any(h not in (1, n) for h, n in zip(have, target[offset:], strict=True)):
         raise ShapeError(f"expand: shape {have} can't be stretched to {target}: only axes of length 1 stretch.")
+    if math.prod(target) == math.prod(have):
+        return reshape_to(input, shape=target)  # nothing is repeated, so the view can be written to
     return broadcast_to(input, shape=target)
 
 

@@ -17,7 +17,8 @@ from ..core.primitive import Array, Primitive, primitive
 from ..core.record import Record, Storage, user_site
 from ..core.tensor import Tensor, as_operand, follow, hand_over, record_of, refresh, storage_of
 from ..core.write import keep, write
-from .indexing import Slot, getitem, split_key
+from .elementwise import choose
+from .indexing import Slot, getitem, split_key, truth
 from .public import public
 from .shape import astype
 
@@ -186,6 +187,9 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = Tensor(value)
     value = as_operand(getitem, value)
+    picked = truth(key)
+    if picked is not None:
+        target, key = target[None], [0] if picked else []  # type: ignore[index]  # attached by ops.indexing
     _check_writable(target, value, "setitem")
     spec, arrays = split_key(target, key)
     if isinstance(value, Tensor) and "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
@@ -220,6 +224,8 @@ def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], a
             )
         numbers = np.reshape(numbers, shape)
         value = value.reshape(shape) if isinstance(value, Tensor) else value
+    if mode.grad and places and isinstance(value, Tensor) and value.requires_grad:
+        value = _last_only(value, target, spec, places, wanted)
     old = record_of(target) if target.requires_grad or (isinstance(value, Tensor) and value.requires_grad) else None
 
     def put(V: Any, *indices: Any, out: Any) -> Any:
@@ -239,6 +245,25 @@ def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], a
     record = _assignment(target, inputs, (), spec)
     record.saved = [*inputs[:2], *places]  # the rules need the index arrays, and no numbers
     _rerecord(target, record)
+
+
+def _last_only(
+    value: Tensor, target: Tensor, spec: tuple[Any, ...], places: list[Any], wanted: tuple[int, ...]
+) -> Tensor:
+    """A place named twice keeps what is written last: the others' gradient is 0, so they become constants.
+
+    PyTorch gives all of them the gradient, which differences contradict.
+    """
+    if not all(isinstance(p, np.ndarray) for p in places):
+        return value  # during a trace there are no indices to look at
+    columns = np.stack([p.ravel() for p in np.broadcast_arrays(*places)])
+    if columns.size == 0 or (columns.min() >= 0 and np.unique(columns, axis=1).shape[1] == columns.shape[1]):
+        return value
+    number = np.arange(np.prod(wanted, dtype=np.int64)).reshape(wanted)
+    last = np.zeros(target._array.shape, np.int64)
+    _put(last, tuple(places), spec, number)
+    won = last[tuple(places[k.number] if isinstance(k, Slot) else k for k in spec)] == number
+    return value if won.all() else choose(won, value, 0.0)  # type: ignore[no-any-return]
 
 
 def getitem_shape(target: Tensor, spec: tuple[Any, ...], places: list[Any]) -> tuple[int, ...]:

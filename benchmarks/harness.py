@@ -1,0 +1,238 @@
+"""Contenders in processes of their own, one running at a time, compared by the median of their samples.
+
+In one shared process the spinning threads of NumPy's BLAS and PyTorch's pool fight over the cores, and
+the same step reads ten times longer. So every contender has a process (worker.py) that sleeps until it
+is asked; rounds go through the contenders in turn, with a pause in which threads stop spinning, so
+that a slow minute of the machine falls on all of them alike.
+
+Not here: what is computed (workloads/) and the command line (__main__.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+PAUSE = 0.05  # seconds; OpenBLAS's threads spin for 26 ms at most after a product, OpenMP's for less
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+OURS = "tinygrad_edu"
+TITLES = {
+    OURS: "tinygrad_edu",
+    "numpy": "NumPy by hand",
+    "torch": "PyTorch eager",
+    "jax": "JAX jit",
+    "mygrad": "MyGrad",
+    "autograd": "HIPS autograd",
+}
+
+Step = Callable[[], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+    """`above` may take at most `limit` times what `below` takes."""
+
+    above: str
+    below: str
+    limit: float
+
+
+@dataclasses.dataclass
+class Workload:
+    """One question, and those who answer it.
+
+    Args:
+        name: its file in workloads/.
+        question: what the table tells.
+        bars: the ratios of medians to reach.
+        steps: how many steps a worker runs in a round, or for each contender how many.
+        rounds: how often each has its turn; then those of a quick look.
+        check: how many first steps must have the same losses; 0 where there is no loss.
+        rtol: how far those losses may differ, relatively, and why so is said beside it.
+        unit: "step" (time), "node" (time, divided by `nodes`), "bytes" or "import".
+        nodes: for the unit "node", the nodes of each contender's graph.
+        collector: contenders that run with Python's cyclic collector off have False here.
+    """
+
+    name: str
+    question: str
+    bars: tuple[Bar, ...] = ()
+    steps: int | dict[str, int] = 1
+    rounds: tuple[int, int] = (20, 3)
+    check: int = 0
+    rtol: float = 0.0
+    unit: str = "step"
+    nodes: dict[str, int] = dataclasses.field(default_factory=dict)
+    collector: dict[str, bool] = dataclasses.field(default_factory=dict)
+    contenders: dict[str, Callable[[], Step]] = dataclasses.field(default_factory=dict)
+
+    def contender(self, name: str) -> Callable[[Callable[[], Step]], Callable[[], Step]]:
+        """Enter a function that imports, makes data and weights, and gives the step.
+
+        The first word of the name is the module without which the contender is absent.
+        """
+
+        def enter(build: Callable[[], Step]) -> Callable[[], Step]:
+            self.contenders[name] = build
+            return build
+
+        return enter
+
+
+class Worker:
+    """The other end of worker.py: ask, and wait for the answer."""
+
+    def __init__(self, workload: str, name: str) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", workload, name],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self.name} ended with code {self.process.wait()}; its error stands above.")
+        return json.loads(answer)  # type: ignore[no-any-return]
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()  # closes its stdin, which ends it
+
+
+def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
+    """Run a workload's contenders and give its result, ready for JSON."""
+    present, absent = [], []
+    for name in workload.contenders:
+        (present if is_present(name) else absent).append(name)
+    rounds = workload.rounds[quick]
+    measure = {"bytes": _memory, "import": _imports}.get(workload.unit, _steps)
+    info, samples = measure(workload, present, rounds)
+    result: dict[str, Any] = {"question": workload.question, "unit": workload.unit, "absent": absent, "contenders": {}}
+    for name in present:
+        scale = workload.nodes.get(name, 1)
+        own = [np.asarray(s) / scale for s in samples[name]]
+        low, middle, high = np.percentile(np.concatenate(own), [25, 50, 75])
+        result["contenders"][name] = {
+            "median": float(middle),
+            "quartiles": [float(low), float(high)],
+            "samples": sum(map(len, own)),
+            "rounds": [float(np.median(s)) for s in own],
+            **info[name],
+        }
+    result["agreement"] = agreement(workload, result["contenders"])
+    result["bars"] = [judged(bar, result["contenders"]) for bar in workload.bars]
+    return result
+
+
+def is_present(name: str) -> bool:
+    return importlib.util.find_spec(name.split()[0]) is not None
+
+
+def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Times of steps: all workers are alive throughout, one at a time is at work."""
+    workers = [Worker(workload.name, name) for name in names]
+    info: dict[str, Any] = {}
+    samples: dict[str, Any] = {name: [] for name in names}
+    try:
+        for worker in workers:
+            info[worker.name] = worker.ask("start", collector=workload.collector.get(worker.name, True))
+            if workload.check:
+                info[worker.name] |= worker.ask("losses", steps=workload.check)
+        for _ in range(rounds):
+            for worker in workers:
+                time.sleep(PAUSE)
+                steps = workload.steps if isinstance(workload.steps, int) else workload.steps[worker.name]
+                warm = max(steps // 10, 1) if steps > 1 else 0
+                samples[worker.name].append(worker.ask("run", steps=steps, warm=warm)["samples"])
+    finally:
+        for worker in workers:
+            worker.__exit__()
+    return info, samples
+
+
+def _memory(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Peak sizes: a process per round, since a used heap no longer shows what the next step needs."""
+    info: dict[str, Any] = {}
+    samples: dict[str, Any] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            with Worker(workload.name, name) as worker:
+                started = worker.ask("start", collector=True)
+                answer = worker.ask("memory", steps=workload.steps)
+            samples[name].append(answer.pop("samples"))
+            info[name] = started | answer
+    return info, samples
+
+
+def _imports(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Import times: a bare interpreter per sample, in which nothing else has been imported."""
+    samples: dict[str, Any] = {name: [] for name in names}
+    for turn in range(rounds + 1):
+        for name in names:
+            source = f"from time import perf_counter as now; t = now(); import {name}; print(now() - t)"
+            done = subprocess.run(
+                [sys.executable, "-c", source], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+            )
+            if turn:  # the first fills the disk cache and writes bytecode
+                samples[name].append([float(done.stdout)])
+    return {name: {} for name in names}, samples
+
+
+def agreement(workload: Workload, contenders: dict[str, Any]) -> dict[str, Any] | None:
+    """The largest relative difference of any contender's losses from those of the first."""
+    losses = {name: np.asarray(c["losses"]) for name, c in contenders.items() if "losses" in c}
+    if len(losses) < 2:
+        return None
+    reference = next(iter(losses.values()))
+    worst = max(float(np.max(np.abs(loss / reference - 1))) for loss in losses.values())
+    return {"steps": len(reference), "difference": worst, "limit": workload.rtol, "equal": worst <= workload.rtol}
+
+
+def judged(bar: Bar, contenders: dict[str, Any]) -> dict[str, Any]:
+    """The ratio of medians beside its bar; None where a contender is absent."""
+    ratio = None
+    if bar.above in contenders and bar.below in contenders:
+        ratio = contenders[bar.above]["median"] / contenders[bar.below]["median"]
+    return {**dataclasses.asdict(bar), "ratio": ratio, "met": None if ratio is None else ratio <= bar.limit}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    cpu = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            cpu = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), cpu)
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[index]
+    threads = {k: v for k, v in os.environ.items() if k.endswith("_NUM_THREADS")}
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": os.getloadavg()[0],  # of others: above a few tenths the figures are noise
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas['name']} {blas['version']}",
+        "environment": threads,
+        "date": time.strftime("%Y-%m-%d"),
+    }

@@ -1,0 +1,88 @@
+"""Tables: of one workload with all its contenders, and of all bars together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .harness import TITLES
+
+UNITS = {"step": ("ms", 1e3), "import": ("ms", 1e3), "node": ("us/node", 1e6), "bytes": ("MiB", 1 / 2**20)}
+
+
+def heading(machine: dict[str, Any]) -> str:
+    environment = ", ".join(f"{k}={v}" for k, v in machine["environment"].items()) or "no thread count set"
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores (load before: {machine['load']:.2f}), {machine['system']}, "
+        f"{machine['date']}\nPython {machine['python']}, NumPy {machine['numpy']} with {machine['blas']}; {environment}"
+    )
+
+
+def workload_table(name: str, result: dict[str, Any]) -> str:
+    """A row per contender: median, quartiles, ratios to NumPy by hand and PyTorch, first call, threads."""
+    unit, scale = UNITS[result["unit"]]
+    contenders = result["contenders"]
+    rows = [[f"median {unit}", "quartiles", "/ NumPy", "/ PyTorch", "first call ms", "version", "threads"]]
+    titles = [""]
+    for key, c in contenders.items():
+        low, high = c["quartiles"]
+        first = f"{c['first_call_s'] * 1e3:.1f}" if "first_call_s" in c else "-"
+        threads = ", ".join(f"{k} {v}" for k, v in c.get("threads", {}).items()) or "-"
+        rows.append(
+            [
+                _figure(c["median"] * scale),
+                f"{_figure(low * scale)} - {_figure(high * scale)}",
+                _ratio(c, contenders.get("numpy")),
+                _ratio(c, contenders.get("torch")),
+                first,
+                c.get("version", "-"),
+                threads,
+            ]
+        )
+        titles.append(title(key))
+    lines = [f"{name}: {result['question']}", *_aligned(titles, rows)]
+    if result["absent"]:
+        lines.append(f"  absent here: {', '.join(map(title, result['absent']))}")
+    agreement = result["agreement"]
+    if agreement:
+        verdict = "the same" if agreement["equal"] else "NOT THE SAME"
+        lines.append(
+            f"  losses of {agreement['steps']} step(s): {verdict}, largest relative difference "
+            f"{agreement['difference']:.1e} (limit {agreement['limit']:.0e})"
+        )
+    return "\n".join(lines)
+
+
+def bars_table(results: dict[str, Any]) -> str:
+    """Every bar, in Markdown: what was reached, what is to be reached, and whether it is."""
+    lines = ["| workload | figure | reached | bar | met |", "|---|---|---|---|---|"]
+    for name, result in results.items():
+        for bar in result["bars"]:
+            figure = f"{title(bar['above'])} / {title(bar['below'])}"
+            reached = "absent" if bar["ratio"] is None else f"{bar['ratio']:.2f}"
+            met = {True: "yes", False: "**no**", None: "-"}[bar["met"]]
+            lines.append(f"| {name} | {figure} | {reached} | {bar['limit']:.2f} | {met} |")
+    return "\n".join(lines)
+
+
+def title(key: str) -> str:
+    """A contender in words: the module's title and what else its name says."""
+    module, _, rest = key.partition(" ")
+    return f"{TITLES[module]}, {rest}" if rest else TITLES[module]
+
+
+def _ratio(contender: dict[str, Any], other: dict[str, Any] | None) -> str:
+    return f"{contender['median'] / other['median']:.2f}" if other else "-"
+
+
+def _figure(x: float) -> str:
+    """Three digits, more where they stand before the point."""
+    return f"{x:.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}" if x >= 1 else f"{x:.3f}"
+
+
+def _aligned(titles: list[str], rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    name = max(map(len, titles))
+    return [
+        f"  {t:<{name}}  " + "  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
+        for t, row in zip(titles, rows, strict=True)
+    ]

@@ -1,0 +1,113 @@
+"""The process of one contender: waits for a command on stdin, obeys, answers with a line of JSON.
+
+It computes only between a command and its answer, so the harness, which asks one worker at a time,
+decides who has the machine. The standard library alone is imported before the first command, and
+then only what the contender itself imports.
+"""
+
+from __future__ import annotations
+
+import gc
+import glob
+import importlib
+import importlib.metadata
+import json
+import os
+import sys
+from time import perf_counter
+from typing import Any
+
+CLEAR_PEAK = "5"  # written to /proc/self/clear_refs, it sets the peak resident size back to the present one
+
+
+class Contender:
+    """One way of doing a workload: its step, and what is asked about it."""
+
+    def __init__(self, workload: str, name: str) -> None:
+        self.build = importlib.import_module(f"benchmarks.workloads.{workload}").WORKLOAD.contenders[name]
+        self.module = name.split()[0]  # "numpy columns" needs numpy
+        self.step: Any = None
+
+    def start(self, collector: bool) -> dict[str, Any]:
+        """Import, make data and weights, and say what is running."""
+        if not collector:
+            gc.disable()
+        began = perf_counter()
+        self.step = self.build()
+        return {"setup_s": perf_counter() - began, "version": version(self.module), "threads": threads()}
+
+    def losses(self, steps: int) -> dict[str, Any]:
+        """The losses of the first steps: equal for all contenders, or they don't compute the same thing."""
+        began = perf_counter()
+        found = [float(self.step())]
+        first = perf_counter() - began
+        found += [float(self.step()) for _ in range(steps - 1)]
+        return {"first_call_s": first, "losses": found}
+
+    def run(self, steps: int, warm: int) -> dict[str, Any]:
+        """The time of each step, after some that wake threads and caches and aren't counted."""
+        loss = None  # kept until the next step replaces it, as in a training loop
+        for _ in range(warm):
+            loss = self.step()
+        times = []
+        for _ in range(steps):
+            began = perf_counter()
+            loss = self.step()
+            times.append(perf_counter() - began)
+        del loss
+        return {"samples": times}
+
+    def memory(self, steps: int) -> dict[str, Any]:
+        """Bytes by which the resident size exceeds what it was before the first step, at most."""
+        gc.collect()
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write(CLEAR_PEAK)
+        before = resident("VmRSS")
+        loss = None
+        for _ in range(steps):
+            loss = self.step()
+        return {"samples": [float(resident("VmHWM") - before)], "losses": [float(loss)]}  # type: ignore[arg-type]
+
+
+def resident(field: str) -> int:
+    """VmRSS, the resident size now, or VmHWM, its peak, in bytes."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
+
+
+def version(module: str) -> str:
+    try:
+        return importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:
+        return "?"
+
+
+def threads() -> dict[str, int]:
+    """How many threads each library that is loaded here will compute with."""
+    found = {}
+    if "torch" in sys.modules:
+        found["torch"] = sys.modules["torch"].get_num_threads()
+    if "numpy" in sys.modules:
+        import ctypes
+
+        folder = os.path.dirname(sys.modules["numpy"].__file__ or "")
+        for path in glob.glob(os.path.join(folder, "..", "numpy.libs", "*openblas*")):
+            count = getattr(ctypes.CDLL(path), "scipy_openblas_get_num_threads64_", None)
+            if count is not None:
+                found["OpenBLAS"] = count()
+    return found
+
+
+def main(workload: str, name: str) -> None:
+    contender = Contender(workload, name)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints must not stand between the answers
+    for line in sys.stdin:
+        command = json.loads(line)
+        answer = getattr(contender, command.pop("do"))(**command)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,6 @@
+"""One question per file; each holds a WORKLOAD and the functions that build its contenders' steps.
+
+A contender imports its own library inside its function, so that no process holds another's threads.
+"""
+
+NAMES = ["article", "mlp", "mlp_large", "chain", "imports", "memory", "graph"]  # in the order of the table

@@ -99,10 +99,7 @@ class Primitive:
         self.__name__ = forward.__name__
         self.__doc__ = forward.__doc__
         self.__module__ = forward.__module__
-        parameters = inspect.signature(forward).parameters.values()
-        self.inputs = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
-        self.params = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)  # cat(*X)
+        self.inputs, self.params, self.variadic = signature(forward)
         self.rules = tuple(rules.get(f"d{name}") for name in self.inputs)
         self.differentiable = bool(rules)
         self.numpy = numpy
@@ -112,7 +109,7 @@ class Primitive:
         self.opaque = opaque
         # (arity, inputs that need a gradient) as bits -> (is the output read, inputs read)
         self.reads: dict[int, tuple[bool, tuple[int, ...]]] = {}
-        self._check(rules, [p for p in parameters if p.kind is p.KEYWORD_ONLY])
+        self._check(rules)
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         if params and ("input" in params or "other" in params):  # PyTorch's names for the operands
@@ -147,19 +144,29 @@ class Primitive:
     def has_rule(self, index: int) -> bool:
         return self.rules[min(index, len(self.rules) - 1) if self.variadic else index] is not None
 
-    def _check(self, rules: dict[str, Rule], params: list[inspect.Parameter]) -> None:
+    def _check(self, rules: dict[str, Rule]) -> None:
         """A rule must belong to an input and take exactly what the engine hands it."""
         for key, rule in rules.items():
             if key[:1] != "d" or key[1:] not in self.inputs:
-                raise TypeError(f"{self.name}: rule {key} belongs to none of the inputs {self.inputs}.")
-            accepted = inspect.signature(rule).parameters.values()
-            if any(p.kind is p.VAR_KEYWORD for p in accepted):
-                continue
-            keywords = {p.name for p in accepted if p.kind is p.KEYWORD_ONLY} - {"k"}
+                raise TypeError(f"{self.key}: rule {key} belongs to none of the inputs {self.inputs}.")
+            keywords = set(signature(rule)[1]) - {"k"}
             if keywords != set(self.params):
-                raise TypeError(f"{self.name}: rule {key} takes {keywords}, the parameters are {self.params}.")
-        if any(p.default is not p.empty for p in params):
-            raise TypeError(f"{self.name}: a default belongs to the public function, not to the primitive.")
+                raise TypeError(f"{self.key}: rule {key} takes {keywords}, the parameters are {self.params}.")
+        if self.forward.__kwdefaults__:
+            raise TypeError(f"{self.key}: a default belongs to the public function, not to the primitive.")
+
+
+def signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Names of the positional parameters (`*X` included) and of the keyword-only ones; is there a `*X`.
+
+    Read off the code object: inspect.signature would take a third of the package's import time.
+    """
+    code = function.__code__
+    names = code.co_varnames
+    positional, keyword = code.co_argcount, code.co_kwonlyargcount
+    variadic = bool(code.co_flags & inspect.CO_VARARGS)
+    several = (names[positional + keyword],) if variadic else ()
+    return (*names[:positional], *several), names[positional : positional + keyword], variadic
 
 
 def primitive(

@@ -11,11 +11,10 @@ function with PyTorch's signature stands beside it and is decorated instead.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..core.primitive import Primitive
+from ..core.primitive import Primitive, signature
 from ..core.tensor import Tensor, apply, method
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,7 +100,8 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 def _numpy_words(operation: F) -> F:
     """Take axis= for dim= and keepdims= for keepdim=, as NumPy users write them."""
-    words = inspect.signature(operation).parameters
+    positional, keyword, _ = signature(operation)
+    words = {*positional, *keyword}
     aliases = {theirs: ours for theirs, ours in _ALIASES.items() if ours in words and theirs not in words}
     if not aliases:
         return operation

@@ -39,11 +39,17 @@ class Generator:
         """Start the stream anew. Returns the generator."""
         seed = int(seed)
         self._seed = seed
-        state = np.random.RandomState(seed & 0xFFFFFFFF)  # the Twister takes the low 32 bits
-        self._bits = np.random.MT19937()
-        self._bits.state = dict(state.get_state(legacy=False))  # type: ignore[assignment]  # the same layout
+        self._twister: Any = None  # made when first drawn from: importing numpy.random takes 10 ms
         self._spare: float | None = None  # the second normal of the last pair
         return self
+
+    @property
+    def _bits(self) -> np.random.MT19937:
+        if self._twister is None:
+            state = np.random.RandomState(self._seed & 0xFFFFFFFF)  # the Twister takes the low 32 bits
+            self._twister = np.random.MT19937()
+            self._twister.state = state.get_state(legacy=False)
+        return self._twister  # type: ignore[no-any-return]  # Any, so that it can be None
 
     def initial_seed(self) -> int:
         """The seed the stream was started with."""

@@ -1,0 +1,193 @@
+"""A step recorded on Symbols, replayed by executing its equations, equals the eager step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+from tinygrad_edu import nn, optim
+from tinygrad_edu.symbolic import trace
+
+
+def network(seed=0):
+    te.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+
+
+def batch(rng, m=16):
+    x = te.tensor(rng.standard_normal((m, 3)).astype(np.float32))
+    return x, te.tensor(rng.integers(0, 4, m))
+
+
+def everything(model, optimizer):
+    """All arrays that a step can change: parameters, gradients, momentum."""
+    arrays = [p.detach().numpy().copy() for p in model.parameters()]
+    arrays += [np.zeros(0) if p.grad is None else p.grad.numpy().copy() for p in model.parameters()]
+    for state in optimizer.state.values():
+        arrays += [v.numpy().copy() for v in state.values() if isinstance(v, te.Tensor)]
+    return arrays
+
+
+SETTINGS = [
+    {"lr": 0.1},
+    {"lr": 0.1, "momentum": 0.9},
+    {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+    {"lr": 0.1, "momentum": 0.5, "dampening": 0.1, "maximize": True},
+]
+
+
+def pair(settings, rng):
+    """Two equal models with their optimizers, one step into training; and the step function of each."""
+    made = []
+    for _ in range(2):
+        model = network()
+        optimizer = optim.SGD(model.parameters(), **settings)
+
+        def step(x, y, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        made.append((model, optimizer, step))
+    first = batch(rng)
+    for _, _, step in made:
+        step(*first)
+    return made
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_program_equals_the_eager_step_bit_for_bit(settings, rng):
+    """Forward, backward and SGD, 20 steps on fresh batches, with the learning rate changed on the way."""
+    (eager, eager_sgd, step), (traced, traced_sgd, traced_step) = pair(settings, rng)
+    program = trace(traced_step, *batch(rng))
+    for number in range(20):
+        data = batch(rng)
+        for optimizer in (eager_sgd, traced_sgd):
+            optimizer.param_groups[0]["lr"] = 0.1 / (1 + number)
+        assert step(*data).item() == program(*data).item()
+        for a, b in zip(everything(eager, eager_sgd), everything(traced, traced_sgd), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_tracing_changes_nothing(rng):
+    """Parameters, gradients, momentum, versions: all as before, also when the step fails half-way."""
+    (model, optimizer, step), _ = pair({"lr": 0.1, "momentum": 0.9}, rng)
+    before = everything(model, optimizer)
+    versions = [p._storage.version for p in model.parameters()]
+    grads = [p.grad for p in model.parameters()]
+
+    def fails(x, y):
+        step(x, y)
+        raise KeyError("half-way")
+
+    trace(step, *batch(rng))
+    with pytest.raises(KeyError):
+        trace(fails, *batch(rng))
+    for a, b in zip(before, everything(model, optimizer), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [p._storage.version for p in model.parameters()] == versions
+    assert all(a is p.grad for a, p in zip(grads, model.parameters(), strict=True))
+
+
+def test_eager_steps_go_on_after_a_trace(rng):
+    """Parameters stay the same objects, so eager and traced steps mix."""
+    (model, _, step), (other, _, other_step) = pair({"lr": 0.1}, rng)
+    program = trace(step, *batch(rng))
+    for number in range(6):
+        data = batch(rng)
+        other_step(*data)
+        (program if number % 2 else step)(*data)
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+
+
+def test_first_step_with_momentum_is_refused(rng):
+    """It would add the momentum buffers to the state; the message says to run one step first."""
+    model = network()
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def step(x, y):
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+    with pytest.raises(te.TraceError, match="run one step before tracing"):
+        trace(step, *batch(rng))
+    assert not optimizer.state
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        lambda x: x * 2 if x.sum() > 0 else x,
+        lambda x: x * float(x.sum()),
+        lambda x: x * x.sum().item(),
+        lambda x: x.detach().numpy() * x,
+        lambda x: x[x > 0],
+        lambda x: [row for row in x.tolist()],
+        lambda x: x * np.ones(3),
+        lambda x: x * te.rand(3),
+    ],
+    ids=["if", "float", "item", "numpy", "boolean index", "tolist", "ndarray", "random"],
+)
+def test_what_a_program_could_not_repeat_is_refused(reads):
+    """Reading a value, meeting a bare ndarray and drawing random numbers are TraceErrors."""
+    with pytest.raises(te.TraceError):
+        trace(reads, te.tensor([1.0, 2.0, 3.0]))
+
+
+def test_refusal_names_the_line():
+    """The message holds the file and line of the read."""
+    with pytest.raises(te.TraceError, match=r"test_trace\.py:\d+: a value is read"):
+        trace(lambda x: float(x.sum()), te.tensor([1.0]))
+
+
+def test_labels_out_of_range_still_raise(rng):
+    """A check of values runs in the program as it does eagerly, before anything is changed."""
+    (model, optimizer, step), _ = pair({"lr": 0.1}, rng)
+    program = trace(step, *batch(rng))
+    x, _ = batch(rng)
+    before = everything(model, optimizer)
+    with pytest.raises(IndexError, match="labels must lie in 0..3"):
+        program(x, te.tensor(np.full(16, 4)))
+    for a, b in zip(before, everything(model, optimizer), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_writes_inside_the_step_are_followed():
+    """x[i] = v, += and writes through views end in the program as they do eagerly."""
+
+    def step(x, y):
+        z = x * 2
+        z[0] = y[1]
+        z[1:] += y[1:]
+        z.reshape(-1)[2] = 5.0
+        return (z * z).sum()
+
+    arguments = [te.tensor([1.0, 2.0, 3.0]), te.tensor([4.0, 5.0, 6.0])]
+    assert trace(step, *arguments)(*arguments).item() == step(*arguments).item()
+
+
+def test_state_outside_of_the_arguments_is_read_anew():
+    """A tensor that the step finds in its closure is an input, not a constant."""
+    scale = te.tensor(2.0)
+    program = trace(lambda x: x * scale, te.tensor([1.0]))
+    scale.fill_(10.0)
+    assert program(te.tensor([3.0])).tolist() == [30.0]
+
+
+def test_second_order_inside_a_step(rng):
+    """A gradient penalty is traced like anything else."""
+    w = te.tensor(rng.standard_normal(4), requires_grad=True)
+
+    def step(x):
+        (g,) = te.autograd.grad((x * w).tanh().sum(), w, create_graph=True)
+        (g * g).sum().backward()
+        gradient = w.grad
+        w.grad = None
+        return gradient
+
+    x = te.tensor(rng.standard_normal(4))
+    np.testing.assert_array_equal(trace(step, x)(x).numpy(), step(x).numpy())

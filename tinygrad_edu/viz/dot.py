@@ -21,6 +21,8 @@ from .notation import expressions, shorten
 
 NAME = 32  # characters of a name in a box; the whole of it is in the tooltip
 
+LARGE, SIZE, SMALL = 14, 11, 10  # points: names, everything else, shapes and the legend
+
 INK, QUIET, GRADIENT = "#1F2937", "#5B6472", "#6B21A8"  # at least 4.5:1 on every fill below
 FILL = {"leaf": "#FFF3C4", "constant": "#FFFFFF", "result": "#FFFFFF"}
 BORDER = {"leaf": "#B7791F", "constant": "#8A94A3", "result": "#4B6584"}
@@ -112,8 +114,8 @@ def _number(x: float | bool, digits: int) -> str:
 def _settings(graph: Graph, shown: Sequence[Value], direction: str) -> list[str]:
     return [
         f'graph [rankdir={direction} bgcolor=white nodesep=0.25 ranksep=0.35 charset="UTF-8" fontname=Helvetica '
-        "fontsize=11 labelloc=b labeljust=l]",
-        f'node [shape=box style="rounded,filled" fontname=Helvetica fontsize=11 fontcolor="{INK}" '
+        f'fontsize={SMALL} fontcolor="{QUIET}" labelloc=b labeljust=l]',
+        f'node [shape=box style="rounded,filled" fontname=Helvetica fontsize={SIZE} fontcolor="{INK}" '
         'margin="0.08,0.05" height=0.3]',
         "edge [arrowsize=0.6]",
         f"label=<{_legend(graph, shown)}>",
@@ -141,10 +143,10 @@ def _label(value: Value, formula: str | None) -> str:
         shape += f" {value.dtype.name}"
     rows = [
         f'<TR><TD ALIGN="LEFT">{_title(value, formula)}</TD>'
-        f'<TD ALIGN="RIGHT">&#160;&#160;{_font(shape, QUIET, 10)}</TD></TR>'
+        f'<TD ALIGN="RIGHT">&#160;&#160;{_font(shape, QUIET, SMALL)}</TD></TR>'
     ]
     if value.name and formula:
-        rows.append(_row(_font(f"= {formula}", INK)))
+        rows.append(_row(_text(f"= {formula}")))
     rows.append(_row(_font(summary(value.array), QUIET)))
     if value.grad is not None:
         rows.append(_row(_font(f"grad {summary(value.grad, mean=False)}", GRADIENT)))
@@ -155,7 +157,7 @@ def _label(value: Value, formula: str | None) -> str:
 
 def _title(value: Value, formula: str | None) -> str:
     if value.name:
-        return f'<FONT POINT-SIZE="14"><B>{_text(shorten(value.name, NAME))}</B></FONT>'
+        return f'<FONT POINT-SIZE="{LARGE}"><B>{_text(shorten(value.name, NAME))}</B></FONT>'
     if formula:
         return _text(formula)
     return f"<I>{'parameter' if value.kind == 'leaf' else 'constant'}</I>"
@@ -165,8 +167,9 @@ def _row(content: str) -> str:
     return f'<TR><TD COLSPAN="2" ALIGN="LEFT">{content}</TD></TR>'
 
 
-def _font(text: str, color: str, size: int = 11) -> str:
-    return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{_text(text)}</FONT>'
+def _font(text: str, color: str, size: int = SIZE) -> str:
+    smaller = "" if size == SIZE else f' POINT-SIZE="{size}"'
+    return f'<FONT COLOR="{color}"{smaller}>{_text(text)}</FONT>'
 
 
 def _tooltip(value: Value, formula: str | None) -> str:
@@ -196,7 +199,7 @@ def _legend(graph: Graph, shown: Sequence[Value]) -> str:
         rows.append(
             f'<TR><TD><TABLE BORDER="1" CELLBORDER="0" COLOR="{border}" BGCOLOR="{fill}" STYLE="{style}">'
             f'<TR><TD WIDTH="16" HEIGHT="6"></TD></TR></TABLE></TD>'
-            f'<TD ALIGN="LEFT">{_font(LEGEND[kind], QUIET, 10)}</TD></TR>'
+            f'<TD ALIGN="LEFT">{LEGEND[kind]}</TD></TR>'
         )
     notes = [hint(graph, len(shown))]
     if any(value.array is None for value in shown):
@@ -207,7 +210,7 @@ def _legend(graph: Graph, shown: Sequence[Value]) -> str:
 
 
 def _table(rows: list[str]) -> str:
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>'
+    return f'<TABLE BORDER="0" CELLSPACING="0" CELLPADDING="1">{"".join(rows)}</TABLE>'
 
 
 # --- escaping

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TEXT = (".dot", ".gv")
 RENDERED = (".svg", ".pdf", ".png")
+PNG_DPI = 144  # one and a half times a screen's 96, sharp on a projector
 NAME = "tinygrad_edu"
 LIMIT = 60  # boxes: more fill a page with what nobody can read, and dot's time grows steeply
 
@@ -33,6 +34,9 @@ def draw(
     loss: Tensor, *, limit: int = LIMIT, direction: Literal["TB", "LR"] = "TB", names: Names | None = None
 ) -> Drawing:
     """The graph that a tensor was computed by: values with shapes, numbers, gradients and names.
+
+    Gradients are drawn where there are any: of parameters after `backward()`, of other values if
+    `retain_grad()` was called on them before it.
 
     Args:
         loss: any tensor; it is drawn last.
@@ -99,7 +103,10 @@ class Drawing:
     def _render(self, format: str) -> bytes:
         package = _package("save")
         try:
-            picture: bytes = self.digraph.pipe(format=format, quiet=True)
+            digraph = self.digraph
+            if format == "png":
+                digraph.graph_attr["dpi"] = str(PNG_DPI)
+            picture: bytes = digraph.pipe(format=format, quiet=True)
         except package.ExecutableNotFound as error:
             raise RuntimeError(f"save: {_PROGRAM}{_WITHOUT}") from error
         except package.CalledProcessError as error:

@@ -11,7 +11,8 @@ written since. Versions tell for the arrays that records hold; of the others (th
 anything after backward has freed its arrays) nobody knows. So the replay must prove itself: every
 number that it can be compared with, the last value first of all, must come out the same to the
 last bit. If one differs, only what is certain is given: held arrays, and leaves that were never
-written. The rest is None, "not available".
+written. The rest is None, "not available". One path is left: a write that no record guards and that
+changes no number it could be told by, such as a new bias of a ReLU that is 0 before and after.
 
 **Gradients** are what `.grad` holds: leaves, and other values under `retain_grad()`. None means
 not computed.

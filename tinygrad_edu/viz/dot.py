@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .graph import Array, Edge, Graph, Value
+from .graph import Array, Graph, Value
 from .notation import expressions, shorten
 
 NAME = 32  # characters of a name in a box; the whole of it is in the tooltip
@@ -40,19 +40,18 @@ LEGEND = {
 def lines(graph: Graph, limit: int, direction: str) -> list[str]:
     """The statements between the braces, one per line."""
     shown = _as_met(graph)[-limit:]
-    formulas = expressions(graph)
-    kept = {value.id for value in shown}
+    formulas = expressions(shown, {value.id: value.shape for value in graph.values})
+    flows = {value.id: value.needs_grad for value in shown}
     statements = [*_settings(graph, shown, direction), ""]
-    hidden = [edge for edge in graph.edges if edge.target in kept and edge.source not in kept]
     if len(shown) < len(graph):
         statements.append(_more(graph, len(shown)))
     statements += [_node(value, formulas.get(value.id), value is graph.root) for value in shown]
     statements.append("")
-    statements += [
-        f'more -> {target} [color="{FLOW}" style=dashed]' for target in dict.fromkeys(e.target for e in hidden)
-    ]
-    flows = {value.id for value in shown if value.needs_grad}
-    statements += [_edge(edge, edge.source in flows) for edge in graph.edges if {edge.source, edge.target} <= kept]
+    for value in shown:
+        inputs = [x for x in value.inputs if isinstance(x, str)]
+        if any(x not in flows for x in inputs):
+            statements.append(f'more -> {value.id} [color="{FLOW}" style=dashed]')
+        statements += [_edge(x, value.id, flows[x]) for x in inputs if x in flows]
     return [f"\t{s}" if s else "" for s in statements]
 
 
@@ -177,8 +176,8 @@ def _tooltip(value: Value, formula: str | None) -> str:
     return f"{what}  ({value.line})" if value.line else what
 
 
-def _edge(edge: Edge, flows: bool) -> str:
-    return f'{edge.source} -> {edge.target} [color="{FLOW if flows else NO_FLOW}"]'
+def _edge(source: str, target: str, flows: bool) -> str:
+    return f'{source} -> {target} [color="{FLOW if flows else NO_FLOW}"]'
 
 
 def _more(graph: Graph, shown: int) -> str:

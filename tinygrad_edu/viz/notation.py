@@ -6,11 +6,12 @@ something, else a dot marks its place. Operations have PyTorch's words and Pytho
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..ops.indexing import Slot
 from ..symbolic.printer import ATOM, OPERATORS, UNARY, infix, subscript, wrapped
-from .graph import Graph, Value
+from .graph import Value
 
 BLANK = "·"  # stands for a value that the arrow alone identifies
 INLINE = 20  # characters of an unnamed value's expression that another takes in
@@ -24,12 +25,16 @@ _IMPLIED = {"reduction": "mean", "keepdims": False, "beta": 1.0, "threshold": 20
 Spelled = tuple[str, int]  # a text and how tightly it binds
 
 
-def expressions(graph: Graph) -> dict[str, str]:
-    """The expression of every result, by id."""
+def expressions(values: Iterable[Value], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """The expression of every result among the values, by id; what is not among them is a dot.
+
+    Args:
+        values: some of a graph's, inputs before what is computed from them.
+        shapes: of all its values.
+    """
     found: dict[str, str] = {}
     operands: dict[str, Spelled] = {}
-    shapes = {value.id: value.shape for value in graph.values}
-    for value in graph.values:
+    for value in values:
         spelled = None
         if value.operation is not None:
             spelled = _spell(value, operands, shapes)
@@ -56,8 +61,8 @@ def _operand(value: Value, spelled: Spelled | None) -> Spelled:
     return BLANK, ATOM
 
 
-def _spell(value: Value, operands: dict[str, Spelled], shapes: dict[str, tuple[int, ...]]) -> Spelled:
-    parts = [operands[x] if isinstance(x, str) else _number(x) for x in value.inputs]
+def _spell(value: Value, operands: Mapping[str, Spelled], shapes: Mapping[str, tuple[int, ...]]) -> Spelled:
+    parts = [operands.get(x, (BLANK, ATOM)) if isinstance(x, str) else _number(x) for x in value.inputs]
     key, params = value.primitive, value.params
     assert value.operation is not None
     if key in OPERATORS:

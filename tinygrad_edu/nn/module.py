@@ -1,0 +1,517 @@
+"""Module: a part of a model. It owns parameters, buffers and further modules, all found by name.
+
+nn follows PyTorch: rows are samples, and a weight is (out, in).
+
+What belongs to a module lies in the instance's `__dict__`, where Python finds `self.weight` without
+running a line of ours; `_kinds` only notes what each such name is. Everything else here is a walk
+over those notes.
+
+Not here: a layer (linear.py), containers (containers.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from ..autograd import no_grad
+from ..core.mode import mode
+from ..core.tensor import Tensor, wrap
+from .parameter import Parameter
+
+Self = TypeVar("Self", bound="Module")
+
+PARAMETER, BUFFER, TRANSIENT, MODULE = "parameter", "buffer", "transient buffer", "module"
+BUFFERS = (BUFFER, TRANSIENT)  # a transient buffer is not in the state_dict
+
+
+class Keys(NamedTuple):
+    """What `load_state_dict(strict=False)` found no partner for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"Keys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class Module:
+    """The base of layers and models. Assign parameters and modules as attributes, define `forward`.
+
+    >>> from tinygrad_edu import nn, ones
+    >>> class Doubled(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layer = nn.Linear(3, 1)
+    ...     def forward(self, x):
+    ...         return 2 * self.layer(x)
+    >>> model = Doubled()
+    >>> [name for name, _ in model.named_parameters()]
+    ['layer.weight', 'layer.bias']
+    >>> tuple(model(ones(5, 3)).shape)
+    (5, 1)
+    """
+
+    training: bool
+    _kinds: dict[str, str]  # name -> what it is; ordinary attributes are not in here
+
+    def __init__(self) -> None:
+        self.__dict__["_kinds"] = {}
+        self.__dict__["training"] = True
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes. Defined by the subclass; called as `module(...)`."""
+        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    # --- attributes
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        kinds = self.__dict__.get("_kinds")
+        kind = None if kinds is None else kinds.get(name)
+        if isinstance(value, Parameter) or (isinstance(value, Module) and kind != PARAMETER):
+            entered = PARAMETER if isinstance(value, Parameter) else MODULE
+            if kinds is None:
+                what = "parameters" if entered == PARAMETER else "module"
+                raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+            if hasattr(Module, name):  # model.train() would fail later, far from here
+                raise KeyError(f"attribute {name!r} already exists: it is a method of every Module")
+            if kind != entered:
+                self.__dict__.pop(name, None)
+                kinds.pop(name, None)
+            self._enter(name, value, entered)
+        elif kind is None:
+            object.__setattr__(self, name, value)
+        elif value is None or (kind in BUFFERS and isinstance(value, Tensor)):
+            self.__dict__[name] = value
+        else:
+            what, expected = _WORDS[kind]
+            raise TypeError(f"cannot assign {type(value).__name__!r} as {what} {name!r} ({expected} or None expected)")
+
+    def __getattr__(self, name: str) -> Any:
+        """Called by Python where the ordinary look-up finds nothing: an error, with what is near."""
+        found = getattr(type(self), name, None)
+        if isinstance(found, property) and found.fget is not None:
+            return found.fget(self)  # its getter failed with an AttributeError: let that one be seen
+        message = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if "_kinds" not in self.__dict__ and name in ("_kinds", "training"):
+            message = (
+                f"{type(self).__name__}.__init__ must call super().__init__() first: Module.__init__() did not run"
+            )
+        elif not name.startswith("__"):
+            near = difflib.get_close_matches(name, dir(self), n=1)
+            message += f". Did you mean: {near[0]!r}?" if near else ""
+        # Without an object Python adds no guess of its own to the traceback.
+        raise AttributeError(message, name=name, obj=None)
+
+    def __delattr__(self, name: str) -> None:
+        object.__delattr__(self, name)
+        self._kinds.pop(name, None)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(type(self)), *(name for name in self.__dict__ if not name[:1].isdigit())})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_kinds" in state:  # a copy made by copy.copy registers what is its own
+            self.__dict__["_kinds"] = dict(state["_kinds"])
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter under a name; None says that there could be one (a layer without bias)."""
+        self._check_name(name, PARAMETER)
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"cannot assign {type(param).__name__!r} object to parameter {name!r} (nn.Parameter or None required)"
+            )
+        self._enter(name, param, PARAMETER)
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a tensor that is state but not trained; in the state_dict unless persistent=False."""
+        self._check_name(name, BUFFER)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"cannot assign {type(tensor).__name__!r} object to buffer {name!r} (Tensor or None required)"
+            )
+        self._enter(name, tensor, BUFFER if persistent else TRANSIENT)
+
+    def register_module(self, name: str, module: Module | None) -> None:
+        """Add a module under a name, which need not be a Python identifier."""
+        if module is not None and not isinstance(module, Module):
+            what = module.__name__ if isinstance(module, type) else type(module).__name__
+            call = isinstance(module, type) and issubclass(module, Module)
+            hint = f"; it is the class, write {what}()" if call else ""
+            raise TypeError(f"{what} is not a Module subclass{hint}")
+        self._check_name(name, MODULE)
+        self._enter(name, module, MODULE)
+
+    add_module = register_module
+
+    def _check_name(self, name: str, kind: str) -> None:
+        if "_kinds" not in self.__dict__:
+            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+        if not name:
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        known = self._kinds.get(name)
+        same = known == kind or (known in BUFFERS and kind in BUFFERS)
+        if not same and (name in self.__dict__ or hasattr(type(self), name)):
+            raise KeyError(f"attribute {name!r} already exists")
+
+    def _enter(self, name: str, value: Any, kind: str) -> None:
+        self._kinds[name] = kind
+        self.__dict__[name] = value
+
+    @property
+    def _parameters(self) -> Entries:
+        return Entries(self, PARAMETER)
+
+    @property
+    def _buffers(self) -> Entries:
+        return Entries(self, BUFFER, TRANSIENT)
+
+    @property
+    def _modules(self) -> Entries:
+        return Entries(self, MODULE)
+
+    # --- walks
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """This module and all below it, with their dotted names; each object once."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly below this one, with their names."""
+        seen = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The modules directly below this one."""
+        return (module for _, module in self.named_children())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """All parameters with their dotted names; one that is shared is given once."""
+        return self._named((PARAMETER,), prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """All parameters: what an optimizer is given."""
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """All buffers with their dotted names."""
+        return self._named(BUFFERS, prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """All buffers."""
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
+
+    def _named(self, kinds: tuple[str, ...], prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[Any]:
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
+        seen = set()
+        for owner, module in modules:
+            for name, value in Entries(module, *kinds).items():
+                if value is None or value in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(value)
+                yield f"{owner}.{name}" if owner else name, value
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of a dotted name; "" is this one."""
+        module: Any = self
+        for name in target.split(".") if target else []:
+            if not hasattr(module, name):
+                raise AttributeError(f"{module._get_name()} has no attribute `{name}`{_near(name, module._modules)}")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module  # type: ignore[no-any-return]  # checked at every step
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name."""
+        found: Parameter = self._get(target, PARAMETER)
+        return found
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name."""
+        found: Tensor = self._get(target, *BUFFERS)
+        return found
+
+    def _get(self, target: str, *kinds: str) -> Any:
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            near = _near(name, Entries(module, *kinds))
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`{near}")
+        if module._kinds.get(name) not in kinds:
+            raise AttributeError(
+                f"`{name}` is not an nn.Parameter" if PARAMETER in kinds else f"`{name}` is not a buffer"
+            )
+        return getattr(module, name)
+
+    # --- what is done to all
+
+    def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
+        """Call `fn` on every module, children first. Returns the module."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Set training mode, or with False evaluation mode, here and below. Returns the module."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self: Self) -> Self:
+        """Set evaluation mode. Gradients are recorded all the same: that is no_grad's matter."""
+        return self.train(False)
+
+    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+        """Train all parameters from here on, or freeze them. Returns the module."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or with set_to_none=False fill them with zeros."""
+        for parameter in self.parameters():
+            clear_grad(parameter, set_to_none)
+
+    def to(self: Self, *args: Any, **kwargs: Any) -> Self:
+        """Convert floating parameters and buffers, in place: `.to(float64)`. Returns the module.
+
+        Raises:
+            TypeError: the dtype is not a floating one.
+        """
+
+        def converted(tensor: Tensor) -> Tensor:
+            result: Tensor = tensor.to(*args, **kwargs)
+            if not result.is_floating_point():
+                raise TypeError(
+                    f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}"
+                )
+            return result
+
+        return self._convert(converted)
+
+    def float(self: Self) -> Self:
+        """Convert floating parameters and buffers to float32, in place. Returns the module."""
+        return self.to(np.float32)
+
+    def double(self: Self) -> Self:
+        """Convert floating parameters and buffers to float64, in place. Returns the module."""
+        return self.to(np.float64)
+
+    def cpu(self: Self) -> Self:
+        """The module itself: tensors live in main memory."""
+        return self
+
+    def _convert(self: Self, convert: Callable[[Tensor], Tensor]) -> Self:
+        tensors: list[Tensor] = [*self.parameters(), *self.buffers()]
+        new = {t: convert(t.detach()) for t in tensors if t.is_floating_point()}  # all, before any is changed
+        for parameter in self.parameters():
+            if parameter in new and new[parameter].dtype != parameter.dtype:
+                grad, parameter.data = parameter.grad, new[parameter]
+                if grad is not None:
+                    parameter.grad = convert(grad.detach())
+        for module in self.modules():
+            for name, buffer in module._buffers.items():
+                if buffer in new and new[buffer].dtype != buffer.dtype:
+                    module.__dict__[name] = new[buffer]
+        return self
+
+    # --- state
+
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
+        """All parameters and persistent buffers by dotted name, detached but on the same memory.
+
+        Args:
+            destination: a dict to fill; default: a new one.
+            prefix: put before every name.
+            keep_vars: give the parameters themselves.
+        """
+        destination = OrderedDict() if destination is None else destination
+        for kind in (PARAMETER, BUFFER):
+            for name, value in Entries(self, kind).items():
+                if value is not None:
+                    destination[prefix + name] = value if keep_vars else value.detach()
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        return destination
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Keys:
+        """Copy values by name into the parameters and buffers, converted to their dtypes.
+
+        Args:
+            state_dict: tensors or arrays, such as another module's `state_dict()`.
+            strict: the names must be exactly the module's own.
+        Returns:
+            The missing and the unexpected names; both are empty if strict.
+        Raises:
+            RuntimeError: names or shapes do not fit. All are listed, and nothing has been changed.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+        own = self.state_dict(keep_vars=True)
+        keys = Keys([k for k in own if k not in state_dict], [k for k in state_dict if k not in own])
+        values, errors = {}, []
+        for key, target in own.items():
+            if key not in state_dict:
+                continue
+            array = _numbers(state_dict[key])
+            if array is None:
+                kind = type(state_dict[key]).__name__
+                errors.append(f'for "{key}" a Tensor or an array of numbers is expected, got {kind}.')
+            elif array.shape != target.shape:
+                errors.append(
+                    f"size mismatch for {key}: copying a param with shape {tuple(array.shape)} from checkpoint, "
+                    f"the shape in current model is {tuple(target.shape)}."
+                )
+            else:
+                values[key] = wrap(array.astype(target.dtype, copy=False))
+        if strict and keys.unexpected_keys:
+            errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(keys.unexpected_keys)}.")
+        if strict and keys.missing_keys:
+            errors.insert(0, f"Missing key(s) in state_dict: {_quoted(keys.missing_keys)}.")
+        if errors:
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {self._get_name()}; nothing has been changed:\n\t"
+                + "\n\t".join(errors)
+            )
+        with no_grad():
+            for key, value in values.items():
+                own[key].copy_(value)
+        return keys
+
+    # --- as text
+
+    def extra_repr(self) -> str:
+        """What stands between the brackets of the module's own line; for subclasses."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        extra_lines = extra.split("\n") if extra else []
+        child_lines = [f"({name}): {indented(repr(module))}" for name, module in self._modules.items()]
+        if len(extra_lines) == 1 and not child_lines:
+            return f"{self._get_name()}({extra})"
+        lines = extra_lines + child_lines
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
+
+
+_WORDS = {  # what messages call an entry, and what may be assigned to it
+    PARAMETER: ("parameter", "nn.Parameter"),
+    BUFFER: ("buffer", "Tensor"),
+    TRANSIENT: ("buffer", "Tensor"),
+    MODULE: ("child module", "nn.Module"),
+}
+
+
+class Entries(MutableMapping[str, Any]):
+    """The entries of some kinds of one module, as a dict that reads and writes the module itself."""
+
+    def __init__(self, module: Module, *kinds: str) -> None:
+        self.module, self.kinds = module, kinds
+
+    def __getitem__(self, name: str) -> Any:
+        if self.module._kinds.get(name) not in self.kinds:
+            raise KeyError(name)
+        return self.module.__dict__[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.module._enter(name, value, self.kinds[0])
+
+    def __delitem__(self, name: str) -> None:
+        self[name]  # a KeyError, if it isn't one of these
+        delattr(self.module, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([name for name, kind in self.module._kinds.items() if kind in self.kinds])
+
+    def __len__(self) -> int:
+        return sum(kind in self.kinds for kind in self.module._kinds.values())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+def clear_grad(parameter: Tensor, set_to_none: bool) -> None:
+    """Forget a gradient, or fill it with zeros: what zero_grad does to one parameter."""
+    if set_to_none:
+        if mode.trace is not None:
+            mode.trace.enter((parameter,))
+        if parameter._record is not None:  # what the setter of .grad does, less its checks
+            parameter._record.grad = None
+        return
+    grad = parameter.grad
+    if grad is not None:
+        if grad.requires_grad:  # zeros have no history
+            grad = parameter.grad = grad.detach()
+        grad.zero_()
+
+
+def indented(text: str) -> str:
+    """A child's text with its lines after the first moved in; blank ones stay blank."""
+    first, *rest = text.split("\n")
+    return "\n".join([first, *("  " + line if line.strip() else "" for line in rest)])
+
+
+def _numbers(value: Any) -> np.ndarray[Any, Any] | None:
+    """A state_dict's value as an array; None if it is nothing of the kind."""
+    if isinstance(value, Tensor):
+        return value._values()
+    if not hasattr(value, "__array__"):
+        return None
+    array = np.asarray(value)  # an ndarray, or a tensor of PyTorch's
+    return array if array.dtype.kind in "biuf" else None
+
+
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f". Did you mean: {near[0]!r}?" if near else ""

@@ -252,7 +252,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
         raise RuntimeError(f"uniform_: expects to return a [from, to) range, but found from={a} > to={b}.")
     values = (generator or default_generator).uniform(self.numel(), self.dtype)
     # PyTorch's compiler fuses product and sum: they are rounded once, so more digits are needed here.
-    wide = np.float64 if self.dtype == np.float32 else np.longdouble
+    wide: Any = np.float64 if self.dtype == np.float32 else np.longdouble
     low, high = self.dtype.type(a), self.dtype.type(b)
     values = values.astype(wide) * wide(high - low) + wide(low)
     return copy_(self, finish(values.astype(self.dtype).reshape(self.shape)))

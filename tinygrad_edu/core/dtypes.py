@@ -104,6 +104,24 @@ def arithmetic(name: str, operands: Sequence[Any]) -> list[Any]:
     return _cast(operands, promote(operands))
 
 
+def numeric(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `arithmetic`, but not on booleans alone, of which NumPy would make int8: floor_divide, pow."""
+    dtype = promote(operands)
+    if dtype.kind == "b":
+        raise DtypeError(f"{name}: not of booleans; convert with .long() or .float() first.")
+    return _cast(operands, dtype)
+
+
+def difference(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `arithmetic`, but with no boolean among the operands: PyTorch has no minus for them."""
+    if any(x.dtype.kind == "b" for x in operands if hasattr(x, "dtype")):
+        raise DtypeError(
+            f"{name}: Subtraction, the `-` operator, with a bool tensor is not supported; convert with "
+            ".long() or .float() first. To invert a mask write ~mask or mask.logical_not()."
+        )
+    return arithmetic(name, operands)
+
+
 def floating(name: str, operands: Sequence[Any]) -> list[Any]:
     """Promote all to one floating dtype; integers become the default one: exp, divide, tanh."""
     dtype = promote(operands)
@@ -134,7 +152,10 @@ def but_first(policy: Promotion) -> Promotion:
     """The policy for every operand after the first: where's condition, an index."""
 
     def rest(name: str, operands: Sequence[Any]) -> list[Any]:
-        return [operands[0], *policy(name, operands[1:])]
+        others = policy(name, operands[1:])
+        if not any(hasattr(x, "dtype") for x in others):  # where(c, 1.0, 0.0): of numbers NumPy makes float64
+            others = [np.asarray(x, promote(others)) for x in others]
+        return [operands[0], *others]
 
     return rest
 

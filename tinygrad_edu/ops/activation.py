@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, as_dtype, floating_only
+from ..core.dtypes import as_dtype, floating_only, numeric
 from ..core.primitive import Array, primitive
 from .dims import one_axis
 from .public import public
@@ -32,7 +32,7 @@ def sigmoid(Z: Array) -> Array:
 
 
 @public("relu", inplace=True)
-@primitive(types=arithmetic, dZ=lambda dA, A, Z: np.where(A <= 0, 0, dA))
+@primitive(types=numeric, dZ=lambda dA, A, Z: np.where(A <= 0, 0, dA))
 def relu(Z: Array) -> Array:
     """A = max(Z, 0); the derivative at 0 is 0."""
     return np.maximum(Z, 0)
@@ -57,8 +57,8 @@ def soft_plus(Z: Array, *, beta: float, threshold: float) -> Array:
 @public("logaddexp")
 @primitive(
     np.logaddexp,
-    dA=lambda dC, C, A, B: dC * np.exp(A - C),
-    dB=lambda dC, C, A, B: dC * np.exp(B - C),
+    dA=lambda dC, C, A, B: dC * sigmoid(A - B),
+    dB=lambda dC, C, A, B: dC * sigmoid(B - A),
 )
 def logaddexp(A: Array, B: Array) -> Array:
     """C = log(exp(A) + exp(B)), without overflow."""

@@ -25,6 +25,9 @@ class Slot(NamedTuple):
     number: int
 
 
+Spec = tuple[Any, ...]
+
+
 def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
     return tuple(arrays[k.number] if isinstance(k, Slot) else k for k in key)
 
@@ -37,7 +40,9 @@ def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
 )
 def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
     """X[key]: a view for slices and integers, a copy for index arrays."""
-    return X[_index(key, indices)]
+    Y = X[_index(key, indices)]
+    # NumPy leaves a result picked by arrays in the order of its own loops; .view() counts on rows
+    return Y.copy() if indices and not Y.flags.c_contiguous else Y
 
 
 @primitive(
@@ -173,7 +178,7 @@ def _check_count(X: Any, parts: tuple[Any, ...], spec: list[Any]) -> None:
 
 
 def _getitem(input: Any, key: Any) -> Any:
-    """Elements by slices, integers, index arrays, boolean arrays, None and `...`, as in NumPy."""
+    """Elements by slices, integers, index arrays, boolean arrays, None and `...`, as in PyTorch."""
     picked = truth(key)
     if picked is not None:
         return _getitem(input[None], [0] if picked else [])
@@ -182,7 +187,20 @@ def _getitem(input: Any, key: Any) -> Any:
         raise ValueError("index: a slice's step must be greater than zero, as in PyTorch; use .flip().")
     if not isinstance(input, Operand):
         return input[key]
-    return getitem(input, *arrays, key=spec)
+    first, spec = numbers_first(spec)
+    return getitem(input if first is None else getitem(input, key=first), *arrays, key=spec)
+
+
+def numbers_first(spec: Spec) -> tuple[Spec | None, Spec]:
+    """An index with numbers and index arrays as two: PyTorch picks by the numbers before it looks at the arrays.
+
+    NumPy takes a number beside arrays for one more array, so that x[0, :, [1, 2]] would begin with the 2.
+    """
+    if not any(isinstance(k, Slot) for k in spec) or not any(isinstance(k, int) for k in spec):
+        return None, spec
+    first = tuple(slice(None) if isinstance(k, Slot) else k for k in spec)
+    rest = tuple(k if isinstance(k, Slot) or k is ... else slice(None) for k in spec if not isinstance(k, int))
+    return (first if ... in first else (*first, ...)), rest
 
 
 def _getitem_symbol(input: Symbol, key: Any) -> Any:

@@ -54,8 +54,8 @@ def squared_error(A: Array, Y: Array, *, reduction: str) -> Array:
     return _reduce(np.square(A - Y), reduction)
 
 
-# PyTorch limits each logarithm to -100 and, in the gradient, A(1 - A) to 1e-12 from below, so that
-# a probability of exactly 0 or 1 gives a large loss and gradient instead of infinity.
+# PyTorch limits each logarithm to -100 and, in the gradient, A(1 - A) from below too, so that a
+# probability of exactly 0 or 1 gives a large loss and gradient instead of infinity.
 LOG_FLOOR = -100.0
 DENOMINATOR_FLOOR = 1e-12
 

@@ -81,7 +81,7 @@ def _centred(X: Array, axis: Axes) -> Array:
 
 
 def _variance_rule(dV: Array, V: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
-    scale = 2 / max(_count(X, axis) - ddof, 0) if _count(X, axis) > ddof else math.inf
+    scale = 2 / (_count(X, axis) - ddof) if _count(X, axis) != ddof else math.inf
     return _kept(dV, X, axis, keepdims) * (scale * _centred(X, axis))
 
 
@@ -90,7 +90,7 @@ def var_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     """Mean squared distance from the mean, the count lessened by ddof."""
     n = _count(X, axis)
     squares = np.sum(np.square(_centred(X, axis)), axis=axis, keepdims=keepdims)
-    return squares * (1 / (n - ddof) if n > ddof else math.nan)
+    return squares / max(n - ddof, 0)
 
 
 def _deviation_rule(dS: Array, S: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
@@ -107,7 +107,6 @@ def std_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
 
 @primitive(
     name="logsumexp",
-    types=floating_only,
     dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims) * np.exp(X - _kept(Y, X, axis, keepdims)),
 )
 def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
@@ -260,7 +259,10 @@ def _spread(dim: Any, unbiased: bool, correction: float | None) -> tuple[Any, fl
 @public("logsumexp")
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over `dim`, without overflow."""
-    return logsumexp_over(input, axis=axes(dim, input.ndim, "logsumexp"), keepdims=keepdim)
+    found = axes(dim, input.ndim, "logsumexp")
+    if any(input.shape[i] == 0 for i in found):
+        return sum_over(input, axis=found, keepdims=keepdim) - math.inf  # log(0), without a largest element
+    return logsumexp_over(input, axis=found, keepdims=keepdim)
 
 
 @primitive(np.any, name="any", types=None)
@@ -278,13 +280,13 @@ def all_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 @public("any")
 def any_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether some element is nonzero, over all axes or `dim`."""
-    return any_over(input, axis=axes(dim, input.ndim, "any"), keepdims=keepdim)
+    return any_over(input, axis=() if dim == () else axes(dim, input.ndim, "any"), keepdims=keepdim)
 
 
 @public("all")
 def all_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether every element is nonzero, over all axes or `dim`."""
-    return all_over(input, axis=axes(dim, input.ndim, "all"), keepdims=keepdim)
+    return all_over(input, axis=() if dim == () else axes(dim, input.ndim, "all"), keepdims=keepdim)
 
 
 # --- NumPy's side: axis=None means all, ddof is 0

@@ -161,8 +161,8 @@ def infix(sign: str, strength: int, left: tuple[str, int], right: tuple[str, int
     """`left sign right`, each with parentheses where the sign binds more tightly than it does."""
     tight_left = strength + 1 if sign == "**" or strength == COMPARE else strength
     tight_right = strength + 1 if sign in _RIGHT_TOO or strength == COMPARE else strength
-    if sign == "*" and "@" in right[0]:
-        tight_right = strength + 1  # a * (B @ C) is not (a * B) @ C
+    if sign == "*" and any(inner in right[0] for inner in ("@", "//", "%")):
+        tight_right = strength + 1  # a * (B @ C) is not (a * B) @ C, nor a * (b // c) the same as a * b // c
     return f"{wrapped(left, tight_left)} {sign} {wrapped(right, tight_right)}"
 
 

@@ -1,7 +1,7 @@
 """Writes: the one function that changes an array, and how a record's arrays are guarded from it.
 
-A Storage counts its writes. A record notes the count of every array its rules will read, and
-backward refuses when the count has moved on. So every write of the library goes through `write`,
+A Storage is stamped at every write. A record notes the stamp of every array its rules will read,
+and backward refuses when there is a later one. So every write of the library goes through `write`,
 and no in-place operator stands on a bare array anywhere else (a test searches for one).
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from .mode import mode
 from .primitive import Array
-from .record import Record, Site, Storage, line_of, user_site
+from .record import Record, Site, Storage, line_of, stamp, user_site
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -33,23 +33,32 @@ def write(target: Tensor, ufunc: Any, *args: Any, by: str = "", site: Site | Non
     if mode.trace is not None:
         mode.trace.enter((target,))
     array = target._array
-    storage = target._storage
+    storage = target._storage or storage_of(target)
     try:
         target._array = ufunc(*args, out=array)
     except ValueError:
         if array.__class__ is not np.ndarray or array.flags.writeable:
             raise
-        if storage is not None and storage.frozen:
+        if storage.frozen:
             raise RuntimeError(
                 f"{by or ufunc.__name__}: the ndarray that this tensor shares memory with is read-only; "
                 "write to a .clone()."
             ) from None
         target._array = _through_lock(array, ufunc, args)
-    if storage is not None:
-        storage.version += 1
-        storage.writer = (by or ufunc.__name__, site or (user_site() if storage.saved else None))
+    storage.version = stamp()
+    storage.writer = (by or ufunc.__name__, site or (user_site() if storage.saved else None))
     if mode.trace is not None:
         mode.trace.wrote(target)
+
+
+def storage_of(tensor: Tensor) -> Storage:
+    """The tensor's Storage, made when something first needs to count the writes to its memory."""
+    storage = tensor._storage
+    if storage is None:
+        storage = tensor._storage = Storage()
+        if tensor._record is not None:
+            tensor._record.storage = storage
+    return storage
 
 
 def read(tensor: Tensor) -> Array:
@@ -117,7 +126,9 @@ def check_unwritten(record: Record) -> None:
 
 def _refuse(record: Record, storage: Storage) -> None:
     assert record.primitive is not None
-    written = next((r for r in record.inputs if isinstance(r, Record) and r.storage is storage), record)
+    written = record
+    if record.array is None or record.storage is not storage:
+        written = next((r for r in record.inputs if isinstance(r, Record) and r.storage is storage), record)
     name, site = storage.writer or ("a write", None)
     where = f" at {line_of(site)}" if site else ""
     saved = f" at {record.line}" if record.line else ""

@@ -15,10 +15,10 @@ from ..core.errors import DtypeError, ShapeError, describe, name_of
 from ..core.mode import mode
 from ..core.primitive import Array, Primitive, primitive
 from ..core.record import Record, Storage, user_site
-from ..core.tensor import Tensor, as_operand, follow, hand_over, record_of, refresh, storage_of
-from ..core.write import keep, write
+from ..core.tensor import Tensor, as_operand, follow, hand_over, record_of, refresh
+from ..core.write import keep, storage_of, write
 from .elementwise import choose
-from .indexing import Slot, getitem, split_key, truth
+from .indexing import Slot, getitem, numbers_first, split_key, truth
 from .public import public
 from .shape import astype
 
@@ -65,10 +65,10 @@ def store(target: Tensor, result: Tensor, name: str) -> Tensor:
                 f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}."
                 f"{describe((target,))}"
             )
+        _spare(result._record, target)
         result = astype(result, dtype=target.dtype)
     record = result._record if result.requires_grad and mode.grad else None
-    if record is not None and record.primitive is not None:
-        _spare(record, target)
+    _spare(record, target)
     write(target, np.positive if target.dtype.kind != "b" else np.logical_or, *_source(result, target), by=name)
     if record is not None:
         if record.primitive is None:  # a leaf's own value, stored: a new record must stand between
@@ -119,10 +119,10 @@ def _assignment(target: Tensor, inputs: tuple[Any, ...], steps: Steps, key: tupl
     return record
 
 
-def _spare(record: Record, target: Tensor) -> None:
+def _spare(record: Record | None, target: Tensor) -> None:
     """If the result's rules read numbers of the memory about to be written, keep copies of them."""
     old = target._storage
-    if old is None or not any(holder is old for holder, _, _ in record.holds):
+    if record is None or old is None or not any(holder is old for holder, _, _ in record.holds):
         return
     record.saved = [
         saved.copy() if isinstance(saved, np.ndarray) and isinstance(x, Record) and x.storage is old else saved
@@ -158,9 +158,9 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
             "written-to tensor refers to a single memory location; write to its .clone()."
         )
     grows = isinstance(value, Tensor) and value.requires_grad
-    if not mode.grad or not (target.requires_grad or grows):
-        return
     base = target if target._view is None else target._view.base
+    if not mode.grad or not (base.requires_grad or grows):
+        return
     if base.requires_grad and base.is_leaf:
         what = "a leaf" if base is target else "a view of a leaf"
         raise RuntimeError(
@@ -199,7 +199,8 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
             )
         value = astype(value, dtype=target.dtype)  # by slices PyTorch truncates
     numbers = value._array if isinstance(value, Tensor) else value
-    assign_to(target, value, numbers, spec, arrays)
+    first, spec = numbers_first(spec)
+    assign_to(target if first is None else getitem(target, key=first), value, numbers, spec, arrays)
 
 
 Tensor.__setitem__ = _setitem  # type: ignore[method-assign]

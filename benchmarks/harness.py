@@ -121,14 +121,18 @@ class Worker:
 
 
 def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
-    """Run a workload's contenders and give its result, ready for JSON."""
-    present, absent = [], []
-    for name in workload.contenders:
-        (present if is_present(name) else absent).append(name)
+    """Run a workload's contenders (quick: those that a bar names) and give its result, ready for JSON."""
+    compared = {name for bar in workload.bars for name in (bar.above, bar.below)}
+    wanted = [name for name in workload.contenders if name in compared or not quick]
+    present = [name for name in wanted if is_present(name)]
+    absent = [name for name in wanted if name not in present]
     rounds = workload.rounds[quick]
     measure = {"bytes": _memory, "import": _imports}.get(workload.unit, _steps)
+    began, busy = time.perf_counter(), _others()
     info, samples = measure(workload, present, rounds)
-    result: dict[str, Any] = {"question": workload.question, "unit": workload.unit, "absent": absent, "contenders": {}}
+    others = (_others() - busy) / (time.perf_counter() - began)
+    result: dict[str, Any] = {"question": workload.question, "unit": workload.unit, "absent": absent, "others": others}
+    result["contenders"] = {}
     for name in present:
         scale = workload.nodes.get(name, 1)
         own = [np.asarray(s) / scale for s in samples[name]]
@@ -143,6 +147,17 @@ def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
     result["agreement"] = agreement(workload, result["contenders"])
     result["bars"] = [judged(bar, result["contenders"]) for bar in workload.bars]
     return result
+
+
+def _others() -> float:
+    """Seconds of processor time spent so far on anything but our own processes; 0 where unknown."""
+    if not os.path.exists("/proc/stat"):
+        return 0.0
+    with open("/proc/stat") as file:
+        user, nice, system, _idle, _wait, interrupts, soft, *_ = map(int, file.readline().split()[1:])
+    own = os.times()
+    everyone = (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+    return everyone - own.user - own.system - own.children_user - own.children_system
 
 
 def is_present(name: str) -> bool:
@@ -167,7 +182,7 @@ def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str,
                 samples[worker.name].append(worker.ask("run", steps=steps, warm=warm)["samples"])
     finally:
         for worker in workers:
-            worker.__exit__()
+            worker.__exit__()  # which also waits, so that its time counts as ours
     return info, samples
 
 

@@ -8,6 +8,8 @@ from .harness import TITLES
 
 UNITS = {"step": ("ms", 1e3), "import": ("ms", 1e3), "node": ("us/node", 1e6), "bytes": ("MiB", 1 / 2**20)}
 
+DISTURBED = 0.1  # cores; an idle machine's own services stay below
+
 
 def heading(machine: dict[str, Any]) -> str:
     environment = ", ".join(f"{k}={v}" for k, v in machine["environment"].items()) or "no thread count set"
@@ -38,10 +40,12 @@ def workload_table(name: str, result: dict[str, Any]) -> str:
                 threads,
             ]
         )
-        titles.append(title(key))
+        titles.append(title(key, result["unit"]))
     lines = [f"{name}: {result['question']}", *_aligned(titles, rows)]
     if result["absent"]:
         lines.append(f"  absent here: {', '.join(map(title, result['absent']))}")
+    if result["others"] > DISTURBED:
+        lines.append(f"  DISTURBED: other processes used {result['others']:.2f} cores meanwhile; measure again")
     agreement = result["agreement"]
     if agreement:
         verdict = "the same" if agreement["equal"] else "NOT THE SAME"
@@ -57,15 +61,17 @@ def bars_table(results: dict[str, Any]) -> str:
     lines = ["| workload | figure | reached | bar | met |", "|---|---|---|---|---|"]
     for name, result in results.items():
         for bar in result["bars"]:
-            figure = f"{title(bar['above'])} / {title(bar['below'])}"
+            figure = " / ".join(title(bar[end], result["unit"]) for end in ("above", "below"))
             reached = "absent" if bar["ratio"] is None else f"{bar['ratio']:.2f}"
             met = {True: "yes", False: "**no**", None: "-"}[bar["met"]]
             lines.append(f"| {name} | {figure} | {reached} | {bar['limit']:.2f} | {met} |")
     return "\n".join(lines)
 
 
-def title(key: str) -> str:
+def title(key: str, unit: str = "step") -> str:
     """A contender in words: the module's title and what else its name says."""
+    if unit == "import":
+        return f"import {key}"
     module, _, rest = key.partition(" ")
     return f"{TITLES[module]}, {rest}" if rest else TITLES[module]
 

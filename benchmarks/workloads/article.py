@@ -94,7 +94,7 @@ def pytorch() -> Step:
 
 def script(torch: Any, nn: Any, optim: Any) -> Step:
     """One script for both libraries: that it runs unchanged is the point."""
-    X, Y = map(torch.from_numpy, petals())
+    X, Y = map(torch.tensor, petals())
     model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
     with torch.no_grad():
         for p, value in zip(model.parameters(), weights(*WIDTHS), strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def weights(*widths: int) -> list[Array]:
     """W1 (n_1, n_0), b1 (n_1,), W2, b2, ...: uniform within 1/sqrt(n_in), as PyTorch's Linear starts."""
     rng = np.random.default_rng(3)
     parameters = []
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(widths):
         bound = n_in**-0.5
         parameters.append(rng.uniform(-bound, bound, (n_out, n_in)).astype(np.float32))
         parameters.append(rng.uniform(-bound, bound, n_out).astype(np.float32))

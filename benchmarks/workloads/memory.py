@@ -85,7 +85,7 @@ def pytorch() -> Step:
 
 
 def script(torch: Any, nn: Any, optim: Any) -> Step:
-    X, Y = map(torch.from_numpy, data())
+    X, Y = map(torch.tensor, data())
     layers = []
     for _ in range(DEPTH):
         layers += [nn.Linear(WIDTH, WIDTH), nn.ReLU()]

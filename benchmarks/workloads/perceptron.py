@@ -5,6 +5,7 @@ Not a workload: mlp.py and mlp_large.py ask the questions.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from benchmarks.harness import Step, Workload
@@ -73,9 +74,9 @@ def pytorch(widths: tuple[int, ...], m: int) -> Step:
 
 def script(torch: Any, nn: Any, optim: Any, widths: tuple[int, ...], m: int) -> Step:
     """One script for both libraries."""
-    X, labels = map(torch.from_numpy, images(m, widths[0], widths[-1]))
+    X, labels = map(torch.tensor, images(m, widths[0], widths[-1]))
     layers = []
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in itertools.pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     with torch.no_grad():

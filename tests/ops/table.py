@@ -148,6 +148,10 @@ for _key in ("softmax_over", "log_softmax_over"):
     row(_key, "middle", real(2, 3, 4), axis=1)
     row(_key, "no-rows", real(0, 3), axis=1)
 
+row("polygamma_of", "digamma", real(2, 3, domain=positive), n=0)
+row("polygamma_of", "trigamma", real(2, 3, domain=positive), n=1)
+row("polygamma_of", "of-3", real(domain=positive), n=3)
+
 # --- products
 
 row("matrix_product", "matrices", real(2, 3), real(3, 4))

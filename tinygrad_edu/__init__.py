@@ -3,6 +3,9 @@
 The public names, PyTorch's own.
 """
 
+import importlib
+from typing import Any
+
 from . import autograd, nn, optim
 from .autograd import (
     enable_grad,
@@ -13,20 +16,32 @@ from .autograd import (
 )
 from .core.dtypes import (
     bool_ as bool,
-    float64 as double,
-    float32 as float,
+)
+from .core.dtypes import (
     float32,
     float64,
     get_default_dtype,
-    int32 as int,
+    int8,
     int16,
     int32,
     int64,
-    int8,
-    int64 as long,
     set_default_dtype,
-    int16 as short,
     uint8,
+)
+from .core.dtypes import (
+    float32 as float,
+)
+from .core.dtypes import (
+    float64 as double,
+)
+from .core.dtypes import (
+    int16 as short,
+)
+from .core.dtypes import (
+    int32 as int,
+)
+from .core.dtypes import (
+    int64 as long,
 )
 from .core.errors import (
     DtypeError,
@@ -64,37 +79,28 @@ from .ops.creation import (
     zeros_like,
 )
 from .ops.elementwise import (
-    absolute as abs,
     absolute,
     add,
     allclose,
     bitwise_and,
-    invert as bitwise_not,
     bitwise_or,
     bitwise_xor,
     clamp,
     clamp_max,
     clamp_min,
-    clamp as clip,
-    cos,
     div,
-    div as divide,
     eq,
     equal,
     exp,
     expm1,
     floor,
     ge,
-    gt as greater,
-    ge as greater_equal,
     gt,
     isclose,
     isfinite,
     isinf,
     isnan,
     le,
-    lt as less,
-    le as less_equal,
     log,
     log1p,
     logical_and,
@@ -104,21 +110,52 @@ from .ops.elementwise import (
     lt,
     maximum,
     minimum,
-    multiply as mul,
     multiply,
     ne,
-    negative as neg,
     negative,
-    ne as not_equal,
     pow,
     remainder,
     sign,
-    sin,
     sqrt,
     square,
     sub,
-    sub as subtract,
     where,
+)
+from .ops.elementwise import (
+    absolute as abs,
+)
+from .ops.elementwise import (
+    clamp as clip,
+)
+from .ops.elementwise import (
+    div as divide,
+)
+from .ops.elementwise import (
+    ge as greater_equal,
+)
+from .ops.elementwise import (
+    gt as greater,
+)
+from .ops.elementwise import (
+    invert as bitwise_not,
+)
+from .ops.elementwise import (
+    le as less_equal,
+)
+from .ops.elementwise import (
+    lt as less,
+)
+from .ops.elementwise import (
+    multiply as mul,
+)
+from .ops.elementwise import (
+    ne as not_equal,
+)
+from .ops.elementwise import (
+    negative as neg,
+)
+from .ops.elementwise import (
+    sub as subtract,
 )
 from .ops.indexing import (
     take_along_dim,
@@ -144,33 +181,94 @@ from .ops.random import (
 )
 from .ops.reduction import (
     all_ as all,
+)
+from .ops.reduction import (
     amax,
     amin,
-    any_ as any,
     argmax,
     argmin,
     logsumexp,
-    max_ as max,
     mean,
-    min_ as min,
     std,
     sum,
     var,
 )
+from .ops.reduction import (
+    any_ as any,
+)
+from .ops.reduction import (
+    max_ as max,
+)
+from .ops.reduction import (
+    min_ as min,
+)
 from .ops.shape import (
     cat,
     clone,
-    cat as concat,
-    cat as concatenate,
     flatten,
     permute,
     reshape,
     squeeze,
     stack,
-    transpose as swapaxes,
     t,
     transpose,
     unsqueeze,
+)
+from .ops.shape import (
+    cat as concat,
+)
+from .ops.shape import (
+    cat as concatenate,
+)
+from .ops.shape import (
+    transpose as swapaxes,
+)
+from .ops.special import (
+    digamma,
+    erf,
+    erfc,
+    erfinv,
+    lgamma,
+    polygamma,
+)
+from .ops.trigonometry import (
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    cos,
+    cosh,
+    deg2rad,
+    hypot,
+    rad2deg,
+    sin,
+    sinc,
+    sinh,
+    tan,
+)
+from .ops.trigonometry import (
+    arccos as acos,
+)
+from .ops.trigonometry import (
+    arccosh as acosh,
+)
+from .ops.trigonometry import (
+    arcsin as asin,
+)
+from .ops.trigonometry import (
+    arcsinh as asinh,
+)
+from .ops.trigonometry import (
+    arctan as atan,
+)
+from .ops.trigonometry import (
+    arctan2 as atan2,
+)
+from .ops.trigonometry import (
+    arctanh as atanh,
 )
 
 __version__ = "0.1.0"
@@ -184,6 +282,8 @@ __all__ = [
     "TraceError",
     "abs",
     "absolute",
+    "acos",
+    "acosh",
     "add",
     "all",
     "allclose",
@@ -191,9 +291,21 @@ __all__ = [
     "amin",
     "any",
     "arange",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
     "argmax",
     "argmin",
     "as_tensor",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
     "autograd",
     "bitwise_and",
     "bitwise_not",
@@ -209,7 +321,10 @@ __all__ = [
     "concat",
     "concatenate",
     "cos",
+    "cosh",
     "default_generator",
+    "deg2rad",
+    "digamma",
     "div",
     "divide",
     "dot",
@@ -219,6 +334,9 @@ __all__ = [
     "enable_grad",
     "eq",
     "equal",
+    "erf",
+    "erfc",
+    "erfinv",
     "exp",
     "expm1",
     "eye",
@@ -235,6 +353,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "gt",
+    "hypot",
     "inference_mode",
     "initial_seed",
     "int",
@@ -251,6 +370,7 @@ __all__ = [
     "le",
     "less",
     "less_equal",
+    "lgamma",
     "linspace",
     "log",
     "log1p",
@@ -284,7 +404,9 @@ __all__ = [
     "ones_like",
     "optim",
     "permute",
+    "polygamma",
     "pow",
+    "rad2deg",
     "rand",
     "rand_like",
     "randint",
@@ -302,6 +424,8 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "sinc",
+    "sinh",
     "softmax",
     "sqrt",
     "square",
@@ -314,6 +438,7 @@ __all__ = [
     "swapaxes",
     "t",
     "take_along_dim",
+    "tan",
     "tanh",
     "tensor",
     "transpose",
@@ -324,3 +449,24 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+_LATER = ("datasets", "symbolic", "viz")  # loaded when first asked for: most programs never do
+_NOT_HERE = {
+    "float16": "NumPy has no fast float16; use float32.",
+    "half": "NumPy has no fast float16; use float32.",
+    "bfloat16": "NumPy has no bfloat16; use float32.",
+    "complex64": "complex numbers are not supported; keep real and imaginary parts in two tensors.",
+    "complex128": "complex numbers are not supported; keep real and imaginary parts in two tensors.",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NOT_HERE:
+        raise AttributeError(f"tinygrad_edu.{name}: {_NOT_HERE[name]}")
+    import difflib
+
+    near = difflib.get_close_matches(name, __all__, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}.{hint}")

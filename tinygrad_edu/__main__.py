@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -36,6 +37,7 @@ ARTICLE = {
     "db1": "1/m  sum(dZ1, columns)",
 }
 PER_EXAMPLE = ("dZ2", "dA1", "dZ1")
+WIDEST = 78  # columns: a longer equation stands above the article's, not beside it
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +78,7 @@ def run_petals(graph_file: str) -> None:
 
     loss = article_loss(*leaves(columns), te.tensor(X, name="X"), te.tensor(Y, name="Y"))
     print_equations(loss, ARTICLE)
-    gradient_table(columns, X, Y, sigmoid_output)
+    gradient_table(start, X, Y, sigmoid_output)
 
     title("Accuracy")
     straight = train_rows(X, Y, start, 1000, learning_rate=0.1, activation=nn.Identity())[0]
@@ -362,9 +364,12 @@ def print_equations(loss: te.Tensor, article: dict[str, str]) -> None:
         print(f"  {equation}")
     title("Backward, derived from that record by reading its rules on symbols (left), and the article (right)")
     derived = [str(e) for e in symbolic.gradient_equations(loss)]
-    width = min(max(map(len, derived)), 78)
+    width = max(len(line) for line in derived if len(line) <= WIDEST)
     for line in derived:
         theirs = article.get(line.split(" = ")[0], "")
+        if len(line) > WIDEST:
+            print("\n".join(textwrap.wrap(line, WIDEST + 20, initial_indent="  ", subsequent_indent="      ")))
+            line = ""
         print(f"  {line:<{width}}   | {theirs}")
     print("Left is the derivative of the mean cost. The article's dZ and dA leave its 1/m to dW and db.")
 

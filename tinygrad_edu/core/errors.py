@@ -25,9 +25,18 @@ class TraceError(RuntimeError, TypeError):
     """A value was asked of a Symbol, which has a shape and a dtype but no numbers."""
 
 
-def describe(args: Sequence[Any]) -> str:
-    """One line per tensor: the name, the shape, and where it comes from."""
-    rows = [(name_of(a), _shape(a), _origin(a)) for a in args if hasattr(a, "shape")]
+def describe(args: Sequence[Any], words: Sequence[str] = ()) -> str:
+    """One line per tensor: the name, the shape, and where it comes from.
+
+    A tensor that has no name is called by its place in `words`, the operation's own parameters.
+    """
+    rows = []
+    for i, a in enumerate(args):
+        if hasattr(a, "shape"):
+            name = name_of(a)
+            if name == "_" and words:
+                name = words[min(i, len(words) - 1)]
+            rows.append((name, _shape(a), _origin(a)))
     width = max((len(name) for name, _, _ in rows), default=0)
     depth = max((len(shape) for _, shape, _ in rows), default=0)
     return "".join(f"\n  {name:<{width}}  {shape:<{depth}}  {origin}" for name, shape, origin in rows)

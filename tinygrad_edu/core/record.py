@@ -21,7 +21,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MAIN = os.path.join(_PACKAGE, "__main__.py")  # the demonstration is written as a user writes
 _INTERNAL: dict[str, bool] = {}  # file name -> is it part of this package
 
-_created = itertools.count()
+stamp = itertools.count(1).__next__  # one clock for records and writes
 
 Site = tuple[CodeType, int]  # code and instruction: together they know the line
 
@@ -34,7 +34,7 @@ class Storage:
     per recorded value, and most are never written.
     """
 
-    version: int = 0
+    version: int = 0  # stamp of the last write: larger than the index of every record made before it
     writer: tuple[str, Site | None] | None = None  # the last write: operation and place
     shared: bool = False  # reachable from outside by an ndarray, whose writes count nothing
     saved: bool = False  # a record has kept this memory
@@ -62,9 +62,9 @@ class Record:
         "saved",  # what the rules are handed as inputs; None once freed
         "shape",
         "site",
+        "storage",
     )
 
-    storage: Storage | None = None
     grad: Any = None  # Tensor; leaves, and values under retain_grad
     retains_grad: bool = False
     hooks: dict[int, Any] | None = None
@@ -81,7 +81,7 @@ class Record:
         needs_grad: bool,
         site: Site | None,
     ) -> None:
-        self.index = next(_created)
+        self.index = stamp()
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
@@ -92,6 +92,7 @@ class Record:
         self.saved: Any = inputs
         self.array: Any = None
         self.holds: Any = ()
+        self.storage: Storage | None = None
 
     @property
     def ndim(self) -> int:

@@ -19,9 +19,9 @@ from .dtypes import as_dtype, float32, float64, get_default_dtype
 from .errors import DtypeError, ShapeError, describe
 from .mode import mode
 from .primitive import Array, Operand, Primitive
-from .record import Record, Storage, user_site
+from .record import Record, Storage, stamp, user_site
 from .symbol import Symbol, find_reads
-from .write import is_frozen, keep
+from .write import is_frozen, keep, storage_of
 
 _ndarray = np.ndarray
 _NUMBERS = frozenset((float, int, bool))
@@ -387,7 +387,7 @@ class Tensor(Operand):
         if mode.trace is not None:
             mode.trace.enter((self, source))
         left = storage_of(self)
-        left.version += 1
+        left.version = stamp()
         left.writer = (".data =", user_site())
         self._array, self._view = source._array, None
         if mode.trace is None:  # a trace tells by the Storage whose memory it has to write
@@ -646,16 +646,6 @@ def leaf_record(tensor: Tensor, needs_grad: bool) -> Record:
     return record
 
 
-def storage_of(tensor: Tensor) -> Storage:
-    """The tensor's Storage, made when something first needs to count the writes to its memory."""
-    storage = tensor._storage
-    if storage is None:
-        storage = tensor._storage = Storage()
-        if tensor._record is not None:
-            tensor._record.storage = storage
-    return storage
-
-
 def as_array(value: Any) -> Array:
     """NumPy's reductions return scalars, on which `-=` would change nothing: make them 0-d arrays."""
     return value if isinstance(value, (np.ndarray, Symbol)) else np.asarray(value)
@@ -728,22 +718,20 @@ def method(name: str, function: Any) -> None:
 
 def _explained(primitive: Primitive, args: Any, error: Exception) -> Exception:
     """The error of a forward, with the operation's name and one line per tensor."""
-    if isinstance(error, (DtypeError,)) or getattr(error, "explained", False):
+    if isinstance(error, DtypeError) or getattr(error, "explained", False):
         return error
     shapes = [tuple(x.shape) for x in args if isinstance(x, Tensor)]
     message = str(error)
-    kind: type[Exception] = type(error)
-    if kind is ValueError and len(shapes) > 1:
+    if "broadcast" in message and len(shapes) > 1:
+        message = f"shapes {' and '.join(map(str, shapes))} do not broadcast{_clash(shapes)}."
+    # NumPy's ValueErrors are about shapes here; a class with a constructor of its own stays general
+    kind: type[Exception] = RuntimeError
+    if isinstance(error, IndexError):
+        kind = IndexError
+    elif isinstance(error, ValueError):
         kind = ShapeError
-        if "broadcast" in message:
-            message = f"shapes {' and '.join(map(str, shapes))} do not broadcast{_clash(shapes)}."
-    elif kind is ValueError:
-        kind = ShapeError
-    if not issubclass(kind, (ShapeError, IndexError, RuntimeError)) or kind.__init__ is not Exception.__init__:
-        kind = kind if issubclass(kind, (ShapeError, IndexError)) else RuntimeError
-    name = primitive.name
-    text = message if message.startswith(name) else f"{name}: {message}"
-    explained = kind(text + describe(args))
+    text = message if message.startswith(primitive.name) else f"{primitive.name}: {message}"
+    explained = kind(text + describe(args, primitive.inputs))
     explained.explained = True  # type: ignore[attr-defined]  # not to be described twice
     return explained
 

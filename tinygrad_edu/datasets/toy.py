@@ -21,6 +21,6 @@ def petals(points: int = 400, noise: float = 0.2, seed: int = 0) -> tuple[np.nda
     half = points // 2
     t = np.concatenate([np.linspace(0, np.pi, half), np.linspace(np.pi, 2 * np.pi, points - half)])
     y = np.repeat([0.0, 1.0], [half, points - half])
-    r = 4 * np.sin(4 * t) + noise * rng.standard_normal(points)
     t = t + noise * rng.standard_normal(points)
+    r = 4 * np.sin(4 * t) + noise * rng.standard_normal(points)
     return np.stack([r * np.sin(t), r * np.cos(t)], axis=1), y

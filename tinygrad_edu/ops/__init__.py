@@ -13,6 +13,8 @@ from . import (
     random,
     reduction,
     shape,
+    special,
+    trigonometry,
     writes,
 )
 
@@ -26,5 +28,7 @@ __all__ = [
     "random",
     "reduction",
     "shape",
+    "special",
+    "trigonometry",
     "writes",
 ]

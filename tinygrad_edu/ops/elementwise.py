@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, but_first, promote
+from ..core.dtypes import arithmetic, but_first, difference, numeric, promote
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
 from .domains import apart, nonzero, positive, within
@@ -36,7 +36,7 @@ def plus(A: Array, B: Array) -> Array:
 @primitive(
     np.subtract,
     name="sub",
-    types=arithmetic,
+    types=difference,
     dA=lambda dC, C, A, B: dC,
     dB=lambda dC, C, A, B: -dC,
 )
@@ -65,7 +65,7 @@ def multiply(A: Array, B: Array) -> Array:
     name="div",
     domain=(nonzero, nonzero),
     dA=lambda dC, C, A, B: dC / B,
-    dB=lambda dC, C, A, B: -dC * C / B,
+    dB=lambda dC, C, A, B: -dC * (A / B) / B,  # not C / B: C may be written afterwards, as in PyTorch
 )
 def over(A: Array, B: Array) -> Array:
     """C = A / B; of two integers a floating number."""
@@ -73,7 +73,7 @@ def over(A: Array, B: Array) -> Array:
 
 
 @public("neg", "negative", inplace=True)
-@primitive(np.negative, name="neg", types=arithmetic, dZ=lambda dA, A, Z: -dA)
+@primitive(np.negative, name="neg", types=numeric, dZ=lambda dA, A, Z: -dA)
 def negative(Z: Array) -> Array:
     """A = -Z."""
     return np.negative(Z)
@@ -82,11 +82,11 @@ def negative(Z: Array) -> Array:
 @primitive(
     np.power,
     name="pow",
-    types=arithmetic,
+    types=numeric,
     domain=(positive, nonzero),
     # B == 0 lifts the exponent to 0, so that 0 * 0**-1 is 0 and not NaN.
     dA=lambda dC, C, A, B: dC * B * A ** (B - 1 + (B == 0)),
-    dB=lambda dC, C, A, B: np.where((A == 0) & (B >= 0), 0, dC * C * np.log(A)),
+    dB=lambda dC, C, A, B: dC * C * np.log(np.where((A == 0) & (B >= 0), 1, A)),
 )
 def power(A: Array, B: Array) -> Array:
     """C = A ** B. The derivative by B is log(A) C, 0 at A = 0, NaN for negative A, as in PyTorch."""
@@ -139,20 +139,20 @@ Tensor.__pos__ = lambda self: self  # type: ignore[method-assign]
 
 
 @public("square", inplace=True)
-@primitive(np.square, types=arithmetic, dZ=lambda dA, A, Z: dA * (2 * Z))
+@primitive(np.square, types=numeric, dZ=lambda dA, A, Z: dA * (2 * Z))
 def square(Z: Array) -> Array:
     """A = Z * Z."""
     return np.square(Z)
 
 
 @operator("floordiv")
-@primitive(np.floor_divide, types=arithmetic, domain=(nonzero, nonzero))
+@primitive(np.floor_divide, types=numeric, domain=(nonzero, nonzero))
 def floor_divide(A: Array, B: Array) -> Array:
     """C = floor(A / B); constant almost everywhere, so no gradient."""
     return np.floor_divide(A, B)
 
 
-@primitive(name="div", types=arithmetic, domain=(nonzero, nonzero), opaque=True)
+@primitive(name="div", types=numeric, domain=(nonzero, nonzero), opaque=True)
 def trunc_divide(A: Array, B: Array) -> Array:
     """C = A / B rounded towards 0; constant almost everywhere, so no gradient."""
     if np.result_type(A, B).kind == "f":
@@ -165,10 +165,10 @@ def trunc_divide(A: Array, B: Array) -> Array:
 @operator("mod")
 @primitive(
     np.remainder,
-    types=arithmetic,
+    types=numeric,
     domain=(nonzero, apart),
     dA=lambda dC, C, A, B: dC,
-    dB=lambda dC, C, A, B: -dC * np.floor(A / B),
+    dB=lambda dC, C, A, B: -dC * np.floor_divide(A, B),
 )
 def remainder(A: Array, B: Array) -> Array:
     """C = A - B floor(A / B), with the sign of B."""
@@ -186,7 +186,7 @@ def floor(Z: Array) -> Array:
 
 
 @public("sign", inplace=True)
-@primitive(np.sign, types=arithmetic, dZ=lambda dA, A, Z: np.zeros_like(dA))
+@primitive(np.sign, types=numeric, dZ=lambda dA, A, Z: np.zeros_like(dA))
 def sign(Z: Array) -> Array:
     """-1, 0 or 1. Gradient 0."""
     return np.sign(Z)
@@ -238,20 +238,6 @@ def absolute(Z: Array) -> Array:
 
 
 Tensor.__abs__ = lambda self: absolute(self)  # type: ignore[method-assign]
-
-
-@public("sin", inplace=True)
-@primitive(np.sin, dZ=lambda dA, A, Z: dA * np.cos(Z))
-def sin(Z: Array) -> Array:
-    """A = sin(Z), Z in radians."""
-    return np.sin(Z)
-
-
-@public("cos", inplace=True)
-@primitive(np.cos, dZ=lambda dA, A, Z: -dA * np.sin(Z))
-def cos(Z: Array) -> Array:
-    """A = cos(Z), Z in radians."""
-    return np.cos(Z)
 
 
 # --- choices

@@ -88,7 +88,7 @@ def affine(X: Array, W: Array, b: Array = None) -> Array:
     except ValueError:
         raise ShapeError(
             f"input {X.shape}, weight {W.shape} and bias {None if b is None else b.shape} do not fit: the input's "
-            "last axis must be the weight's second, the bias one number per row of the weight. Rows are samples "
+            "last axis must be the weight's second, the bias one number per row of the weight. Samples are rows "
             "here: input (m, n_in), weight (n_out, n_in)."
         ) from None
 

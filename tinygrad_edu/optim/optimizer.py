@@ -131,7 +131,8 @@ class Optimizer:
         saved = state_dict["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError(
-                f"loaded state dict has a different number of parameter groups: {len(saved)} for {len(self.param_groups)}"
+                f"loaded state dict has a different number of parameter groups: {len(saved)}, not "
+                f"{len(self.param_groups)}"
             )
         for index, (new, group) in enumerate(zip(saved, self.param_groups, strict=True)):
             if len(new["params"]) != len(group["params"]):
@@ -154,11 +155,11 @@ class Optimizer:
         self.state.update(state)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for index, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {index}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key not in ("params", "param_names")]
-        return "\n".join([*lines, ")"])
+            text += f"\nParameter Group {index}\n"
+            text += "".join(f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params")
+        return text + ")"
 
 
 def _parameters(params: Any) -> Group:

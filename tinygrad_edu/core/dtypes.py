@@ -47,12 +47,6 @@ def set_default_dtype(d: Any) -> None:
 
 def as_dtype(dtype: Any) -> np.dtype[Any]:
     """A supported NumPy dtype from what PyTorch and NumPy users write, Python's types included."""
-    if dtype is float:
-        return _default
-    if dtype is int:
-        return int64
-    if dtype is bool:
-        return bool_
     try:
         found = np.dtype(dtype)
     except TypeError:
@@ -65,12 +59,17 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     return SUPPORTED[SUPPORTED.index(found)]  # the one object, so that `is` can compare
 
 
+def dtype_of_number(number: bool | int | float) -> np.dtype[Any]:
+    """The dtype that a Python number brings into an operation."""
+    return bool_ if isinstance(number, bool) else int64 if isinstance(number, int) else _default
+
+
 def promote(operands: Sequence[Any]) -> np.dtype[Any]:
     """The dtype PyTorch computes in; operands are arrays (or Symbols) and Python numbers."""
     best: list[np.dtype[Any] | None] = [None, None, None]  # with axes, 0-d, Python numbers
     for x in operands:
         if x.__class__ in (bool, int, float):
-            rank, dtype = 2, as_dtype(type(x))
+            rank, dtype = 2, dtype_of_number(x)
         else:
             rank, dtype = (0 if x.ndim else 1), x.dtype
         known = best[rank]

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
 from ..core.tensor import Tensor, from_numpy, to_array, wrap
 from .dims import sizes
 from .public import PUBLIC, public
-
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def constructor(function: F) -> F:
-    """Enter a function that makes tensors into the public names."""
+    """Enter a function that makes tensors into the public names; where it takes *size, size= does as well."""
+    size = inspect.signature(function).parameters.get("size")
+    if size is not None and size.kind is size.VAR_POSITIONAL:
+        function = _sized(function)
     PUBLIC[function.__name__] = function
     return function
+
+
+def _sized(function: F) -> F:
+    @functools.wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        return function(kwargs.pop("size"), **kwargs) if "size" in kwargs and not args else function(*args, **kwargs)
+
+    return make  # type: ignore[return-value]  # same signature, one keyword more
 
 
 def finish(array: Any, requires_grad: bool = False, name: str | None = None, device: Any = None) -> Tensor:
@@ -98,7 +110,7 @@ def full(
 ) -> Tensor:
     """A shape filled with one number, whose type gives the dtype unless that is said."""
     fill_value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
-    dtype = as_dtype(type(fill_value) if dtype is None else dtype)
+    dtype = dtype_of_number(fill_value) if dtype is None else as_dtype(dtype)
     return finish(np.full(sizes((size,), "full"), fill_value, dtype), requires_grad, name, device)
 
 

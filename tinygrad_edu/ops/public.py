@@ -24,9 +24,7 @@ METHODS: dict[str, Any] = {}  # Tensor.<name>: the function with PyTorch's signa
 _ALIASES = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's words for PyTorch's
 
 
-def public(
-    *names: str, inplace: bool = False, function: bool = True, as_method: bool = True
-) -> Callable[[F], F]:
+def public(*names: str, inplace: bool = False, function: bool = True, as_method: bool = True) -> Callable[[F], F]:
     """Make an operation public, as `tinygrad_edu.name` and as a method of Tensor.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, as_dtype, floating_only
+from ..core.dtypes import arithmetic, as_dtype, floating_only, int64
 from ..core.primitive import Array, answers, primitive
 from .dims import axes, one_axis
 from .indexing import take_along
@@ -182,7 +182,7 @@ def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
     if dim is None:
         return reduce(input, axis=_nonempty(input, (), name), keepdims=False)
     if input.ndim == 0:
-        return ValuesAndIndices(input + 0, astype(input * 0, dtype=as_dtype(int)))
+        return ValuesAndIndices(input + 0, astype(input * 0, dtype=int64))
     (axis,) = _nonempty(input, dim, name)
     index = (argmax_along if name == "max" else argmin_along)(input, axis=axis)
     values = take_along(input, index, axis=axis)

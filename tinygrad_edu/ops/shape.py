@@ -78,8 +78,8 @@ def pile(*X: Array, axis: int) -> Array:
 @public("clone")
 @primitive(np.copy, types=None, dX=lambda dY, Y, X: dY)
 def clone(X: Array) -> Array:
-    """A copy that the gradient flows through."""
-    return np.copy(X)
+    """A copy that the gradient flows through, its memory in the order of its indices."""
+    return np.copy(X, order="C")
 
 
 @primitive(types=None, dX=lambda dY, Y, X, *, dtype: dY)  # the engine casts the cotangent back
@@ -272,6 +272,12 @@ def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
             raise RuntimeError(f"to: there is no device {target!r}; tensors live in main memory ('cpu').")
         result = _cast(result, target.dtype if isinstance(target, Tensor) else target)
     return clone(result) if copy and result is input else result
+
+
+@public("cpu", function=False)
+def cpu(input: Tensor) -> Tensor:
+    """The tensor itself: it lives in main memory."""
+    return input
 
 
 def _caster(name: str, dtype: Any) -> None:

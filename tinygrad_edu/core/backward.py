@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DtypeError, ShapeError, name_of
+from .joint import add_parts, complete, outputs_of
 from .mode import mode
 from .primitive import Array
 from .record import Record
@@ -136,9 +137,14 @@ def _visit(
     if record.holds:
         check_unwritten(record)
     Y: Any = record if record.array is None else record.array
+    if dY.__class__ is tuple:
+        dY = complete(dY, record, _as_tensor if create_graph else np.asarray)
     if create_graph:
         inputs = [_as_value(x, r) for x, r in zip(inputs, record.inputs, strict=True)]
-        Y = record if record.array is None else of_record(record.array, record)
+        if dY.__class__ is tuple:
+            Y = outputs_of(record, of_record)
+        elif record.array is not None:
+            Y = of_record(record.array, record)
     for index, x in enumerate(record.inputs):
         if x.__class__ is not Record or not x.needs_grad or (useful is not None and x not in useful):
             continue
@@ -149,8 +155,12 @@ def _visit(
         else:
             dX = primitive.rules[index](dY, Y, *inputs)  # type: ignore[misc]  # see has_rule
         computed = dX is not dY
-        if dX.__class__ is not _ndarray and isinstance(dX, np.generic):
-            dX = np.asarray(dX)
+        if dX.__class__ is not _ndarray:
+            if dX.__class__ is tuple:
+                cotangents[x] = add_parts(cotangents.get(x), dX)
+                continue
+            if isinstance(dX, np.generic):
+                dX = np.asarray(dX)
         if dX.shape != x.shape:
             dX = unbroadcast(dX, x.shape)
             computed = True

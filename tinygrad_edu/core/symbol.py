@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .errors import TraceError
-from .primitive import Array, Operand, Primitive
+from .primitive import PRIMITIVES, Array, Operand, Primitive
 from .record import line_of, user_site
 
 _count = itertools.count()
@@ -53,9 +53,12 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         )
 
     @classmethod
-    def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Symbol:
+    def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         shape, dtype = infer(primitive, args, params)
-        return Symbol(shape, dtype, None, primitive, tuple(args), params)
+        result = Symbol(shape, dtype, None, primitive, tuple(args), params)
+        if isinstance(dtype, tuple):  # several outputs
+            return tuple(PRIMITIVES["pick"](result, output=k) for k in range(len(dtype)))
+        return result
 
     def replace(self, result: Symbol, name: str) -> Symbol:
         """`np.add(x, y, out=self)`: nothing can be overwritten, the caller keeps what comes back."""
@@ -92,10 +95,14 @@ def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -
     zeros = [_zeros(a) if isinstance(a, Symbol) else a for a in args]
     with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
         result: Array = primitive.forward(*zeros, **params)
+    if isinstance(result, tuple):
+        return tuple(r.shape for r in result), tuple(r.dtype for r in result)
     return result.shape, result.dtype
 
 
 def _zeros(symbol: Symbol) -> Any:
+    if isinstance(symbol.dtype, tuple):
+        return tuple(np.zeros(shape, dtype) for shape, dtype in zip(symbol.shape, symbol.dtype, strict=True))
     return 0.0 if symbol.number else np.broadcast_to(np.zeros((), symbol.dtype), symbol.shape)
 
 
@@ -108,13 +115,15 @@ def find_reads(
     trace, so exactly what a rule computes with is reached from its result. Python numbers among
     the arguments stand as Symbols too: the answer must hold for arrays in their places.
     """
-    inputs = [Symbol(np.shape(a), out.dtype if isinstance(a, (bool, int, float)) else a.dtype) for a in args]
-    Y, dY = Symbol(out.shape, out.dtype), Symbol(out.shape, out.dtype)
+    outs = out if isinstance(out, tuple) else (out,)
+    inputs = [Symbol(np.shape(a), outs[0].dtype if isinstance(a, (bool, int, float)) else a.dtype) for a in args]
+    Ys, dYs = (tuple(Symbol(o.shape, o.dtype) for o in outs) for _ in range(2))
+    Y, dY = (Ys, dYs) if isinstance(out, tuple) else (Ys[0], dYs[0])
     reached: set[Any] = set()
     for index, needed in enumerate(needs):
         if needed:
             reached |= leaves(primitive.call_rule(index, dY, Y, inputs, params))
-    return Y in reached, tuple(i for i, x in enumerate(inputs) if x in reached)
+    return any(y in reached for y in Ys), tuple(i for i, x in enumerate(inputs) if x in reached)
 
 
 def leaves(*expressions: Any) -> set[Symbol]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from .dtypes import as_dtype, float32, float64, get_default_dtype
 from .errors import DtypeError, ShapeError, describe
+from .joint import picked
 from .mode import mode
 from .primitive import Array, Operand, Primitive
 from .record import Record, Storage, stamp, user_site
@@ -490,6 +491,8 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
         raise _explained(primitive, args, error) from error
 
     if out.__class__ is not _ndarray:
+        if out.__class__ is tuple:
+            return _joint(primitive, args, params, arrays, out, needs, bit)
         out = as_array(out)
     result: Tensor = _new(Tensor)
     result._array = out
@@ -504,7 +507,9 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
         if reads is None:
             reads = _find_reads(primitive, needs, bit, arrays, params, out)
         if reads is not _NOTHING:
-            _keep(record, reads, args, arrays, result)
+            if reads[0]:
+                record.array = out
+            _keep(record, reads, args, arrays, (result,))
         if result._storage is not None:
             record.storage = result._storage
         if result._view is not None:
@@ -525,15 +530,37 @@ def _find_reads(
     return reads
 
 
-def _keep(record: Record, reads: tuple[bool, tuple[int, ...]], args: Any, arrays: Any, result: Tensor) -> None:
+def _joint(
+    primitive: Primitive, args: Any, params: dict[str, Any], arrays: Any, outs: Any, needs: int, bit: int
+) -> tuple[Tensor, ...]:
+    """The outputs of a primitive with several, recorded as one computation (see core.joint)."""
+    results = tuple(wrap(as_array(out)) for out in outs)
+    if needs and mode.grad and primitive.differentiable:
+        inputs = tuple([(x._record or record_of(x)) if isinstance(x, Tensor) else x for x in args])
+        outs = tuple(t._array for t in results)
+        shapes, dtypes = tuple(out.shape for out in outs), tuple(out.dtype for out in outs)
+        record = Record(primitive, inputs, params, shapes, dtypes, True, user_site())
+        record.array = outs  # always: they say how many there are
+        reads = primitive.reads.get(bit | needs) or _find_reads(primitive, needs, bit, arrays, params, outs)
+        _keep(record, (True, reads[1]), args, arrays, results)
+        for k, result in enumerate(results):
+            if result.dtype.kind == "f":
+                result._record = picked(record, k)
+                result._record.storage = result._storage
+    return results
+
+
+def _keep(
+    record: Record, reads: tuple[bool, tuple[int, ...]], args: Any, arrays: Any, results: tuple[Tensor, ...]
+) -> None:
     """Keep the arrays that the rules will read, and no others, with the versions they have now."""
     reads_output, which = reads
     holds = []
     if reads_output:
-        record.array = result._array
-        storage = result._storage or storage_of(result)
-        storage.saved = True
-        holds.append((storage, storage.version, None))
+        for result in results:
+            storage = result._storage or storage_of(result)
+            storage.saved = True
+            holds.append((storage, storage.version, None))
     if which:
         saved: list[Any] = list(record.inputs)
         for i in which:

@@ -124,6 +124,8 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
         return "-" + wrapped(parts[0], UNARY), UNARY
     if primitive.key == "getitem":
         return f"{wrapped(parts[0], ATOM)}[{subscript(params['key'], parts[1:])}]", ATOM
+    if primitive.key == "pick":
+        return f"{wrapped(parts[0], ATOM)}[{params['output']}]", ATOM
     if primitive.key == "permute_axes":
         return _transpose(parts[0], params["axes"]), ATOM
     if primitive.key == "astype":

@@ -275,6 +275,8 @@ def _fitting(symbol: Symbol, given: Any, place: int) -> Any:
 
 
 def _array(value: Any, symbol: Symbol) -> Any:
+    if isinstance(value, tuple):
+        return value
     value = as_array(value)
     return value if value.dtype == symbol.dtype else value.astype(symbol.dtype)
 

@@ -637,3 +637,11 @@ def test_module_dict_is_a_dict_of_its_modules():
     assert names(choices.named_children()) == []
     with pytest.raises(KeyError):
         choices["a"]
+
+
+def test_a_pickled_sequential_computes_what_it_did():
+    """Its modules are still called, in order, after pickle and deepcopy."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+    x = tg.tensor([[1.0, 2.0]])
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert twin(x).tolist() == model(x).tolist()

@@ -104,7 +104,7 @@ class Sequential(_Ordered):
         """The last module's output."""
         entries = self.__dict__
         for name, kind in self._kinds.items():
-            if kind is MODULE:
+            if kind == MODULE:
                 input = entries[name](input)
         return input
 

@@ -9,6 +9,7 @@ Written as a user writes: everything here goes through the public names.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import textwrap
 import time
@@ -76,7 +77,7 @@ def run_petals(graph_file: str) -> None:
     print(f"cost by nn.Sequential, rows:              {losses_again[0]:.6f} -> {losses_again[-1]:.6f}")
     print(f"largest difference in {steps} steps:       {gap:.1e}, from the same weights")
 
-    loss = article_loss(*leaves(columns), te.tensor(X, name="X"), te.tensor(Y, name="Y"))
+    loss = article_loss(leaves(columns), te.tensor(X, name="X"), te.tensor(Y, name="Y"))
     print_equations(loss, ARTICLE)
     gradient_table(start, X, Y, sigmoid_output)
 
@@ -103,8 +104,9 @@ def leaves(weights: Weights) -> list[te.Tensor]:
     return [te.tensor(array, requires_grad=True, name=name) for name, array in weights.items()]
 
 
-def article_loss(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> te.Tensor:
+def article_loss(parameters: list[te.Tensor], X: te.Tensor, Y: te.Tensor) -> te.Tensor:
     """The article's forward pass and cost; X (2, m), W (n_in, n_out), b (n_out, 1), Y (1, m)."""
+    W1, b1, W2, b2 = parameters
     Z1 = W1.T @ X + b1
     A1 = te.tanh(Z1)
     Z2 = W2.T @ A1 + b2
@@ -125,11 +127,12 @@ def train_columns(X: Array, Y: Array, start: Weights, steps: int, learning_rate:
     x, y = te.tensor(X), te.tensor(Y)
     losses = []
     for _ in progress(range(steps), "columns"):
-        loss = article_loss(*parameters, x, y)
+        loss = article_loss(parameters, x, y)
         loss.backward()
         losses.append(loss.item())
         with te.no_grad():
             for W in parameters:
+                assert W.grad is not None  # backward has just filled it
                 W -= learning_rate * W.grad
                 W.grad = None
     return {str(p.name): p.detach().numpy().copy() for p in parameters}, losses
@@ -202,7 +205,7 @@ def run_mnist(root: str, graph_file: str) -> None:
     weights = {"W1": state["0.weight"].T, "b1": state["0.bias"][:, None]}
     weights |= {"W2": state["2.weight"].T, "b2": state["2.bias"][:, None]}
     X, few = x[test][:64].T.astype(np.float64), y[test][:64]
-    loss = digits_loss(*leaves(weights), te.tensor(X, name="X"), te.tensor(few, name="Y"))
+    loss = digits_loss(leaves(weights), te.tensor(X, name="X"), te.tensor(few, name="Y"))
     article = {k: v for k, v in ARTICLE.items() if k != "dA2"}
     article["dZ2"] = "softmax(Z2) - Y, Y in one-hot columns"
     article["dZ1"] = "dA1 * g'(Z1),  g = ReLU: 1 where Z1 > 0"
@@ -238,8 +241,9 @@ def train_digits(x: Array, y: Array, activation: nn.Module) -> nn.Sequential:
     return model
 
 
-def digits_loss(W1: Any, b1: Any, W2: Any, b2: Any, X: Any, Y: Any) -> te.Tensor:
+def digits_loss(parameters: list[te.Tensor], X: te.Tensor, Y: te.Tensor) -> te.Tensor:
     """The network in the article's notation: columns are samples, Y holds the labels."""
+    W1, b1, W2, b2 = parameters
     Z1 = W1.T @ X + b1
     A1 = te.relu(Z1)
     Z2 = W2.T @ A1 + b2
@@ -304,7 +308,7 @@ def gradient_table(weights: Weights, X: Array, Y: Array, output: Callable[..., t
     hand["db1"] = hand["dZ1"].sum(1, keepdims=True) / m
 
     def cost(name: str, value: Array) -> float:
-        """The mean cost with one value exchanged, everything after it computed again."""
+        """The cost, times m for the per-example gradients, with one value exchanged and the rest computed again."""
         at = {**values, name: value}
         if name in ("dW1", "db1"):
             at["dZ1"] = at["dW1"].T @ X + at["db1"]
@@ -312,14 +316,13 @@ def gradient_table(weights: Weights, X: Array, Y: Array, output: Callable[..., t
             at["dA1"] = np.maximum(at["dZ1"], 0) if softmax else np.tanh(at["dZ1"])
         if name != "dZ2":
             at["dZ2"] = at["dW2"].T @ at["dA1"] + at["db2"]
-        return output(at["dZ2"], Y)[0]
+        return output(at["dZ2"], Y)[0] * (m if name in PER_EXAMPLE else 1)
 
     title("Autograd beside the article's equations and central differences")
     print(f"{'':5}{'shape':>12}{'autograd':>13}{'by hand':>13}{'error':>10}{'differences':>14}{'error':>10}")
     rng = np.random.default_rng(0)
     for name in auto:
-        scale = m if name in PER_EXAMPLE else 1
-        place, numeric, error = differences(lambda v, n=name: scale * cost(n, v), values[name], auto[name], rng)
+        place, numeric, error = differences(functools.partial(cost, name), values[name], auto[name], rng)
         shape = "{} x {}".format(*values[name].shape)
         by_hand = np.abs(auto[name] - hand[name]).max()
         print(
@@ -342,16 +345,14 @@ def differences(
     places = list(np.ndindex(*gradient.shape))
     if len(places) > LIMIT:
         places = [largest, *(places[i] for i in rng.choice(len(places), LIMIT, replace=False))]
-    worst, at_largest = 0.0, 0.0
+    numeric = {}
     for place in places:
         up, down = value.copy(), value.copy()
         up[place] += h
         down[place] -= h
-        numeric = (cost(up) - cost(down)) / (2 * h)
-        worst = max(worst, abs(numeric - gradient[place]))
-        if place == largest:
-            at_largest = numeric
-    return largest, at_largest, worst
+        numeric[place] = (cost(up) - cost(down)) / (2 * h)
+    worst = max(abs(slope - float(gradient[place])) for place, slope in numeric.items())
+    return largest, numeric[largest], worst
 
 
 # --- what is printed and written
@@ -386,7 +387,7 @@ def title(text: str) -> None:
 def progress(steps: Iterable[int], name: str) -> Iterator[int]:
     """A bar if tqdm is there and someone is watching, else a line when it is done."""
     try:
-        from tqdm import tqdm
+        from tqdm import tqdm  # type: ignore[import-untyped]  # an extra
     except ImportError:
         tqdm = None
     if tqdm is not None and sys.stderr.isatty():

@@ -126,7 +126,7 @@ def test_first_step_with_momentum_is_refused(rng):
         lambda x: x * x.sum().item(),
         lambda x: x.detach().numpy() * x,
         lambda x: x[x > 0],
-        lambda x: [row for row in x.tolist()],
+        lambda x: x.tolist(),
         lambda x: x * np.ones(3),
         lambda x: x * te.rand(3),
     ],
@@ -150,7 +150,7 @@ def test_labels_out_of_range_still_raise(rng):
     program = trace(step, *batch(rng))
     x, _ = batch(rng)
     before = everything(model, optimizer)
-    with pytest.raises(IndexError, match="labels must lie in 0..3"):
+    with pytest.raises(IndexError, match=r"labels must lie in 0\.\.3"):
         program(x, te.tensor(np.full(16, 4)))
     for a, b in zip(before, everything(model, optimizer), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -63,7 +63,8 @@ def load_mnist(root: str | Path, kind: str = "t10k") -> tuple[np.ndarray[Any, An
         raise ValueError(f"{kind}-images-idx3-ubyte in {root}: expected images of 28 x 28, found shape {images.shape}.")
     if labels.shape != images.shape[:1] or (labels.size and labels.max() > 9):
         raise ValueError(
-            f"{kind}-labels-idx1-ubyte in {root}: expected {len(images)} labels from 0 to 9, found shape {labels.shape}."
+            f"{kind}-labels-idx1-ubyte in {root}: expected {len(images)} labels from 0 to 9, "
+            f"found shape {labels.shape}."
         )
     return images, labels
 

@@ -187,7 +187,7 @@ def _lgamma(Z: Array) -> Array:
 
 
 @public("lgamma", inplace=True)
-@primitive(opaque=True, domain=positive, dZ=lambda dA, A, Z: dA * polygamma_of(Z, n=0))
+@primitive(opaque=True, domain=positive, dZ=lambda dA, A, Z: dA * polygamma_of(Z, n=0))  # type: ignore[has-type]
 def lgamma(Z: Array) -> Array:
     """A = log |Gamma(Z)|; infinite at 0, -1, -2, ..."""
     return _lgamma(Z)
@@ -232,7 +232,7 @@ def _polygamma(Z: Array, *, n: int) -> Array:
     name="polygamma",
     opaque=True,
     domain=positive,
-    dZ=lambda dA, A, Z, *, n: dA * polygamma_of(Z, n=n + 1),
+    dZ=lambda dA, A, Z, *, n: dA * polygamma_of(Z, n=n + 1),  # type: ignore[has-type]
 )
 def polygamma_of(Z: Array, *, n: int) -> Array:
     """The n-th derivative of digamma; n = 0 is digamma, the derivative of log Gamma."""

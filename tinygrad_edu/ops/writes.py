@@ -206,7 +206,9 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
 Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
 
 
-def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], arrays: tuple[Any, ...]) -> None:
+def assign_to(
+    target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], arrays: tuple[Any, ...], name: str = "setitem"
+) -> None:
     """Write `numbers` at an index of the target, and record that `value` is there now."""
     places = [a._array if isinstance(a, Tensor) else a for a in arrays]
     try:
@@ -220,7 +222,7 @@ def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], a
             shape = shape[1:]
         if len(shape) > len(wanted) or any(n not in (1, m) for n, m in zip(shape[::-1], wanted[::-1], strict=False)):
             raise ShapeError(
-                f"setitem: shape mismatch: a value of shape {tuple(np.shape(numbers))} cannot be broadcast "
+                f"{name}: shape mismatch: a value of shape {tuple(np.shape(numbers))} cannot be broadcast "
                 f"to the indexed part, {wanted}.{describe((target,))}"
             )
         numbers = np.reshape(numbers, shape)
@@ -235,7 +237,7 @@ def assign_to(target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], a
             return out
         return assign(out, V, *indices, steps=(), key=spec)
 
-    write(target, put, numbers, *places, by="setitem")
+    write(target, put, numbers, *places, by=name)
     if old is None or not mode.grad:
         return
     inputs = (
@@ -284,7 +286,7 @@ def _overwrite(target: Tensor, value: Any, name: str) -> Tensor:
     if isinstance(value, Tensor) and value.dtype != target.dtype:
         value = astype(value, dtype=target.dtype)
         numbers = value._array
-    assign_to(target, value, numbers, (...,), ())
+    assign_to(target, value, numbers, (...,), (), name)
     return target
 
 

@@ -15,6 +15,7 @@ Not here: any particular derivative (see ops/).
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
@@ -63,19 +64,12 @@ class Operand:
         raise NotImplementedError
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        out = kwargs.pop("out", None)
-        front = NUMPY.get(ufunc if method == "__call__" else (ufunc, method))
-        if front is None:
-            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-            raise TypeError(_unsupported(name))
-        result = front(*inputs, **kwargs)
-        return result if out is None else _store(result, out, ufunc.__name__)
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        (out,) = kwargs.pop("out", None) or (None,)
+        return _answer(ufunc if method == "__call__" else (ufunc, method), name, inputs, kwargs, out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        front = NUMPY.get(func)
-        if front is None:
-            raise TypeError(_unsupported(func.__name__))
-        return front(*args, **kwargs)
+        return _answer(func, func.__name__, args, kwargs, kwargs.pop("out", None))
 
 
 class Primitive:
@@ -218,15 +212,30 @@ def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
     return enter
 
 
-def _store(result: Any, out: tuple[Any, ...], name: str) -> Any:
-    """Answer `np.add(x, y, out=z)`. On Symbols nothing is written: the result takes z's place."""
-    target = out[0]
-    if isinstance(target, np.ndarray):
+def _answer(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Any:
+    """Call what answers a NumPy function. `out=z`: on Symbols nothing is written, the result takes z's place."""
+    front = NUMPY.get(function)
+    if front is None:
+        raise TypeError(_unsupported(name))
+    words = _words(front)
+    if unknown := [word for word in kwargs if word not in words]:
+        raise TypeError(f"np.{name}: {', '.join(unknown)}= has no meaning on tensors here.")
+    place = words.index("out") if "out" in words else len(args)
+    if place < len(args):
+        out, args = args[place], (*args[:place], None, *args[place + 1 :])
+    if isinstance(out, np.ndarray):
         raise TypeError(
-            f"np.{name}: out= is an ndarray, which can't record a gradient; write "
-            f"`x = x {name} t`, or store t.detach().numpy()."
+            f"np.{name}: out= is an ndarray, which can't record a gradient. Take the result instead "
+            "(x = x + t, not x += t), or store t.detach().numpy()."
         )
-    return target.replace(result, name)
+    result = front(*args, **kwargs)
+    return result if out is None else out.replace(result, name)
+
+
+@functools.cache
+def _words(front: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a front's parameters; a primitive's operands have none in NumPy."""
+    return () if isinstance(front, Primitive) else tuple(inspect.signature(front).parameters)
 
 
 def _unsupported(name: str) -> str:

@@ -398,11 +398,11 @@ class Tensor(Operand):
             record.array, record.shape, record.dtype = self._array, self._array.shape, self.dtype
             record.storage = self._storage
 
-    def replace(self, result: Tensor, name: str) -> Tensor:
+    def replace(self, result: Any, name: str) -> Tensor:
         """Answer `np.add(x, y, out=self)`: an in-place operation."""
         from ..ops.writes import store
 
-        return store(self, result, name)
+        return store(self, result if isinstance(result, Tensor) else wrap(as_array(result)), name)
 
     def __copy__(self) -> Tensor:
         return self.detach().requires_grad_(self.requires_grad) if self.is_leaf else self.detach()

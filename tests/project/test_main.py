@@ -1,0 +1,92 @@
+"""`python -m tinygrad_edu`: what the main job prints is what it claims."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygrad_edu import __main__ as program
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    """One run of the main job in a folder of its own."""
+    folder = tmp_path_factory.mktemp("main")
+    run = subprocess.run([sys.executable, "-m", "tinygrad_edu"], cwd=folder, capture_output=True, text=True, check=True)
+    return run.stdout, folder
+
+
+def test_both_notations_reach_the_same_cost(output):
+    """Columns and rows, trained from the same weights, never differ by more than rounding."""
+    (gap,) = re.findall(r"largest difference in \d+ steps: +(\S+),", output[0])
+    assert float(gap) < 1e-10  # 5,000 steps of float64, rounded in another order
+
+
+def test_non_linearity_pays(output):
+    """At least 88% with tanh, about half without."""
+    (with_tanh,) = re.findall(r"with tanh +([\d.]+)%", output[0])
+    (without,) = re.findall(r"without a non-linearity +([\d.]+)%", output[0])
+    assert float(with_tanh) >= 88
+    assert 35 <= float(without) <= 65
+
+
+def test_gradients_agree_three_ways(output):
+    """Autograd equals the article's formulas to rounding, and central differences to their error."""
+    rows = re.findall(r"^(d\w\d) .* (\S+e-\d+) +\S+ +(\S+e-\d+)$", output[0], re.MULTILINE)
+    assert [name for name, _, _ in rows] == ["dZ2", "dW2", "db2", "dA1", "dZ1", "dW1", "db1"]
+    for _, hand, differences in rows:
+        assert float(hand) < 1e-14
+        assert float(differences) < 1e-7
+
+
+def test_equations_stand_beside_the_articles(output):
+    """The derived lines are printed with the article's to their right."""
+    assert re.search(r"dW2 = A1 @ dZ2\.T +\| 1/m  A1 dZ2\.T", output[0])
+    assert re.search(r"dZ1 = dA1 \* \(1 - A1 \*\* 2\) +\| dA1 \* g'\(Z1\)", output[0])
+
+
+def test_boundary_and_graph(output):
+    """The plane is drawn with both answers and both kinds of points; the graph is a file of DOT."""
+    text, folder = output
+    picture = text.split("some of the points (x, o)")[1]
+    assert all(mark in picture for mark in "#.xo")
+    source = (folder / "backprop.dot").read_text(encoding="utf-8")
+    assert source.startswith("digraph")
+    assert all(name in source for name in ("W1", "b1", "Z1", "A1", "A2"))
+
+
+def test_mnist_needs_a_folder(capsys):
+    """Without --root the program says what is missing."""
+    with pytest.raises(SystemExit):
+        program.main(["--data", "mnist"])
+    assert "--root DIR" in capsys.readouterr().err
+
+
+def test_a_missing_file_ends_the_program_with_its_name(tmp_path, capsys):
+    """No traceback: the file, the folder, and exit status 2."""
+    assert program.main(["--data", "mnist", "--root", str(tmp_path)]) == 2
+    assert "t10k-images-idx3-ubyte" in capsys.readouterr().err
+
+
+def test_mnist_run_on_stand_in_images(tmp_path, capsys, rng, monkeypatch):
+    """The same job on idx files: ten kinds of simple images are learnt, and all parts are printed."""
+    import struct
+
+    monkeypatch.chdir(tmp_path)
+    y = rng.integers(0, 10, 400).astype(np.uint8)
+    x = np.zeros((400, 28, 28), np.uint8)
+    for image, label in zip(x, y, strict=True):
+        image[2 * label + 3 : 2 * label + 6, 5:20] = 200
+    header = struct.pack(">4I", 0x803, 400, 28, 28)
+    (tmp_path / "t10k-images-idx3-ubyte").write_bytes(header + x.tobytes())
+    (tmp_path / "t10k-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 400) + y.tobytes())
+    assert program.main(["--data", "mnist", "--root", str(tmp_path), "--graph", "digits.dot"]) == 0
+    text = capsys.readouterr().out
+    (accuracy,) = re.findall(r"with ReLU +([\d.]+)%", text)
+    assert float(accuracy) > 90
+    assert "dW1 = X @ dZ1.T" in text
+    assert (tmp_path / "digits.dot").exists()

@@ -19,6 +19,9 @@ from tinygrad_edu.ops.indexing import Slot
 
 assert tinygrad_edu.__version__  # the import above is for what it does
 
+ENGINE = {"pick"}  # the engine's own, which takes one output of several: not an operation on arrays
+BOOK = {key: primitive for key, primitive in PRIMITIVES.items() if key not in ENGINE}
+
 Draw = Callable[[np.random.Generator], Any]
 FULL = slice(None)
 
@@ -83,7 +86,7 @@ PATTERNS: dict[str, tuple[tuple[int, ...], ...]] = {
     "empty": ((0, 3), (3,), (1, 3)),
     "one-element": ((1,), (1,), (1,)),
 }
-BY_DOMAIN = {k: p for k, p in PRIMITIVES.items() if not p.params and not p.variadic}
+BY_DOMAIN = {k: p for k, p in BOOK.items() if not p.params and not p.variadic}
 OTHER_TYPES = {"choose", "bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
 OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"}
 

@@ -369,6 +369,8 @@ def test_to_refuses_before_anything_has_changed():
         model.to(tg.int64)
     with pytest.raises(RuntimeError, match="no device 'cuda'"):
         model.to("cuda")
+    with pytest.raises(tg.DtypeError, match="float16 is not supported"):
+        model.half()
     assert {p.dtype for p in model.parameters()} == {tg.float32}
 
 

@@ -394,6 +394,7 @@ REFUSED = [
     (lambda: optim.SGD([{"params": {TWICE}}]), TypeError, "ordered collections"),
     (lambda: optim.SGD([("a", TWICE), parameter(1.0)]), ValueError, "Some param names are missing"),
     (lambda: optim.SGD([TWICE]).add_param_group([TWICE]), TypeError, "param_group must be a dict"),
+    (lambda: optim.SGD([{"param": [TWICE]}]), KeyError, "param_group has no 'params'"),
     (lambda: optim.SGD([TWICE], lr=-0.1), ValueError, "Invalid learning rate: -0.1"),
     (lambda: optim.SGD([TWICE], momentum=-1), ValueError, "Invalid momentum value: -1"),
     (lambda: optim.SGD([TWICE], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
@@ -409,7 +410,7 @@ def test_mistakes_are_refused_where_they_are_made(make, kind, message):
     """PyTorch's class of exception, and what to do."""
     with pytest.raises(kind) as error:
         make()
-    assert message in str(error.value)
+    assert message in error.value.args[0]
 
 
 def test_a_refused_group_is_not_added():

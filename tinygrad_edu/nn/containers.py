@@ -18,13 +18,13 @@ class _Ordered(Module):
     """What Sequential and ModuleList share: they behave as a list of their modules."""
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self._of(MODULE))
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._modules.values())
+        return (module for _, module in self._of(MODULE))
 
     def _key(self, index: int) -> str:
-        keys = list(self._modules)
+        keys = [name for name, _ in self._of(MODULE)]
         if not -len(keys) <= index < len(keys):
             raise IndexError(f"index {index} is out of range: {self._get_name()} has {len(keys)} modules")
         return keys[index]
@@ -110,7 +110,7 @@ class Sequential(_Ordered):
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return type(self)(OrderedDict(list(self._modules.items())[index]))
+            return type(self)(OrderedDict(self._of(MODULE)[index]))
         return self.__dict__[self._key(index)]
 
     def __add__(self, other: Any) -> Sequential:

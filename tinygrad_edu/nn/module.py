@@ -172,6 +172,11 @@ class Module:
         self._kinds[name] = kind
         self.__dict__[name] = value
 
+    def _of(self, *kinds: str) -> list[tuple[str, Any]]:
+        """The names and values of all entries of some kinds."""
+        entries = self.__dict__
+        return [(name, entries[name]) for name, kind in self._kinds.items() if kind in kinds]
+
     @property
     def _parameters(self) -> Entries:
         return Entries(self, PARAMETER)
@@ -196,7 +201,7 @@ class Module:
         if remove_duplicate:
             memo.add(self)
         yield prefix, self
-        for name, module in self._modules.items():
+        for name, module in self._of(MODULE):
             if module is not None:
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
 
@@ -207,7 +212,7 @@ class Module:
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly below this one, with their names."""
         seen = set()
-        for name, module in self._modules.items():
+        for name, module in self._of(MODULE):
             if module is not None and module not in seen:
                 seen.add(module)
                 yield name, module
@@ -240,7 +245,7 @@ class Module:
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         seen = set()
         for owner, module in modules:
-            for name, value in Entries(module, *kinds).items():
+            for name, value in module._of(*kinds):
                 if value is None or value in seen:
                     continue
                 if remove_duplicate:
@@ -338,6 +343,10 @@ class Module:
         """Convert floating parameters and buffers to float64, in place. Returns the module."""
         return self.to(np.float64)
 
+    def half(self: Self) -> Self:
+        """Refused: NumPy has no fast float16 arithmetic."""
+        return self.to(np.float16)
+
     def cpu(self: Self) -> Self:
         """The module itself: tensors live in main memory."""
         return self
@@ -351,7 +360,7 @@ class Module:
                 if grad is not None:
                     parameter.grad = convert(grad.detach())
         for module in self.modules():
-            for name, buffer in module._buffers.items():
+            for name, buffer in module._of(*BUFFERS):
                 if buffer in new and new[buffer].dtype != buffer.dtype:
                     module.__dict__[name] = new[buffer]
         return self
@@ -370,10 +379,10 @@ class Module:
         """
         destination = OrderedDict() if destination is None else destination
         for kind in (PARAMETER, BUFFER):
-            for name, value in Entries(self, kind).items():
+            for name, value in self._of(kind):
                 if value is not None:
                     destination[prefix + name] = value if keep_vars else value.detach()
-        for name, module in self._modules.items():
+        for name, module in self._of(MODULE):
             if module is not None:
                 module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
         return destination
@@ -468,10 +477,10 @@ class Entries(MutableMapping[str, Any]):
         delattr(self.module, name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([name for name, kind in self.module._kinds.items() if kind in self.kinds])
+        return (name for name, _ in self.module._of(*self.kinds))
 
     def __len__(self) -> int:
-        return sum(kind in self.kinds for kind in self.module._kinds.values())
+        return len(self.module._of(*self.kinds))
 
     def __repr__(self) -> str:
         return repr(dict(self))

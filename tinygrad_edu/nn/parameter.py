@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import DtypeError
-from ..core.tensor import Tensor, storage_of, wrap
+from ..core.tensor import Tensor, wrap
+from ..core.write import storage_of
 
 
 class Parameter(Tensor):

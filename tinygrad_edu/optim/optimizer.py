@@ -59,6 +59,8 @@ class Optimizer:
         """Optimize more parameters, with settings of their own: {"params": [...], "lr": 0.01}."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        if "params" not in param_group:
+            raise KeyError(f"param_group has no 'params', the tensors to optimize; its keys are {list(param_group)}")
         group = dict(param_group)
         group.update(_parameters(group["params"]))
         for parameter in group["params"]:

@@ -80,6 +80,19 @@ def test_the_momentum_buffer_is_not_the_gradient():
     assert optimizer.state[W]["momentum_buffer"].item() == 2.0
 
 
+@pytest.mark.parametrize("settings", [{}, {"weight_decay": 0.5}, {"maximize": True}], ids=str)
+def test_a_parameter_without_axes(settings):
+    """A 0-d parameter and its momentum stay 0-d arrays, on which a write is seen."""
+    W = nn.Parameter(tg.tensor(1.0))
+    optimizer = optim.SGD([W], lr=0.25, momentum=0.5, **settings)
+    view = W.detach()
+    for _ in range(3):
+        W.grad = tg.tensor(2.0)
+        optimizer.step()
+    assert view.item() == W.item() != 1.0
+    assert isinstance(optimizer.state[W]["momentum_buffer"].numpy(), np.ndarray)
+
+
 def test_gradients_are_left_as_they_are():
     """No setting writes into .grad."""
     W = parameter(1.0)

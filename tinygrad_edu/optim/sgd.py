@@ -10,7 +10,7 @@ import numpy as np
 from ..core.mode import mode
 from ..core.primitive import Array
 from ..core.record import user_site
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, as_array, wrap
 from ..core.write import write
 from .optimizer import Group, Optimizer, live
 
@@ -109,7 +109,7 @@ class SGD(Optimizer):
         state = self.state[W]
         M = state.get("momentum_buffer")
         if M is None:
-            M = state["momentum_buffer"] = wrap(np.positive(D))  # a copy: D may be the gradient itself
+            M = state["momentum_buffer"] = wrap(as_array(np.positive(D)))  # a copy: D may be the gradient itself
             return M._array
         if mode.trace is not None:
             mode.trace.enter((M,))

@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from .module import MODULE, Module, indented
+from .entries import MODULE
+from .module import Module, indented
 
 Self = TypeVar("Self", bound="_Ordered")
 

@@ -6,39 +6,25 @@ What belongs to a module lies in the instance's `__dict__`, where Python finds `
 running a line of ours; `_kinds` only notes what each such name is. Everything else here is a walk
 over those notes.
 
-Not here: a layer (linear.py), containers (containers.py).
+Not here: a layer (linear.py), containers (containers.py), what a checkpoint must fit (state.py).
 """
 
 from __future__ import annotations
 
 import difflib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
-from ..autograd import no_grad
 from ..core.mode import mode
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
+from .entries import ALLOWED, BUFFER, BUFFERS, MODULE, PARAMETER, TRANSIENT, Entries
 from .parameter import Parameter
+from .state import Keys, load
 
 Self = TypeVar("Self", bound="Module")
-
-PARAMETER, BUFFER, TRANSIENT, MODULE = "parameter", "buffer", "transient buffer", "module"
-BUFFERS = (BUFFER, TRANSIENT)  # a transient buffer is not in the state_dict
-
-
-class Keys(NamedTuple):
-    """What `load_state_dict(strict=False)` found no partner for."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return f"Keys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
 class Module:
@@ -93,7 +79,7 @@ class Module:
         elif value is None or (kind in BUFFERS and isinstance(value, Tensor)):
             self.__dict__[name] = value
         else:
-            what, expected = _WORDS[kind]
+            what, expected = ALLOWED[kind]
             raise TypeError(f"cannot assign {type(value).__name__!r} as {what} {name!r} ({expected} or None expected)")
 
     def __getattr__(self, name: str) -> Any:
@@ -398,38 +384,7 @@ class Module:
         Raises:
             RuntimeError: names or shapes do not fit. All are listed, and nothing has been changed.
         """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
-        own = self.state_dict(keep_vars=True)
-        keys = Keys([k for k in own if k not in state_dict], [k for k in state_dict if k not in own])
-        values, errors = {}, []
-        for key, target in own.items():
-            if key not in state_dict:
-                continue
-            array = _numbers(state_dict[key])
-            if array is None:
-                kind = type(state_dict[key]).__name__
-                errors.append(f'for "{key}" a Tensor or an array of numbers is expected, got {kind}.')
-            elif array.shape != target.shape:
-                errors.append(
-                    f"size mismatch for {key}: copying a param with shape {tuple(array.shape)} from checkpoint, "
-                    f"the shape in current model is {tuple(target.shape)}."
-                )
-            else:
-                values[key] = wrap(array.astype(target.dtype, copy=False))
-        if strict and keys.unexpected_keys:
-            errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(keys.unexpected_keys)}.")
-        if strict and keys.missing_keys:
-            errors.insert(0, f"Missing key(s) in state_dict: {_quoted(keys.missing_keys)}.")
-        if errors:
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {self._get_name()}; nothing has been changed:\n\t"
-                + "\n\t".join(errors)
-            )
-        with no_grad():
-            for key, value in values.items():
-                own[key].copy_(value)
-        return keys
+        return load(self.state_dict(keep_vars=True), state_dict, strict, self._get_name())
 
     # --- as text
 
@@ -448,42 +403,6 @@ class Module:
             return f"{self._get_name()}({extra})"
         lines = extra_lines + child_lines
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
-
-
-_WORDS = {  # what messages call an entry, and what may be assigned to it
-    PARAMETER: ("parameter", "nn.Parameter"),
-    BUFFER: ("buffer", "Tensor"),
-    TRANSIENT: ("buffer", "Tensor"),
-    MODULE: ("child module", "nn.Module"),
-}
-
-
-class Entries(MutableMapping[str, Any]):
-    """The entries of some kinds of one module, as a dict that reads and writes the module itself."""
-
-    def __init__(self, module: Module, *kinds: str) -> None:
-        self.module, self.kinds = module, kinds
-
-    def __getitem__(self, name: str) -> Any:
-        if self.module._kinds.get(name) not in self.kinds:
-            raise KeyError(name)
-        return self.module.__dict__[name]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self.module._enter(name, value, self.kinds[0])
-
-    def __delitem__(self, name: str) -> None:
-        self[name]  # a KeyError, if it isn't one of these
-        delattr(self.module, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self.module._of(*self.kinds))
-
-    def __len__(self) -> int:
-        return len(self.module._of(*self.kinds))
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 def clear_grad(parameter: Tensor, set_to_none: bool) -> None:
@@ -505,20 +424,6 @@ def indented(text: str) -> str:
     """A child's text with its lines after the first moved in; blank ones stay blank."""
     first, *rest = text.split("\n")
     return "\n".join([first, *("  " + line if line.strip() else "" for line in rest)])
-
-
-def _numbers(value: Any) -> np.ndarray[Any, Any] | None:
-    """A state_dict's value as an array; None if it is nothing of the kind."""
-    if isinstance(value, Tensor):
-        return value._values()
-    if not hasattr(value, "__array__"):
-        return None
-    array = np.asarray(value)  # an ndarray, or a tensor of PyTorch's
-    return array if array.dtype.kind in "biuf" else None
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
 
 
 def _near(name: str, known: Any) -> str:

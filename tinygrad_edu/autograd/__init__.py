@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..core import backward as _engine
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from .check import GradcheckError, gradcheck, gradgradcheck
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 
@@ -31,6 +33,7 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool | None = None,
+    materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of `outputs` by `inputs`, returned; `.grad` is left alone.
 
@@ -41,6 +44,7 @@ def grad(
         retain_graph: keep the saved arrays for another pass; default: create_graph.
         create_graph: record the gradient's computation, so that it can be differentiated.
         allow_unused: None for an input that the outputs do not depend on, instead of an error.
+        materialize_grads: zeros for such an input.
     Returns:
         One tensor per input, in its shape.
 
@@ -55,7 +59,12 @@ def grad(
     cotangents = [None] * len(outs) if grad_outputs is None else _several(grad_outputs)
     if len(cotangents) != len(outs):
         raise RuntimeError(f"grad: {len(outs)} outputs need as many grad_outputs, got {len(cotangents)}.")
-    return _engine.grad(outs, ins, cotangents, retain_graph, create_graph, bool(allow_unused))
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True gives zeros for unused inputs, so allow_unused can't be False.")
+    found = _engine.grad(outs, ins, cotangents, retain_graph, create_graph, bool(allow_unused or materialize_grads))
+    if not materialize_grads:
+        return found
+    return tuple(wrap(np.zeros(x.shape, x.dtype)) if dX is None else dX for x, dX in zip(ins, found, strict=True))
 
 
 def backward(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DtypeError, ShapeError, name_of
+from .errors import ShapeError, name_of
 from .joint import add_parts, complete, outputs_of
 from .mode import mode
 from .primitive import Array
@@ -44,8 +44,13 @@ def backward(
             raise RuntimeError("backward: inputs= is empty; leave it out to reach every leaf.")
         targets = {_needing(t, "backward") for t in inputs}
     retain = create_graph if retain_graph is None else retain_graph
-    for record, dX in propagate(roots, retain, create_graph, targets).items():
-        _accumulate(record, dX, create_graph)
+    found = propagate(roots, retain, create_graph, targets)
+    previous, mode.grad = mode.grad, create_graph
+    try:
+        for record, dX in found.items():
+            _accumulate(record, dX, create_graph)
+    finally:
+        mode.grad = previous
 
 
 def grad(
@@ -96,8 +101,9 @@ def propagate(
                 if dY is None:
                     continue
                 if record.hooks:
-                    dY = _run_hooks(record, dY)
-                    owned.discard(record)  # a hook may have kept it
+                    # A hook may write into what it is handed, and may keep it.
+                    dY = _run_hooks(record, dY if record in owned else _copy(dY))
+                    owned.discard(record)
                 if record.retains_grad:
                     kept = _as_tensor(_copy(dY))
                     record.grad = kept if record.grad is None else record.grad + kept
@@ -106,6 +112,8 @@ def propagate(
                     continue
                 if targets is not None and record in targets:
                     found[record] = _copy(dY)
+                    if useful is not None and not any(x in useful for x in record.inputs):
+                        continue  # nothing is wanted of what it was computed from, so nothing is freed
                 _visit(record, dY, cotangents, owned, useful, create_graph)
                 if not retain and record.holds:
                     record.saved, record.array, record.holds = None, None, ()
@@ -169,8 +177,8 @@ def _visit(
             computed = True
         if x not in cotangents:
             cotangents[x] = dX
-            # A rule may give back its cotangent or a view of it; else it has computed a new array.
-            if computed and dX.__class__ is _ndarray and dX.base is None:
+            # A rule may give back its cotangent or a view of it; else it has computed a new value.
+            if computed and (dX.base if dX.__class__ is _ndarray else getattr(dX, "_view", dX)) is None:
                 owned.add(x)
         else:
             _add(cotangents, owned, x, dX)
@@ -260,8 +268,6 @@ def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: b
                     f"backward: gradient has shape {tuple(dY.shape)}, {name_of(output)} has "
                     f"{tuple(output.shape)}; they must be equal."
                 )
-            if dY.dtype.kind != "f":
-                raise DtypeError(f"backward: gradient is {dY.dtype}; it must be floating.")
             dY = dY.to(output.dtype) if dY.dtype != output.dtype else dY
         roots.append((record, dY))
     if create_graph:
@@ -297,7 +303,10 @@ def _as_tensor(value: Any) -> Tensor:
 
 
 def _copy(value: Any) -> Any:
-    return value.copy() if value.__class__ is _ndarray else value
+    """The value in memory of its own; a Symbol needs none."""
+    if value.__class__ is _ndarray:
+        return value.copy()
+    return np.copy(value) if isinstance(value, Tensor) else value
 
 
 def _run_hooks(record: Record, dY: Any) -> Any:
@@ -309,6 +318,8 @@ def _run_hooks(record: Record, dY: Any) -> Any:
                 raise RuntimeError(
                     f"hook of {record.label}: it must return None or a Tensor of shape {tuple(record.shape)}."
                 )
+            if result.dtype != record.dtype:
+                result = result.astype(record.dtype)
             dY = result if isinstance(dY, Tensor) else result._array
     return dY
 

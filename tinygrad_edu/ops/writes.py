@@ -189,7 +189,7 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     value = as_operand(getitem, value)
     picked = truth(key)
     if picked is not None:
-        target, key = target[None], [0] if picked else []  # type: ignore[index]  # attached by ops.indexing
+        target, key = target[None], [0] if picked else []
     _check_writable(target, value, "setitem")
     spec, arrays = split_key(target, key)
     if isinstance(value, Tensor) and "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
@@ -266,7 +266,7 @@ def _last_only(
     last = np.zeros(target._array.shape, np.int64)
     _put(last, tuple(places), spec, number)
     won = last[tuple(places[k.number] if isinstance(k, Slot) else k for k in spec)] == number
-    return value if won.all() else choose(won, value, 0.0)  # type: ignore[no-any-return]
+    return value if won.all() else choose(won, value, 0.0)
 
 
 def getitem_shape(target: Tensor, spec: tuple[Any, ...], places: list[Any]) -> tuple[int, ...]:

@@ -114,5 +114,10 @@ class SGD(Optimizer):
         if mode.trace is not None:
             mode.trace.enter((M,))
         fresh = (1 - live(group, "dampening")) * D if group["dampening"] else D
-        write(M, np.add, momentum * M._array, fresh, by="SGD.step")
+        write(M, _blend, M._array, momentum, fresh, by="SGD.step")
         return M._array
+
+
+def _blend(M: Array, momentum: Any, D: Array, *, out: Array) -> Array:
+    """momentum * M + D in M's own memory: a temporary costs the step of 784-1024-1024-10 another 15%."""
+    return np.add(np.multiply(M, momentum, out=out), D, out=out)

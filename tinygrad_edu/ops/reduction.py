@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.dtypes import arithmetic, as_dtype, floating_only, int64
+from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from .dims import axes, one_axis
 from .indexing import take_along
@@ -194,7 +195,8 @@ def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
 def _nonempty(input: Any, dim: Any, name: str) -> Axes:
     found = axes(dim, input.ndim, name)
     if any(input.shape[i] == 0 for i in found):
-        raise IndexError(f"{name}: an axis of length 0 has no {name}, shape {tuple(input.shape)}, dim {dim}.")
+        kind = RuntimeError if dim is None or dim == () else IndexError
+        raise kind(f"{name}: an axis of length 0 has no {name}: shape {tuple(input.shape)}, over axes {found}.")
     return found
 
 
@@ -232,6 +234,45 @@ def _argument(along: Any, input: Any, dim: int | None, keepdim: bool, name: str)
     return index.reshape(()) if input.ndim == 0 else index if keepdim else index.squeeze(axis)
 
 
+@public("nansum")
+def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The sum over all axes, or over `dim`, of the elements that are numbers."""
+    return sum(_numbers_only(_in(input, dtype)), dim, keepdim)
+
+
+@public("nanmean")
+def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """The mean over all axes, or over `dim`, of the elements that are numbers; NaN where there is none."""
+    if input.dtype.kind != "f":
+        raise DtypeError(f"nanmean: expected input to have floating point dtype but got {input.dtype}; use .float().")
+    input = _in(input, dtype)
+    count = (input == input).astype(input.dtype)  # only NaN differs from itself
+    return nansum(input, dim, keepdim) / sum(count, dim, keepdim)
+
+
+def _numbers_only(input: Any) -> Any:
+    return np.where(input == input, input, 0) if input.dtype.kind == "f" else input
+
+
+class MinAndMax(NamedTuple):
+    """What aminmax returns."""
+
+    min: Any
+    max: Any
+
+
+@public("aminmax")
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> MinAndMax:
+    """(min, max) over all axes, or over `dim`; ties share the gradient."""
+    return MinAndMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+@public("count_nonzero")
+def count_nonzero(input: Any, dim: Any = None) -> Any:
+    """The number of elements that aren't 0, over all axes or `dim`. No gradient."""
+    return sum(input != 0, dim)
+
+
 @public("var")
 def var(
     input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
@@ -248,6 +289,24 @@ def std(
     """The standard deviation over all axes or `dim`; the count is lessened by `correction` (1)."""
     dim, ddof = _spread(dim, unbiased, correction)
     return std_over(input, axis=axes(dim, input.ndim, "std"), keepdims=keepdim, ddof=ddof)
+
+
+@public("var_mean", as_method=False)
+def var_mean(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> tuple[Any, Any]:
+    """(variance, mean) over all axes or `dim`."""
+    dim, ddof = _spread(dim, unbiased, correction)
+    return var(input, dim, keepdim=keepdim, correction=ddof), mean(input, dim, keepdim)
+
+
+@public("std_mean", as_method=False)
+def std_mean(
+    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
+) -> tuple[Any, Any]:
+    """(standard deviation, mean) over all axes or `dim`."""
+    dim, ddof = _spread(dim, unbiased, correction)
+    return std(input, dim, keepdim=keepdim, correction=ddof), mean(input, dim, keepdim)
 
 
 def _spread(dim: Any, unbiased: bool, correction: float | None) -> tuple[Any, float]:
@@ -305,6 +364,21 @@ def _np_add_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, ke
 @answers(np.mean)
 def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     return mean_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
+
+
+@answers(np.nansum)
+def _np_nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return _np_sum(_numbers_only(a), axis, dtype, out, keepdims)
+
+
+@answers(np.nanmean)
+def _np_nanmean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return nanmean(a, axis, keepdims, dtype=dtype)
+
+
+@answers(np.count_nonzero)
+def _np_count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    return _np_sum(a != 0, axis, keepdims=keepdims)
 
 
 @answers(np.amax, np.max)

@@ -131,7 +131,7 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
     if primitive.key == "astype":
         return f"{wrapped(parts[0], ATOM)}.astype({literal(params['dtype'])})", ATOM
     if primitive.key == "filled":
-        return f"np.full({literal(params['shape'])}, {params['value']!r}, {literal(params['dtype'])})", ATOM
+        return f"np.full({literal(params['shape'])}, {literal(params['value'])}, {literal(params['dtype'])})", ATOM
     arguments = [text for text, _ in parts]
     if primitive.key in ("join", "pile"):
         function = "np.concatenate" if primitive.key == "join" else "np.stack"

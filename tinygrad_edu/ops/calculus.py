@@ -1,0 +1,98 @@
+"""Differences and integrals of a function that is known at the points of a grid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DtypeError, ShapeError
+from ..core.primitive import answers
+from .dims import one_axis
+from .public import public
+from .reduction import sum_over
+from .scan import cumsum_along
+from .shape import cat
+
+
+def _between(X: Any, axis: int, start: int | None, stop: int | None) -> Any:
+    return X[(slice(None),) * axis + (slice(start, stop),)]
+
+
+@public("diff")
+def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """The n-th difference of neighbours along `dim`, of the input with `prepend` and `append` at its ends."""
+    if input.ndim == 0:
+        raise RuntimeError("diff: expects input to be at least one-dimensional, got a 0-d tensor.")
+    if n < 0:
+        raise RuntimeError(f"diff: order must be non-negative but got {n}.")
+    axis = one_axis(dim, input.ndim, "diff")
+    parts = [x for x in (prepend, input, append) if x is not None]
+    if any(x.ndim != input.ndim for x in parts):
+        raise ShapeError(
+            "diff: expects prepend or append to be the same dimension as input, got "
+            f"{', '.join(str(tuple(x.shape)) for x in parts)}."
+        )
+    X = cat(parts, axis) if len(parts) > 1 else input.clone() if n == 0 else input
+    for _ in range(min(n, X.shape[axis])):
+        right, left = _between(X, axis, 1, None), _between(X, axis, None, max(X.shape[axis] - 1, 0))
+        X = right != left if X.dtype.kind == "b" else right - left
+    return X
+
+
+@public("trapezoid", "trapz", as_method=False)
+def trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) -> Any:
+    """The integral of y along `dim` by the trapezoidal rule, over the points x or points `dx` apart (1)."""
+    axis, steps = _steps(y, x, dx, dim, "trapezoid")
+    if y.shape[axis] == 0:
+        return sum_over(y, axis=(axis,), keepdims=False)
+    if x is None:  # all heights count once, the outer two half
+        ends = _between(y, axis, 0, 1) + _between(y, axis, y.shape[axis] - 1, None)
+        return (sum_over(y, axis=(axis,), keepdims=False) - 0.5 * ends.squeeze(axis)) * steps
+    return sum_over(_heights(y, axis) * steps, axis=(axis,), keepdims=False) / 2
+
+
+@public("cumulative_trapezoid", as_method=False)
+def cumulative_trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) -> Any:
+    """The integral of y from the first point up to each later one, by the trapezoidal rule."""
+    axis, steps = _steps(y, x, dx, dim, "cumulative_trapezoid")
+    return cumsum_along(steps / 2 * _heights(y, axis), axis=axis)
+
+
+def _heights(y: Any, axis: int) -> Any:
+    """The sum of each two neighbours."""
+    return _between(y, axis, None, max(y.shape[axis] - 1, 0)) + _between(y, axis, 1, None)
+
+
+def _steps(y: Any, x: Any, dx: float | None, dim: int, name: str) -> tuple[int, Any]:
+    """The axis, and the widths of the intervals, shaped to multiply `_heights`."""
+    if y.ndim == 0:
+        raise IndexError(f"{name}: Dimension specified as {dim} but tensor has no dimensions.")
+    axis = one_axis(dim, y.ndim, name)
+    if x is not None and dx is not None:
+        raise TypeError(f"{name}: give the points x or their distance dx, not both.")
+    if any(t is not None and t.dtype.kind == "b" for t in (y, x)):
+        raise DtypeError(f"{name}: received a bool input, but bool is not supported; convert with .float() first.")
+    if x is None:
+        return axis, 1 if dx is None else dx
+    if x.ndim == 1:
+        if x.shape[0] != y.shape[axis]:
+            raise ShapeError(
+                f"{name}: There must be one `x` value for each sample point, got {x.shape[0]} for {y.shape[axis]}."
+            )
+        x = x.reshape(-1, *(1,) * (y.ndim - 1 - axis))
+    at = axis - (y.ndim - x.ndim)
+    return axis, _between(x, at, 1, None) - _between(x, at, None, max(x.shape[at] - 1, 0))
+
+
+# --- NumPy's side
+
+
+@answers(np.diff)
+def _np_diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    return diff(a, n, axis, prepend, append)
+
+
+@answers(np.trapezoid)
+def _np_trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    return trapezoid(y, dx=dx, dim=axis) if x is None else trapezoid(y, x, dim=axis)

@@ -61,6 +61,64 @@ from .ops.activation import (
     softmax,
     tanh,
 )
+from .ops.calculus import (
+    cumulative_trapezoid,
+    diff,
+    trapezoid,
+)
+from .ops.calculus import (
+    trapezoid as trapz,
+)
+from .ops.comparison import (
+    allclose,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    eq,
+    equal,
+    gcd,
+    ge,
+    gt,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    isneginf,
+    isposinf,
+    isreal,
+    lcm,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+)
+from .ops.comparison import (
+    ge as greater_equal,
+)
+from .ops.comparison import (
+    gt as greater,
+)
+from .ops.comparison import (
+    invert as bitwise_not,
+)
+from .ops.comparison import (
+    le as less_equal,
+)
+from .ops.comparison import (
+    left_shift as bitwise_left_shift,
+)
+from .ops.comparison import (
+    lt as less,
+)
+from .ops.comparison import (
+    ne as not_equal,
+)
+from .ops.comparison import (
+    right_shift as bitwise_right_shift,
+)
 from .ops.creation import (
     arange,
     as_tensor,
@@ -81,44 +139,27 @@ from .ops.creation import (
 from .ops.elementwise import (
     absolute,
     add,
-    allclose,
-    bitwise_and,
-    bitwise_or,
-    bitwise_xor,
+    addcdiv,
+    addcmul,
     clamp,
     clamp_max,
     clamp_min,
     div,
-    eq,
-    equal,
-    exp,
-    expm1,
-    floor,
-    ge,
-    gt,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    le,
-    log,
-    log1p,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    lt,
+    float_power,
+    fmax,
+    fmin,
+    fmod,
+    lerp,
     maximum,
     minimum,
     multiply,
-    ne,
     negative,
     pow,
+    reciprocal,
     remainder,
-    sign,
-    sqrt,
     square,
     sub,
+    true_divide,
     where,
 )
 from .ops.elementwise import (
@@ -131,31 +172,28 @@ from .ops.elementwise import (
     div as divide,
 )
 from .ops.elementwise import (
-    ge as greater_equal,
-)
-from .ops.elementwise import (
-    gt as greater,
-)
-from .ops.elementwise import (
-    invert as bitwise_not,
-)
-from .ops.elementwise import (
-    le as less_equal,
-)
-from .ops.elementwise import (
-    lt as less,
-)
-from .ops.elementwise import (
     multiply as mul,
-)
-from .ops.elementwise import (
-    ne as not_equal,
 )
 from .ops.elementwise import (
     negative as neg,
 )
 from .ops.elementwise import (
     sub as subtract,
+)
+from .ops.elementwise import (
+    unchanged as positive,
+)
+from .ops.exponential import (
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    rsqrt,
+    sqrt,
+    xlogy,
 )
 from .ops.indexing import (
     take_along_dim,
@@ -164,6 +202,14 @@ from .ops.linalg import (
     dot,
     matmul,
     mm,
+)
+from .ops.norm import (
+    dist,
+    norm,
+    renorm,
+)
+from .ops.product import (
+    prod,
 )
 from .ops.random import (
     Generator,
@@ -185,13 +231,19 @@ from .ops.reduction import (
 from .ops.reduction import (
     amax,
     amin,
+    aminmax,
     argmax,
     argmin,
+    count_nonzero,
     logsumexp,
     mean,
+    nanmean,
+    nansum,
     std,
+    std_mean,
     sum,
     var,
+    var_mean,
 )
 from .ops.reduction import (
     any_ as any,
@@ -201,6 +253,31 @@ from .ops.reduction import (
 )
 from .ops.reduction import (
     min_ as min,
+)
+from .ops.rounding import (
+    ceil,
+    copysign,
+    floor,
+    frac,
+    heaviside,
+    nan_to_num,
+    round,
+    sign,
+    signbit,
+    trunc,
+)
+from .ops.rounding import (
+    sign as sgn,
+)
+from .ops.rounding import (
+    trunc as fix,
+)
+from .ops.scan import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    logcumsumexp,
 )
 from .ops.shape import (
     cat,
@@ -230,6 +307,17 @@ from .ops.special import (
     erfinv,
     lgamma,
     polygamma,
+)
+from .ops.statistics import (
+    bincount,
+    corrcoef,
+    cov,
+    histc,
+    median,
+    mode,
+    nanmedian,
+    nanquantile,
+    quantile,
 )
 from .ops.trigonometry import (
     arccos,
@@ -285,10 +373,13 @@ __all__ = [
     "acos",
     "acosh",
     "add",
+    "addcdiv",
+    "addcmul",
     "all",
     "allclose",
     "amax",
     "amin",
+    "aminmax",
     "any",
     "arange",
     "arccos",
@@ -307,12 +398,16 @@ __all__ = [
     "atan2",
     "atanh",
     "autograd",
+    "bincount",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bool",
     "cat",
+    "ceil",
     "clamp",
     "clamp_max",
     "clamp_min",
@@ -320,11 +415,22 @@ __all__ = [
     "clone",
     "concat",
     "concatenate",
+    "copysign",
+    "corrcoef",
     "cos",
     "cosh",
+    "count_nonzero",
+    "cov",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "cumulative_trapezoid",
     "default_generator",
     "deg2rad",
+    "diff",
     "digamma",
+    "dist",
     "div",
     "divide",
     "dot",
@@ -338,21 +444,31 @@ __all__ = [
     "erfc",
     "erfinv",
     "exp",
+    "exp2",
     "expm1",
     "eye",
+    "fix",
     "flatten",
     "float",
     "float32",
     "float64",
+    "float_power",
     "floor",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frac",
     "from_numpy",
     "full",
     "full_like",
+    "gcd",
     "ge",
     "get_default_dtype",
     "greater",
     "greater_equal",
     "gt",
+    "heaviside",
+    "histc",
     "hypot",
     "inference_mode",
     "initial_seed",
@@ -367,15 +483,23 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "lcm",
     "le",
+    "lerp",
     "less",
     "less_equal",
     "lgamma",
     "linspace",
     "log",
+    "log10",
     "log1p",
+    "log2",
     "log_softmax",
     "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -388,16 +512,24 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "median",
     "min",
     "minimum",
     "mm",
+    "mode",
     "mul",
     "multiply",
+    "nan_to_num",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
     "ne",
     "neg",
     "negative",
     "nn",
     "no_grad",
+    "norm",
     "not_equal",
     "numel",
     "ones",
@@ -405,7 +537,10 @@ __all__ = [
     "optim",
     "permute",
     "polygamma",
+    "positive",
     "pow",
+    "prod",
+    "quantile",
     "rad2deg",
     "rand",
     "rand_like",
@@ -414,15 +549,21 @@ __all__ = [
     "randn",
     "randn_like",
     "randperm",
+    "reciprocal",
     "relu",
     "remainder",
+    "renorm",
     "reshape",
+    "round",
+    "rsqrt",
     "seed",
     "set_default_dtype",
     "set_grad_enabled",
+    "sgn",
     "short",
     "sigmoid",
     "sign",
+    "signbit",
     "sin",
     "sinc",
     "sinh",
@@ -432,6 +573,7 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "std_mean",
     "sub",
     "subtract",
     "sum",
@@ -442,10 +584,16 @@ __all__ = [
     "tanh",
     "tensor",
     "transpose",
+    "trapezoid",
+    "trapz",
+    "true_divide",
+    "trunc",
     "uint8",
     "unsqueeze",
     "var",
+    "var_mean",
     "where",
+    "xlogy",
     "zeros",
     "zeros_like",
 ]

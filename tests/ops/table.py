@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_edu  # fills the rule book
 from tinygrad_edu.core.primitive import PRIMITIVES, Primitive
-from tinygrad_edu.ops.domains import everywhere, positive, unit
+from tinygrad_edu.ops.domains import everywhere, nonzero, positive, unit
 from tinygrad_edu.ops.indexing import Slot
 
 assert tinygrad_edu.__version__  # the import above is for what it does
@@ -87,7 +87,17 @@ PATTERNS: dict[str, tuple[tuple[int, ...], ...]] = {
     "one-element": ((1,), (1,), (1,)),
 }
 BY_DOMAIN = {k: p for k, p in BOOK.items() if not p.params and not p.variadic}
-OTHER_TYPES = {"choose", "bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
+OTHER_TYPES = {
+    "choose",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "invert",
+    "left_shift",
+    "right_shift",
+    "gcd",
+    "lcm",
+}
 OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"}
 
 
@@ -102,7 +112,8 @@ def _from_domain(primitive: Primitive) -> list[Case]:
         rows.append(Case(primitive.key, pattern, draws))
     if count == 2:
         numbers = [float(d(np.random.default_rng(1), ())) for d in domains]
-        rows.append(Case(primitive.key, "and-a-number", (real(2, 3, domain=domains[0]), numbers[1])))
+        if primitive.key != "times_log":  # as power below, the other way round: log(number) is a float64
+            rows.append(Case(primitive.key, "and-a-number", (real(2, 3, domain=domains[0]), numbers[1])))
         if primitive.key != "power":  # its front makes an array of the number: see elementwise._raise
             rows.append(Case(primitive.key, "of-a-number", (numbers[0], real(2, 3, domain=domains[1]))))
     return rows
@@ -329,3 +340,65 @@ row("cross_entropy_of_classes", "one-sample", real(1, 3), exactly([2]), ignore_i
 row("one_hot_rows", "labels", exactly([2, 0, 1]), shape=(3, 4), dtype=np.dtype("float64"))
 row("valid_labels", "labels", exactly([2, 0, 1]), n_classes=3)
 row("valid_labels", "of-pixels", exactly([[2, 0], [1, 1]]), n_classes=3)
+
+# --- roundings, bits, sums of products
+
+for _decimals in (1, -1):
+    row("round_to", f"places-{_decimals}", exactly([12.34, -7.56, 0.049]), decimals=_decimals)
+row("nan_to_number", "plain", real(2, 3), nan=0.0, posinf=None, neginf=None)
+row("nan_to_number", "replaced", exactly([-1.5, np.inf, -np.inf, np.nan]), nan=0.5, posinf=2.0, neginf=-2.0)
+for _key in ("left_shift", "right_shift"):
+    row(_key, "integers", whole(2, 3), exactly([1, 0, 2]))
+for _key in ("gcd", "lcm"):
+    row(_key, "integers", whole(2, 3), whole(3))
+for _weight in (0.25, 0.75, 1.5):
+    row("between", f"weight-{_weight}", real(2, 3), real(3), weight=_weight)
+row("between", "0-d", real(), real(), weight=0.5)
+
+# --- scans, products, norms, statistics
+
+
+def zeros_among(*shape: int) -> Draw:
+    """Numbers of both signs of which every third is 0: some lines get one zero, some two, some none."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        numbers = nonzero(rng, shape).reshape(-1)
+        return np.where(np.arange(numbers.size) % 3 == 1, 0, numbers).reshape(shape)
+
+    return draw
+
+
+_LINES: dict[str, tuple[tuple[int, ...], int]] = {
+    "vector": ((5,), 0),
+    "rows": ((2, 5), 1),
+    "columns": ((3, 2), 0),
+    "middle": ((2, 4, 3), 1),
+    "length-1": ((3, 1), 1),
+    "empty": ((3, 0), 1),
+}
+for _pattern, (_shape, _along) in _LINES.items():
+    row("cumsum_along", _pattern, real(*_shape), axis=_along)
+    row("logcumsumexp_along", _pattern, real(*_shape), axis=_along)
+    row("cummax_index", _pattern, distinct(*_shape), axis=_along)
+    row("cummin_index", _pattern, distinct(*_shape), axis=_along)
+    row("rank_order", _pattern, distinct(*_shape), axis=_along)
+    for _some, _draw in {"plain": real(*_shape, domain=nonzero), "zeros": zeros_among(*_shape)}.items():
+        row("cumprod_along", f"{_pattern}-{_some}", _draw, axis=_along)
+        row("product_of_others", f"{_pattern}-{_some}", _draw, axis=_along)
+        row("prod_over", f"{_pattern}-{_some}", _draw, axis=_along, keepdims=_some == "zeros")
+    for _step in (1, -1):
+        row("recurrence", f"{_pattern}-{_step}", real(*_shape), zeros_among(*_shape), axis=_along, step=_step)
+    if 0 not in _shape:
+        row("mode_index", _pattern, distinct(*_shape), axis=_along)
+        row("median_index", _pattern, distinct(*_shape), axis=_along, skip_nan=_along == 1)
+        row("median_of", _pattern, distinct(*_shape), skip_nan=_along == 1)
+        for _p in (-1.5, 0.5, 1.5, 3):
+            row("norm_over", f"{_pattern}-{_p}", real(*_shape, domain=nonzero), axis=(_along,), keepdims=_p > 1, p=_p)
+        for _key in ("nonzero_over", "euclidean_over"):
+            row(_key, _pattern, real(*_shape, domain=nonzero), axis=(_along,), keepdims=_along == 1)
+row("cumsum_along", "integers", whole(2, 3), axis=1)
+row("cumprod_along", "integers", whole(2, 3), axis=1)
+row("prod_over", "truths", truth(2, 3), axis=1, keepdims=False)
+row("histogram_over", "range-of-the-data", real(2, 5), bins=4, low=0, high=0)
+row("histogram_over", "given-range", real(20), bins=3, low=-1.0, high=0.5)
+row("histogram_over", "empty", real(0), bins=3, low=0, high=0)

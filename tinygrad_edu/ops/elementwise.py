@@ -1,4 +1,4 @@
-"""Elementwise operations: arithmetic, exponentials, comparisons, choices.
+"""Elementwise operations: arithmetic and choices.
 
 Capitals as in the article: A = f(Z) for one input, C = f(A, B) for two. Rules are given for equal
 shapes; the engine sums a cotangent back over the axes that NumPy's broadcasting stretched.
@@ -6,11 +6,13 @@ shapes; the engine sums a cotangent back over the axes that NumPy's broadcasting
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, but_first, difference, numeric, promote
+from ..core.dtypes import arithmetic, but_first, difference, equal, floating_only, numeric, promote
+from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
 from .domains import apart, nonzero, positive, within
@@ -93,6 +95,19 @@ def power(A: Array, B: Array) -> Array:
     return A**B  # not np.power: the operator knows squares and square roots
 
 
+@public("positive")
+def unchanged(input: Any) -> Any:
+    """The tensor itself, as +x; not of booleans."""
+    if input.dtype.kind == "b":
+        raise DtypeError(
+            "positive: The `+` operator, on a bool tensor is not supported; use .long() or .float() first."
+        )
+    return input
+
+
+answers(np.positive)(unchanged)
+
+
 @public("add", inplace=True)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """input + alpha * other."""
@@ -115,10 +130,23 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return floor_divide(input, other) if rounding_mode == "floor" else trunc_divide(input, other)
 
 
+@public("true_divide", inplace=True)
+def true_divide(input: Any, other: Any) -> Any:
+    """input / other; of two integers a floating number."""
+    return over(input, other)
+
+
 @public("pow", inplace=True)
 def pow(input: Any, exponent: Any) -> Any:
     """input ** exponent, elementwise."""
     return _raise(input, exponent)
+
+
+@public("float_power", inplace=True)
+def float_power(input: Any, exponent: Any) -> Any:
+    """input ** exponent, computed in float64, which the result is, whatever came in."""
+    base, power_ = (x.double() if isinstance(x, Tensor) else float(x) for x in (input, exponent))
+    return _raise(base, power_)
 
 
 def _raise(base: Any, exponent: Any) -> Any:
@@ -135,7 +163,7 @@ Tensor.__pow__ = lambda self, other: _raise(self, other)  # type: ignore[method-
 Tensor.__rpow__ = lambda self, other: _raise(other, self)  # type: ignore[method-assign]
 Tensor.__ipow__ = lambda self, other: self.pow_(other)  # type: ignore[method-assign]
 Tensor.__neg__ = lambda self: negative(self)  # type: ignore[method-assign]
-Tensor.__pos__ = lambda self: self  # type: ignore[method-assign]
+Tensor.__pos__ = unchanged  # type: ignore[method-assign]
 
 
 @public("square", inplace=True)
@@ -143,6 +171,13 @@ Tensor.__pos__ = lambda self: self  # type: ignore[method-assign]
 def square(Z: Array) -> Array:
     """A = Z * Z."""
     return np.square(Z)
+
+
+@public("reciprocal", inplace=True)
+@primitive(np.reciprocal, domain=nonzero, dZ=lambda dA, A, Z: -dA * A**2)
+def reciprocal(Z: Array) -> Array:
+    """A = 1 / Z."""
+    return 1 / Z
 
 
 @operator("floordiv")
@@ -175,59 +210,17 @@ def remainder(A: Array, B: Array) -> Array:
     return np.remainder(A, B)
 
 
-# --- roundings: constant almost everywhere, so their gradient is 0
-
-
-@public("floor", inplace=True)
-@primitive(np.floor, types=arithmetic, dZ=lambda dA, A, Z: np.zeros_like(dA))
-def floor(Z: Array) -> Array:
-    """The largest integer not above Z. Gradient 0."""
-    return np.floor(Z)
-
-
-@public("sign", inplace=True)
-@primitive(np.sign, types=numeric, dZ=lambda dA, A, Z: np.zeros_like(dA))
-def sign(Z: Array) -> Array:
-    """-1, 0 or 1. Gradient 0."""
-    return np.sign(Z)
-
-
-# --- exponentials and roots
-
-
-@public("exp", inplace=True)
-@primitive(np.exp, dZ=lambda dA, A, Z: dA * A)
-def exp(Z: Array) -> Array:
-    """A = e ** Z."""
-    return np.exp(Z)
-
-
-@public("expm1", inplace=True)
-@primitive(np.expm1, dZ=lambda dA, A, Z: dA * (A + 1))
-def expm1(Z: Array) -> Array:
-    """A = e ** Z - 1, exact near 0."""
-    return np.expm1(Z)
-
-
-@public("log", inplace=True)
-@primitive(np.log, domain=positive, dZ=lambda dA, A, Z: dA / Z)
-def log(Z: Array) -> Array:
-    """A = ln(Z)."""
-    return np.log(Z)
-
-
-@public("log1p", inplace=True)
-@primitive(np.log1p, domain=positive, dZ=lambda dA, A, Z: dA / (1 + Z))
-def log1p(Z: Array) -> Array:
-    """A = ln(1 + Z), exact near 0."""
-    return np.log1p(Z)
-
-
-@public("sqrt", inplace=True)
-@primitive(np.sqrt, domain=positive, dZ=lambda dA, A, Z: dA / (2 * A))
-def sqrt(Z: Array) -> Array:
-    """A = Z ** 0.5; the derivative at 0 is infinite."""
-    return np.sqrt(Z)
+@public("fmod", inplace=True)
+@primitive(
+    np.fmod,
+    types=numeric,
+    domain=(nonzero, apart),
+    dA=lambda dC, C, A, B: dC,
+    dB=lambda dC, C, A, B: -dC * np.trunc(A / B),
+)
+def fmod(A: Array, B: Array) -> Array:
+    """C = A - B trunc(A / B), with the sign of A."""
+    return np.fmod(A, B)
 
 
 @public("abs", "absolute", inplace=True)
@@ -238,6 +231,61 @@ def absolute(Z: Array) -> Array:
 
 
 Tensor.__abs__ = lambda self: absolute(self)  # type: ignore[method-assign]
+
+
+# --- sums of products
+
+
+def _alike(name: str, operands: Sequence[Any]) -> list[Any]:
+    """Floating operands of one dtype: PyTorch does not promote here."""
+    return floating_only(name, equal(name, operands))
+
+
+@primitive(
+    name="lerp",
+    types=_alike,
+    dA=lambda dC, C, A, B, *, weight: dC * (1 - weight),
+    dB=lambda dC, C, A, B, *, weight: dC * weight,
+)
+def between(A: Array, B: Array, *, weight: float) -> Array:
+    """C = (1 - weight) A + weight B, exact at both ends."""
+    return A + weight * (B - A) if abs(weight) < 0.5 else B - (1 - weight) * (B - A)
+
+
+@primitive(
+    name="lerp",
+    types=_alike,
+    dA=lambda dC, C, A, B, T: dC * (1 - T),
+    dB=lambda dC, C, A, B, T: dC * T,
+    dT=lambda dC, C, A, B, T: dC * (B - A),
+)
+def interpolate(A: Array, B: Array, T: Array) -> Array:
+    """C = (1 - T) A + T B, exact at both ends."""
+    return np.where(np.abs(T) < 0.5, A + T * (B - A), B - (1 - T) * (B - A))
+
+
+@public("lerp", inplace=True)
+def lerp(input: Any, end: Any, weight: Any) -> Any:
+    """The point between input and end that `weight`, a number or a tensor, says: 0 is input, 1 is end."""
+    if isinstance(weight, (int, float)):
+        return between(input, end, weight=float(weight))
+    return interpolate(input, end, weight)
+
+
+@public("addcmul", inplace=True)
+def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
+    """input + value * tensor1 * tensor2."""
+    return add(input, multiply(tensor1, tensor2), alpha=value)
+
+
+@public("addcdiv", inplace=True)
+def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Any:
+    """input + value * tensor1 / tensor2; not of two tensors of integers."""
+    if tensor1.dtype.kind != "f" and tensor2.dtype.kind != "f":
+        raise DtypeError(
+            "addcdiv: Integer division with addcdiv is no longer supported; convert tensor1 or tensor2 with .float()."
+        )
+    return add(input, over(tensor1, tensor2), alpha=value)
 
 
 # --- choices
@@ -265,6 +313,30 @@ def maximum(A: Array, B: Array) -> Array:
 def minimum(A: Array, B: Array) -> Array:
     """The smaller of A and B; where they are equal each gets half of the gradient. NaN wins."""
     return np.minimum(A, B)
+
+
+@public("fmax")
+@primitive(
+    np.fmax,
+    types=arithmetic,
+    dA=lambda dC, C, A, B: np.where((A >= B) | (B != B), dC, 0),
+    dB=lambda dC, C, A, B: np.where((A >= B) | (B != B), 0, dC),
+)
+def fmax(A: Array, B: Array) -> Array:
+    """The larger of A and B, NaN only where both are; where they are equal the gradient is A's."""
+    return np.fmax(A, B)
+
+
+@public("fmin")
+@primitive(
+    np.fmin,
+    types=arithmetic,
+    dA=lambda dC, C, A, B: np.where((A <= B) | (B != B), dC, 0),
+    dB=lambda dC, C, A, B: np.where((A <= B) | (B != B), 0, dC),
+)
+def fmin(A: Array, B: Array) -> Array:
+    """The smaller of A and B, NaN only where both are; where they are equal the gradient is A's."""
+    return np.fmin(A, B)
 
 
 @primitive(
@@ -346,167 +418,19 @@ def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """`input` where `condition` holds, `other` elsewhere; `x.where(condition, other)` as a method."""
     if input is None or other is None:
         raise TypeError("where: both values are needed: where(condition, input, other).")
-    return choose(condition, input, other)
+    return choose(_condition(condition), input, other)
+
+
+def _condition(condition: Any) -> Any:
+    if getattr(condition, "dtype", np.dtype(bool)).kind not in "b":
+        raise DtypeError(
+            f"where: expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}; "
+            "write a comparison, such as x != 0."
+        )
+    return condition
 
 
 @public("where", function=False)
 def _where_method(self: Tensor, condition: Any, other: Any) -> Any:
     """This tensor where `condition` holds, `other` elsewhere."""
-    return choose(condition, self, other)
-
-
-# --- comparisons and logic: no gradient
-
-
-@public("eq")
-@operator("eq", reflected=False, inplace=False)
-@primitive(np.equal, types=arithmetic)
-def eq(A: Array, B: Array) -> Array:
-    """A == B, elementwise."""
-    return np.equal(A, B)
-
-
-@public("ne", "not_equal")
-@operator("ne", reflected=False, inplace=False)
-@primitive(np.not_equal, types=arithmetic)
-def ne(A: Array, B: Array) -> Array:
-    """A != B, elementwise."""
-    return np.not_equal(A, B)
-
-
-@public("lt", "less")
-@operator("lt", reflected=False, inplace=False)
-@primitive(np.less, types=arithmetic)
-def lt(A: Array, B: Array) -> Array:
-    """A < B, elementwise."""
-    return np.less(A, B)
-
-
-@public("le", "less_equal")
-@operator("le", reflected=False, inplace=False)
-@primitive(np.less_equal, types=arithmetic)
-def le(A: Array, B: Array) -> Array:
-    """A <= B, elementwise."""
-    return np.less_equal(A, B)
-
-
-@public("gt", "greater")
-@operator("gt", reflected=False, inplace=False)
-@primitive(np.greater, types=arithmetic)
-def gt(A: Array, B: Array) -> Array:
-    """A > B, elementwise."""
-    return np.greater(A, B)
-
-
-@public("ge", "greater_equal")
-@operator("ge", reflected=False, inplace=False)
-@primitive(np.greater_equal, types=arithmetic)
-def ge(A: Array, B: Array) -> Array:
-    """A >= B, elementwise."""
-    return np.greater_equal(A, B)
-
-
-@public("logical_and")
-@primitive(np.logical_and, types=arithmetic)
-def logical_and(A: Array, B: Array) -> Array:
-    """Whether both are nonzero."""
-    return np.logical_and(A, B)
-
-
-@public("logical_or")
-@primitive(np.logical_or, types=arithmetic)
-def logical_or(A: Array, B: Array) -> Array:
-    """Whether one is nonzero."""
-    return np.logical_or(A, B)
-
-
-@public("logical_xor")
-@primitive(np.logical_xor, types=arithmetic)
-def logical_xor(A: Array, B: Array) -> Array:
-    """Whether exactly one is nonzero."""
-    return np.logical_xor(A, B)
-
-
-@public("logical_not")
-@primitive(np.logical_not, types=arithmetic)
-def logical_not(A: Array) -> Array:
-    """Whether A is zero."""
-    return np.logical_not(A)
-
-
-@public("bitwise_and")
-@operator("and")
-@primitive(np.bitwise_and, types=arithmetic)
-def bitwise_and(A: Array, B: Array) -> Array:
-    """A & B of integers or booleans."""
-    return np.bitwise_and(A, B)
-
-
-@public("bitwise_or")
-@operator("or")
-@primitive(np.bitwise_or, types=arithmetic)
-def bitwise_or(A: Array, B: Array) -> Array:
-    """A | B of integers or booleans."""
-    return np.bitwise_or(A, B)
-
-
-@public("bitwise_xor")
-@operator("xor")
-@primitive(np.bitwise_xor, types=arithmetic)
-def bitwise_xor(A: Array, B: Array) -> Array:
-    """A ^ B of integers or booleans."""
-    return np.bitwise_xor(A, B)
-
-
-@public("bitwise_not")
-@primitive(np.invert, name="bitwise_not", types=arithmetic)
-def invert(A: Array) -> Array:
-    """~A of integers or booleans."""
-    return np.invert(A)
-
-
-Tensor.__invert__ = lambda self: invert(self)  # type: ignore[method-assign]
-
-
-@public("isnan")
-@primitive(np.isnan, types=arithmetic)
-def isnan(A: Array) -> Array:
-    """Whether A is not a number."""
-    return np.isnan(A)
-
-
-@public("isinf")
-@primitive(np.isinf, types=arithmetic)
-def isinf(A: Array) -> Array:
-    """Whether A is infinite."""
-    return np.isinf(A)
-
-
-@public("isfinite")
-@primitive(np.isfinite, types=arithmetic)
-def isfinite(A: Array) -> Array:
-    """Whether A is a finite number."""
-    return np.isfinite(A)
-
-
-@public("isclose")
-def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
-    """|input - other| <= atol + rtol |other|, elementwise."""
-    a, b = _numbers(input), _numbers(other)
-    return wrap(np.isclose(a, b, rtol, atol, equal_nan))
-
-
-@public("allclose")
-def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether all elements are close: |input - other| <= atol + rtol |other|."""
-    return bool(np.allclose(_numbers(input), _numbers(other), rtol, atol, equal_nan))
-
-
-@public("equal")
-def equal(input: Any, other: Any) -> bool:
-    """Whether two tensors have the same shape and the same elements."""
-    return bool(np.array_equal(_numbers(input), _numbers(other)))
-
-
-def _numbers(x: Any) -> Any:
-    return x._values() if isinstance(x, Tensor) else x
+    return choose(_condition(condition), self, other)

@@ -1,0 +1,229 @@
+"""Comparisons, logic, bits and whole numbers: results that do not change continuously, so no gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import arithmetic, whole
+from ..core.errors import DtypeError
+from ..core.primitive import Array, primitive
+from ..core.tensor import Tensor, wrap
+from .public import operator, public
+
+
+def integers(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `whole`, without booleans."""
+    found = arithmetic(name, operands)
+    for x in found:
+        if hasattr(x, "dtype") and x.dtype.kind not in "iu":
+            raise DtypeError(f"{name} needs integers, not {x.dtype}; convert with .long() first.")
+    return found
+
+
+@public("eq")
+@operator("eq", reflected=False, inplace=False)
+@primitive(np.equal, types=arithmetic)
+def eq(A: Array, B: Array) -> Array:
+    """A == B, elementwise."""
+    return np.equal(A, B)
+
+
+@public("ne", "not_equal")
+@operator("ne", reflected=False, inplace=False)
+@primitive(np.not_equal, types=arithmetic)
+def ne(A: Array, B: Array) -> Array:
+    """A != B, elementwise."""
+    return np.not_equal(A, B)
+
+
+@public("lt", "less")
+@operator("lt", reflected=False, inplace=False)
+@primitive(np.less, types=arithmetic)
+def lt(A: Array, B: Array) -> Array:
+    """A < B, elementwise."""
+    return np.less(A, B)
+
+
+@public("le", "less_equal")
+@operator("le", reflected=False, inplace=False)
+@primitive(np.less_equal, types=arithmetic)
+def le(A: Array, B: Array) -> Array:
+    """A <= B, elementwise."""
+    return np.less_equal(A, B)
+
+
+@public("gt", "greater")
+@operator("gt", reflected=False, inplace=False)
+@primitive(np.greater, types=arithmetic)
+def gt(A: Array, B: Array) -> Array:
+    """A > B, elementwise."""
+    return np.greater(A, B)
+
+
+@public("ge", "greater_equal")
+@operator("ge", reflected=False, inplace=False)
+@primitive(np.greater_equal, types=arithmetic)
+def ge(A: Array, B: Array) -> Array:
+    """A >= B, elementwise."""
+    return np.greater_equal(A, B)
+
+
+@public("logical_and")
+@primitive(np.logical_and, types=arithmetic)
+def logical_and(A: Array, B: Array) -> Array:
+    """Whether both are nonzero."""
+    return np.logical_and(A, B)
+
+
+@public("logical_or")
+@primitive(np.logical_or, types=arithmetic)
+def logical_or(A: Array, B: Array) -> Array:
+    """Whether one is nonzero."""
+    return np.logical_or(A, B)
+
+
+@public("logical_xor")
+@primitive(np.logical_xor, types=arithmetic)
+def logical_xor(A: Array, B: Array) -> Array:
+    """Whether exactly one is nonzero."""
+    return np.logical_xor(A, B)
+
+
+@public("logical_not")
+@primitive(np.logical_not, types=arithmetic)
+def logical_not(A: Array) -> Array:
+    """Whether A is zero."""
+    return np.logical_not(A)
+
+
+@public("bitwise_and")
+@operator("and")
+@primitive(np.bitwise_and, types=whole)
+def bitwise_and(A: Array, B: Array) -> Array:
+    """A & B of integers or booleans."""
+    return np.bitwise_and(A, B)
+
+
+@public("bitwise_or")
+@operator("or")
+@primitive(np.bitwise_or, types=whole)
+def bitwise_or(A: Array, B: Array) -> Array:
+    """A | B of integers or booleans."""
+    return np.bitwise_or(A, B)
+
+
+@public("bitwise_xor")
+@operator("xor")
+@primitive(np.bitwise_xor, types=whole)
+def bitwise_xor(A: Array, B: Array) -> Array:
+    """A ^ B of integers or booleans."""
+    return np.bitwise_xor(A, B)
+
+
+@public("bitwise_not")
+@primitive(np.invert, name="bitwise_not", types=whole)
+def invert(A: Array) -> Array:
+    """~A of integers or booleans."""
+    return np.invert(A)
+
+
+Tensor.__invert__ = lambda self: invert(self)  # type: ignore[method-assign]
+
+
+@public("bitwise_left_shift", inplace=True)
+@operator("lshift")
+@primitive(np.left_shift, name="bitwise_left_shift", types=integers)
+def left_shift(A: Array, B: Array) -> Array:
+    """A * 2**B of integers, 0 once all bits have been moved out."""
+    return np.left_shift(A, B)
+
+
+@public("bitwise_right_shift", inplace=True)
+@operator("rshift")
+@primitive(np.right_shift, name="bitwise_right_shift", types=integers)
+def right_shift(A: Array, B: Array) -> Array:
+    """floor(A / 2**B) of integers."""
+    return np.right_shift(A, B)
+
+
+@public("gcd", inplace=True)
+@primitive(np.gcd, types=integers)
+def gcd(A: Array, B: Array) -> Array:
+    """The greatest common divisor of integers; of 0 and 0 it is 0."""
+    return np.gcd(A, B)
+
+
+@public("lcm", inplace=True)
+@primitive(np.lcm, types=integers)
+def lcm(A: Array, B: Array) -> Array:
+    """The least common multiple of integers, not negative."""
+    return np.lcm(A, B)
+
+
+@public("isnan")
+@primitive(np.isnan, types=arithmetic)
+def isnan(A: Array) -> Array:
+    """Whether A is not a number."""
+    return np.isnan(A)
+
+
+@public("isinf")
+@primitive(np.isinf, types=arithmetic)
+def isinf(A: Array) -> Array:
+    """Whether A is infinite."""
+    return np.isinf(A)
+
+
+@public("isfinite")
+@primitive(np.isfinite, types=arithmetic)
+def isfinite(A: Array) -> Array:
+    """Whether A is a finite number."""
+    return np.isfinite(A)
+
+
+@public("isposinf")
+@primitive(np.isposinf, types=arithmetic)
+def isposinf(A: Array) -> Array:
+    """Whether A is infinite and positive."""
+    return A == math.inf
+
+
+@public("isneginf")
+@primitive(np.isneginf, types=arithmetic)
+def isneginf(A: Array) -> Array:
+    """Whether A is infinite and negative."""
+    return A == -math.inf
+
+
+@public("isreal")
+@primitive(np.isreal, types=arithmetic)
+def isreal(A: Array) -> Array:
+    """True everywhere: there are no complex numbers here."""
+    return np.logical_or(A == A, True)
+
+
+@public("isclose")
+def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+    """|input - other| <= atol + rtol |other|, elementwise."""
+    a, b = _numbers(input), _numbers(other)
+    return wrap(np.isclose(a, b, rtol, atol, equal_nan))
+
+
+@public("allclose")
+def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether all elements are close: |input - other| <= atol + rtol |other|."""
+    return bool(np.allclose(_numbers(input), _numbers(other), rtol, atol, equal_nan))
+
+
+@public("equal")
+def equal(input: Any, other: Any) -> bool:
+    """Whether two tensors have the same shape and the same elements."""
+    return bool(np.array_equal(_numbers(input), _numbers(other)))
+
+
+def _numbers(x: Any) -> Any:
+    return x._values() if isinstance(x, Tensor) else x

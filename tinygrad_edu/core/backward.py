@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from .anomaly import visit_checked
 from .errors import ShapeError, name_of
 from .joint import add_parts, complete, outputs_of
 from .mode import mode
-from .primitive import Array
 from .record import Record
+from .sums import sum_rows
 from .tensor import Tensor, from_numpy, of_record, record_of, refresh, wrap
 from .write import check_unwritten, write
 
@@ -93,6 +94,7 @@ def propagate(
         _add(cotangents, owned, record, dY)
     found: dict[Record, Any] = {}
 
+    visit = functools.partial(visit_checked, _visit) if mode.anomaly else _visit
     previous, mode.grad = mode.grad, create_graph
     try:
         with np.errstate(all="ignore"):  # an infinite slope is an answer, as in PyTorch
@@ -114,7 +116,7 @@ def propagate(
                     found[record] = _copy(dY)
                     if useful is not None and not any(x in useful for x in record.inputs):
                         continue  # nothing is wanted of what it was computed from, so nothing is freed
-                _visit(record, dY, cotangents, owned, useful, create_graph)
+                visit(record, dY, cotangents, owned, useful, create_graph)
                 if not retain and record.holds:
                     record.saved, record.array, record.holds = None, None, ()
     finally:
@@ -145,7 +147,7 @@ def _visit(
     if record.holds:
         check_unwritten(record)
     Y: Any = record if record.array is None else record.array
-    if dY.__class__ is tuple:
+    if dY.__class__ is tuple and primitive.needs_zeros:
         dY = complete(dY, record, _as_tensor if create_graph else np.asarray)
     if create_graph:
         inputs = [_as_value(x, r) for x, r in zip(inputs, record.inputs, strict=True)]
@@ -153,10 +155,13 @@ def _visit(
             Y = outputs_of(record, of_record)
         elif record.array is not None:
             Y = of_record(record.array, record)
+    variadic = primitive.variadic
+    if variadic:
+        primitive.begin()
     for index, x in enumerate(record.inputs):
         if x.__class__ is not Record or not x.needs_grad or (useful is not None and x not in useful):
             continue
-        if primitive.variadic:
+        if variadic:
             dX = primitive.call_rule(index, dY, Y, inputs, params)
         elif params:
             dX = primitive.rules[index](dY, Y, *inputs, **params)  # type: ignore[misc]  # see has_rule
@@ -166,6 +171,8 @@ def _visit(
         if dX.__class__ is not _ndarray:
             if dX.__class__ is tuple:
                 cotangents[x] = add_parts(cotangents.get(x), dX)
+                continue
+            if dX is None:  # a Function's backward may have no gradient for an input
                 continue
             if isinstance(dX, np.generic):
                 dX = np.asarray(dX)
@@ -228,22 +235,14 @@ def unbroadcast(dX: Any, shape: tuple[int, ...]) -> Any:
     """Undo NumPy's stretching on a cotangent: sum over the axes along which the primal was repeated."""
     have = dX.shape
     extra = len(have) - len(shape)
-    if extra == 1 and have[1:] == shape and len(shape) == 1 and dX.__class__ is _ndarray:
-        # A bias: rows summed by a product with ones, 1.4 us where np.add.reduce takes 6.7 (400 x 4)
-        return _ones(have[0], dX.dtype) @ dX
+    if extra > 0 and len(shape) == 1 and have[extra:] == shape:  # a bias
+        return sum_rows(dX) if dX.__class__ is _ndarray else np.add.reduce(dX, axis=tuple(range(extra)))
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         return np.broadcast_to(dX, shape)  # a rule may leave the stretching of its result to us
     axes = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 != have[i + extra])]
     if axes:
         dX = np.add.reduce(dX, axis=tuple(axes), keepdims=True)
     return dX.reshape(shape)
-
-
-@functools.lru_cache(maxsize=64)
-def _ones(n: int, dtype: Any) -> Array:
-    ones = np.ones(n, dtype)
-    ones.flags.writeable = False
-    return ones
 
 
 def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: bool) -> list[tuple[Record, Any]]:

@@ -25,7 +25,12 @@ uint8 = np.dtype("uint8")
 bool_ = np.dtype("bool")
 
 SUPPORTED = (float32, float64, int8, int16, int32, int64, uint8, bool_)
+_NUMBERS = frozenset((bool, int, float))
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
+_WAY_OUT = (
+    f"use one of {', '.join(d.name for d in SUPPORTED)}. Half precision (float16, bfloat16) and complex numbers "
+    "have no fast NumPy arithmetic, so nothing here computes in them."
+)
 _default = float32
 
 Promotion = Callable[[str, Sequence[Any]], list[Any]]
@@ -50,12 +55,9 @@ def as_dtype(dtype: Any) -> np.dtype[Any]:
     try:
         found = np.dtype(dtype)
     except TypeError:
-        raise DtypeError(f"{dtype!r} is not a dtype; use one of {_names()}.") from None
+        raise DtypeError(f"{dtype!r} is not a dtype here; {_WAY_OUT}") from None
     if found not in SUPPORTED:
-        raise DtypeError(
-            f"{found} is not supported; use one of {_names()}. Half precision and complex numbers "
-            "have no fast NumPy arithmetic, so nothing here computes in them."
-        )
+        raise DtypeError(f"{found} is not supported; {_WAY_OUT}")
     return SUPPORTED[SUPPORTED.index(found)]  # the one object, so that `is` can compare
 
 
@@ -64,11 +66,16 @@ def dtype_of_number(number: bool | int | float) -> np.dtype[Any]:
     return bool_ if isinstance(number, bool) else int64 if isinstance(number, int) else _default
 
 
+def is_number(x: Any) -> bool:
+    """A Python number, or the Symbol of one: it takes on the dtype of the arrays that it meets."""
+    return x.__class__ in _NUMBERS or getattr(x, "number", False)
+
+
 def promote(operands: Sequence[Any]) -> np.dtype[Any]:
     """The dtype PyTorch computes in; operands are arrays (or Symbols) and Python numbers."""
     best: list[np.dtype[Any] | None] = [None, None, None]  # with axes, 0-d, Python numbers
     for x in operands:
-        if x.__class__ in (bool, int, float):
+        if is_number(x):
             rank, dtype = 2, dtype_of_number(x)
         else:
             rank, dtype = (0 if x.ndim else 1), x.dtype
@@ -91,7 +98,7 @@ def _join(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _cast(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
-    return [x if x.__class__ in (bool, int, float) or x.dtype == dtype else x.astype(dtype) for x in operands]
+    return [x if is_number(x) or x.dtype == dtype else x.astype(dtype) for x in operands]
 
 
 # How a primitive treats the dtypes of its inputs. Each takes the operation's name and the operands
@@ -121,6 +128,14 @@ def difference(name: str, operands: Sequence[Any]) -> list[Any]:
     return arithmetic(name, operands)
 
 
+def discrete(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `arithmetic`, of integers and booleans: the bitwise operations."""
+    dtype = promote(operands)
+    if dtype.kind == "f":
+        raise DtypeError(f"{name}: of integers and booleans only, not {dtype}; compare first, or convert with .long().")
+    return _cast(operands, dtype)
+
+
 def floating(name: str, operands: Sequence[Any]) -> list[Any]:
     """Promote all to one floating dtype; integers become the default one: exp, divide, tanh."""
     dtype = promote(operands)
@@ -131,7 +146,7 @@ def floating_only(name: str, operands: Sequence[Any]) -> list[Any]:
     """As `arithmetic`, but integers are refused: mean, softmax and losses of counts are mistakes."""
     dtype = promote(operands)
     if dtype.kind != "f":
-        raise DtypeError(f"{name} needs floating numbers, not {dtype}; convert with .float() first.")
+        raise DtypeError(f"{name}: floating numbers are needed, not {dtype}; convert with .float() first.")
     return _cast(operands, dtype)
 
 
@@ -166,7 +181,3 @@ def only_first(policy: Promotion) -> Promotion:
         return [*policy(name, operands[:1]), *operands[1:]]
 
     return first
-
-
-def _names() -> str:
-    return ", ".join(d.name for d in SUPPORTED)

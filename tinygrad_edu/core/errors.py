@@ -30,16 +30,17 @@ def describe(args: Sequence[Any], words: Sequence[str] = ()) -> str:
 
     A tensor that has no name is called by its place in `words`, the operation's own parameters.
     """
-    rows = []
-    for i, a in enumerate(args):
-        if hasattr(a, "shape"):
-            name = name_of(a)
-            if name == "_" and words:
-                name = words[min(i, len(words) - 1)]
-            rows.append((name, _shape(a), _origin(a)))
+    names = labels(args, words)
+    rows = [(name, _shape(a), _origin(a)) for a, name in zip(args, names, strict=True) if hasattr(a, "shape")]
     width = max((len(name) for name, _, _ in rows), default=0)
     depth = max((len(shape) for _, shape, _ in rows), default=0)
     return "".join(f"\n  {name:<{width}}  {shape:<{depth}}  {origin}" for name, shape, origin in rows)
+
+
+def labels(args: Sequence[Any], words: Sequence[str]) -> list[str]:
+    """What messages call the arguments: by name, else by their place in `words`."""
+    names = [name_of(a) if hasattr(a, "shape") else repr(a) for a in args]
+    return [words[min(i, len(words) - 1)] if name == "_" and words else name for i, name in enumerate(names)]
 
 
 def name_of(tensor: Any) -> str:
@@ -50,25 +51,20 @@ def name_of(tensor: Any) -> str:
     frame = sys._getframe(1)
     while frame is not None and is_internal(frame.f_code.co_filename):
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
-    while frame is not None:
-        for variable, value in frame.f_locals.items():
-            if value is tensor:
-                return variable
-        if record is not None and record.primitive is not None:
-            return _expression(record, frame.f_locals)
-        frame = None  # type: ignore[assignment]  # only the caller's own names mean something to her
+    variables = frame.f_locals if frame is not None else {}  # only the caller's own names mean something to her
+    for variable, value in variables.items():
+        if value is tensor:
+            return variable
+    view = getattr(tensor, "_view", None)
+    if view is not None and len(view.steps) == 1 and view.steps[0][0].key == "permute_axes" and tensor.ndim == 2:
+        variable = next((v for v, value in variables.items() if value is view.base), view.base.name or "_")
+        return variable if variable == "_" else f"{variable}.T"  # nothing longer: this is a label
     return "_"
 
 
-def _expression(record: Record, variables: dict[str, Any]) -> str:
-    """`W.T` for a transpose of the variable W; nothing longer, since this is a label."""
-    parent = record.inputs[0]
-    if record.primitive is None or record.primitive.key != "permute_axes":
-        return "_"
-    for variable, value in variables.items():
-        if getattr(value, "_record", None) is parent:
-            return f"{variable}.T"
-    return f"{parent.name}.T" if getattr(parent, "name", None) else "_"
+def _name(tensor: Any) -> str:
+    name = name_of(tensor)
+    return "_" if name == "_" else name if tensor.grad_fn is not None else f"leaf {name}"
 
 
 def _shape(value: Any) -> str:
@@ -78,6 +74,9 @@ def _shape(value: Any) -> str:
 def _origin(value: Any) -> str:
     dtype = str(value.dtype)
     record = getattr(value, "_record", None)
+    view = getattr(value, "_view", None)
+    if view is not None:
+        return f"{dtype}, {view.steps[-1][0].name} of {_name(view.base)} {_shape(view.base)}"
     if record is None or record.primitive is None:
         grad = " that requires grad" if record is not None and record.needs_grad else ""
         return f"{dtype}, leaf{grad}"

@@ -75,6 +75,8 @@ class Operand:
 class Primitive:
     """One entry of the rule book; calling it computes, in the domain that its arguments call for."""
 
+    needs_zeros = True  # of joint outputs: the cotangent of one that nobody used is zeros, else None
+
     def __init__(
         self,
         forward: Callable[..., Array],
@@ -134,6 +136,9 @@ class Primitive:
         rule = self.rules[index]
         assert rule is not None
         return rule(dY, Y, *inputs, **params)
+
+    def begin(self) -> None:
+        """A visit of backward starts: what autograd.Function needs to know, whose one rule serves all inputs."""
 
     def has_rule(self, index: int) -> bool:
         return self.rules[min(index, len(self.rules) - 1) if self.variadic else index] is not None

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .anomaly import check_forward
 from .dtypes import as_dtype, float32, float64, get_default_dtype
-from .errors import DtypeError, ShapeError, describe
+from .errors import DtypeError, ShapeError, TraceError, describe, labels
 from .joint import picked
 from .mode import mode
+from .node import Node, node_of
 from .primitive import Array, Operand, Primitive
 from .record import Record, Storage, stamp, user_site
 from .symbol import Symbol, find_reads
@@ -277,9 +279,9 @@ class Tensor(Operand):
         return self._record is None or self._record.primitive is None
 
     @property
-    def grad_fn(self) -> Record | None:
-        """The record of the operation that made this tensor; None for a leaf."""
-        return None if self.is_leaf else self._record
+    def grad_fn(self) -> Node | None:
+        """The step of the backward pass that belongs to this tensor; None for a leaf."""
+        return None if self.is_leaf else node_of(record_of(self))
 
     @property
     def grad(self) -> Tensor | None:
@@ -320,7 +322,7 @@ class Tensor(Operand):
         if not self.requires_grad:
             raise RuntimeError("retain_grad: this tensor does not require a gradient.")
         if not self.is_leaf:
-            self.grad_fn.retains_grad = True  # type: ignore[union-attr]  # not a leaf
+            record_of(self).retains_grad = True
 
     @property
     def retains_grad(self) -> bool:
@@ -487,7 +489,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
         if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
             arrays = primitive.types(primitive.name, arrays)
         out = compute(*arrays, **params) if params else compute(*arrays)
-    except (ValueError, IndexError, RuntimeError) as error:
+    except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
         raise _explained(primitive, args, error) from error
 
     if out.__class__ is not _ndarray:
@@ -514,6 +516,8 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
             record.storage = result._storage
         if result._view is not None:
             result._view = result._view._replace(seen=result._view.base._record)
+        if mode.anomaly:
+            check_forward(record, arrays, (out,))
     return result
 
 
@@ -547,6 +551,8 @@ def _joint(
             if result.dtype.kind == "f":
                 result._record = picked(record, k)
                 result._record.storage = result._storage
+        if mode.anomaly:
+            check_forward(record, arrays, outs)
     return results
 
 
@@ -715,15 +721,18 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
         data = data._values()
     elif isinstance(data, (list, tuple)):
         data = _plain(data)
-    array = np.array(data, copy=True)
+    try:
+        array = np.array(data, copy=True)
+    except ValueError:  # an expected sequence of another length, in PyTorch's words
+        raise ShapeError("tensor: nested lists must have equal lengths at every depth.") from None
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(
+            f"tensor: real numbers are expected, got {array.dtype} from {type(data).__name__}; complex "
+            "numbers, text and objects are not supported."
+        )
     if dtype is not None:
         wanted = as_dtype(dtype)
         return array.astype(wanted, copy=False)
-    if array.dtype == object or array.dtype.kind not in "biuf":
-        raise DtypeError(
-            f"tensor: numbers are expected, got {array.dtype} from {type(data).__name__}; nested "
-            "lists must have equal lengths, and complex numbers are not supported."
-        )
     if isinstance(data, (np.ndarray, np.generic)):
         return array.astype(as_dtype(array.dtype), copy=False)
     if array.dtype.kind == "f":
@@ -745,18 +754,24 @@ def method(name: str, function: Any) -> None:
 
 def _explained(primitive: Primitive, args: Any, error: Exception) -> Exception:
     """The error of a forward, with the operation's name and one line per tensor."""
-    if isinstance(error, DtypeError) or getattr(error, "explained", False):
+    if isinstance(error, TraceError) or getattr(error, "explained", False):
         return error
     shapes = [tuple(x.shape) for x in args if isinstance(x, Tensor)]
     message = str(error)
-    if "broadcast" in message and len(shapes) > 1:
+    if "broadcast" in message and len(shapes) > 1 and not isinstance(error, IndexError):
         message = f"shapes {' and '.join(map(str, shapes))} do not broadcast{_clash(shapes)}."
-    # NumPy's ValueErrors are about shapes here; a class with a constructor of its own stays general
+    if "{0}" in message:  # a forward knows arrays; how the user calls them is known here
+        message = message.format(*labels(args, primitive.inputs))
+    if "not supported for the input types" in message:
+        message = f"not of {', '.join(str(x.dtype) for x in args if isinstance(x, Tensor))}."
+    # NumPy's ValueErrors are about shapes here, its TypeErrors about dtypes; others stay general
     kind: type[Exception] = RuntimeError
     if isinstance(error, IndexError):
         kind = IndexError
     elif isinstance(error, ValueError):
         kind = ShapeError
+    elif isinstance(error, TypeError):
+        kind = DtypeError
     text = message if message.startswith(primitive.name) else f"{primitive.name}: {message}"
     explained = kind(text + describe(args, primitive.inputs))
     explained.explained = True  # type: ignore[attr-defined]  # not to be described twice

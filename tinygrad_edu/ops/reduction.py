@@ -14,6 +14,7 @@ import numpy as np
 from ..core.dtypes import arithmetic, as_dtype, floating_only, int64
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
+from ..core.sums import sum_rows
 from .dims import axes, one_axis
 from .indexing import take_along
 from .public import public
@@ -41,6 +42,8 @@ def _count(X: Array, axis: Axes) -> int:
 )
 def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The sum over some axes; of integers and booleans an int64."""
+    if X.ndim > 1 and X.dtype.kind == "f" and axis == tuple(range(X.ndim - 1)) and not keepdims:
+        return sum_rows(X)
     return _add_reduce(X, axis=axis, keepdims=keepdims, dtype=None if X.dtype.kind == "f" else np.int64)
 
 

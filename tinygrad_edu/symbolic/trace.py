@@ -92,7 +92,7 @@ class Program:
             if symbol is not None:
                 values[symbol] = _fitting(symbol, given, place)
         for symbol, group, key in self.numbers:
-            values[symbol] = group[key]
+            values[symbol] = float(group[key])
         pending = list(self.checks)
         with np.errstate(all="ignore"):
             for symbol in self.equations:

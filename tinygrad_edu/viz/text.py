@@ -34,8 +34,9 @@ def format_tensor(t: Tensor, prefix: str = "tensor(") -> str:
     if not default or (array.size == 0 and array.dtype != get_default_dtype()):
         notes.append(f"dtype={array.dtype}")
     if t.grad_fn is not None:
-        assert t.grad_fn.primitive is not None
-        notes.append(f"grad_fn=<{t.grad_fn.primitive.name}>")
+        primitive = t.grad_fn.record.primitive
+        assert primitive is not None
+        notes.append(f"grad_fn=<{primitive.name}>")
     elif t.requires_grad:
         notes.append("requires_grad=True")
     text = prefix + body

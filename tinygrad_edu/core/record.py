@@ -122,13 +122,16 @@ def is_internal(filename: str) -> bool:
 def user_site() -> Site | None:
     """The nearest call outside the package, as code and instruction."""
     frame = sys._getframe(2)
-    code = frame.f_code
-    while _INTERNAL.get(code.co_filename) or is_internal(code.co_filename):
+    while True:
+        code = frame.f_code
+        internal = _INTERNAL.get(code.co_filename)  # inlined: this loop runs for every recorded value
+        if internal is None:
+            internal = is_internal(code.co_filename)
+        if not internal:
+            return code, frame.f_lasti
         if frame.f_back is None:
             return None
         frame = frame.f_back
-        code = frame.f_code
-    return code, frame.f_lasti
 
 
 def line_of(site: Site | None) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, whole
+from ..core.dtypes import arithmetic, discrete
 from ..core.errors import DtypeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, wrap
@@ -102,7 +102,7 @@ def logical_not(A: Array) -> Array:
 
 @public("bitwise_and")
 @operator("and")
-@primitive(np.bitwise_and, types=whole)
+@primitive(np.bitwise_and, types=discrete)
 def bitwise_and(A: Array, B: Array) -> Array:
     """A & B of integers or booleans."""
     return np.bitwise_and(A, B)
@@ -110,7 +110,7 @@ def bitwise_and(A: Array, B: Array) -> Array:
 
 @public("bitwise_or")
 @operator("or")
-@primitive(np.bitwise_or, types=whole)
+@primitive(np.bitwise_or, types=discrete)
 def bitwise_or(A: Array, B: Array) -> Array:
     """A | B of integers or booleans."""
     return np.bitwise_or(A, B)
@@ -118,14 +118,14 @@ def bitwise_or(A: Array, B: Array) -> Array:
 
 @public("bitwise_xor")
 @operator("xor")
-@primitive(np.bitwise_xor, types=whole)
+@primitive(np.bitwise_xor, types=discrete)
 def bitwise_xor(A: Array, B: Array) -> Array:
     """A ^ B of integers or booleans."""
     return np.bitwise_xor(A, B)
 
 
 @public("bitwise_not")
-@primitive(np.invert, name="bitwise_not", types=whole)
+@primitive(np.invert, name="bitwise_not", types=discrete)
 def invert(A: Array) -> Array:
     """~A of integers or booleans."""
     return np.invert(A)

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.errors import ShapeError
+
 
 def one_axis(dim: int, ndim: int, operation: str) -> int:
     """`dim` counted from the front. A 0-d tensor is taken to have one axis, as in PyTorch."""
@@ -33,6 +35,13 @@ def axes(dim: Any, ndim: int, operation: str) -> tuple[int, ...]:
     return found if ndim else ()
 
 
+def one_list(values: Sequence[Any]) -> tuple[Any, ...]:
+    """The values of `f(2, 3)`, `f((2, 3))` or `f([2, 3])`."""
+    if len(values) == 1 and isinstance(values[0], (tuple, list)):
+        return tuple(values[0])
+    return tuple(values)
+
+
 def sizes(shape: Sequence[Any], operation: str) -> tuple[int, ...]:
     """A shape from `f(2, 3)`, `f((2, 3))` or `f([2, 3])`, without negative lengths."""
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
@@ -50,12 +59,19 @@ def fill_in(shape: Sequence[Any], have: tuple[int, ...], operation: str) -> tupl
     """A shape with one -1 replaced by the length that makes the number of elements right."""
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
         shape = shape[0]
-    wanted = [int(n.__index__()) for n in shape]
+    try:
+        wanted = [int(n.__index__()) for n in shape]
+    except AttributeError:
+        raise TypeError(f"{operation}: a shape is made of integers, got {tuple(shape)}.") from None
     total = math.prod(have)
     if wanted.count(-1) == 1:
         rest = math.prod(n for n in wanted if n != -1)
         if rest and total % rest == 0:
             wanted[wanted.index(-1)] = total // rest
     if any(n < 0 for n in wanted) or math.prod(wanted) != total:
-        raise ValueError(f"{operation}: shape {tuple(shape)} is invalid for input of size {total}, shape {have}")
+        if wanted.count(-1) > 1:
+            raise ShapeError(f"{operation}: only one dimension can be inferred, {tuple(shape)} has several -1.")
+        raise ShapeError(
+            f"{operation}: shape {tuple(shape)} is invalid for input of size {total}, whose shape is {tuple(have)}."
+        )
     return tuple(wanted)

@@ -16,8 +16,8 @@ from .public import public
 def _check_inner(A: Array, B: Array) -> None:
     if A.shape[-1] != B.shape[-2]:
         raise ShapeError(
-            f"the first has {A.shape[-1]} columns, the second {B.shape[-2]} rows; they must be equal."
-            " (mat1 and mat2 shapes cannot be multiplied)"
+            f"{{0}} has {A.shape[-1]} columns, {{1}} has {B.shape[-2]} rows; they must be equal "
+            "(mat1 and mat2 shapes cannot be multiplied)."
         )
 
 
@@ -43,7 +43,7 @@ def matrix_product(A: Array, B: Array) -> Array:
 def matrix_vector(A: Array, x: Array) -> Array:
     """y = A @ x, (..., n, k) @ (k,) -> (..., n)."""
     if A.shape[-1] != x.shape[0]:
-        raise ShapeError(f"the matrix has {A.shape[-1]} columns, the vector {x.shape[0]} elements; they must be equal.")
+        raise ShapeError(f"{{0}} has {A.shape[-1]} columns, {{1}} has {x.shape[0]} elements; they must be equal.")
     return A @ x
 
 
@@ -56,7 +56,7 @@ def matrix_vector(A: Array, x: Array) -> Array:
 def vector_matrix(x: Array, B: Array) -> Array:
     """y = x @ B, (k,) @ (..., k, p) -> (..., p)."""
     if x.shape[0] != B.shape[-2]:
-        raise ShapeError(f"the vector has {x.shape[0]} elements, the matrix {B.shape[-2]} rows; they must be equal.")
+        raise ShapeError(f"{{0}} has {x.shape[0]} elements, {{1}} has {B.shape[-2]} rows; they must be equal.")
     return x @ B
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import floating_only
+from ..core.dtypes import floating_only, only_first
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor
@@ -113,7 +113,7 @@ def one_hot_rows(labels: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any])
     return Y
 
 
-@primitive(name="cross_entropy", types=None, dZ=_softmax_minus_labels)
+@primitive(name="cross_entropy", types=only_first(floating_only), dZ=_softmax_minus_labels)
 def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> Array:
     """L = -mean(log softmax(Z)[i, labels[i]]), Z (m, n_classes), labels (m,), in nats per sample.
 
@@ -126,7 +126,7 @@ def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> A
     return -np.sum(np.where(kept, picked, 0)) / np.sum(kept, dtype=Z.dtype)
 
 
-@primitive(types=None)
+@primitive(name="nll_loss", types=None)
 def valid_labels(labels: Array, *, n_classes: int) -> Array:
     """The labels themselves, once each is known to be one of 0 .. n_classes - 1."""
     check(
@@ -225,8 +225,9 @@ def nll_loss(
         IndexError: a label is neither a class nor ignore_index.
     """
     check_reduction(reduction, "nll_loss")
-    _check_labels(input, target, ignore_index, "nll_loss")
     axis = 0 if input.ndim == 1 else 1
+    _check_scores(input, weight, axis, "nll_loss")
+    _check_labels(input, target, ignore_index, "nll_loss")
     ignored = target == ignore_index
     labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
     picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)
@@ -263,8 +264,13 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"cross_entropy: label_smoothing must lie between 0 and 1, got {label_smoothing}.")
     axis = 0 if input.ndim == 1 else 1
+    _check_scores(input, weight, axis, "cross_entropy")
     if target.dtype.kind == "f":
-        _same_shape(input, target, "cross_entropy")
+        if tuple(target.shape) != tuple(input.shape):
+            raise ShapeError(
+                f"cross_entropy: a {target.dtype} target holds probabilities, so it must have input's shape "
+                f"{tuple(input.shape)}, not {tuple(target.shape)}; labels are int64: convert with .long()."
+            )
         n = input.shape[axis]
         target = target * (1 - label_smoothing) + label_smoothing / n if label_smoothing else target
         weighted = target if weight is None else target * _along(weight, input.ndim, axis)
@@ -299,12 +305,22 @@ def _along(weight: Any, ndim: int, axis: int) -> Any:
     return reshape_to(weight, shape=tuple(-1 if i == axis else 1 for i in range(ndim)))
 
 
+def _check_scores(input: Any, weight: Any, axis: int, operation: str) -> None:
+    if input.dtype.kind != "f":
+        raise DtypeError(f"{operation}: input must be floating, not {input.dtype}; convert with .float().")
+    if input.ndim == 0:
+        raise ShapeError(f"{operation}: input needs a class axis, got a 0-d tensor.")
+    if weight is not None and tuple(weight.shape) != (input.shape[axis],):
+        raise ShapeError(
+            f"{operation}: weight has shape {tuple(weight.shape)}; one number for each of the {input.shape[axis]} "
+            "classes is needed."
+        )
+
+
 def _check_labels(input: Any, target: Any, ignore_index: int, operation: str) -> None:
     if target.dtype.kind not in "iu":
         raise DtypeError(f"{operation}: labels must be int64, not {target.dtype}; convert with .long().")
     shape = tuple(input.shape)
-    if input.ndim == 0:
-        raise ShapeError(f"{operation}: input needs a class axis, got a 0-d tensor.")
     axis = one_axis(0 if input.ndim == 1 else 1, input.ndim, operation)
     expected = shape[:axis] + shape[axis + 1 :]
     if tuple(target.shape) != expected:

@@ -21,6 +21,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PUBLIC: dict[str, Any] = {}  # tinygrad_edu.<name>
 METHODS: dict[str, Any] = {}  # Tensor.<name>: the function with PyTorch's signature
+_SIGNS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "and": "&", "or": "|", "xor": "^",
+    "lshift": "<<", "rshift": ">>",
+}  # fmt: skip  # as users write them, in messages
 _ALIASES = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's words for PyTorch's
 
 
@@ -64,7 +68,7 @@ def operator(symbol: str, reflected: bool = True, inplace: bool = True) -> Calla
         if reflected:
             method(f"__r{symbol}__", backward)
         if inplace:
-            method(f"__i{symbol}__", _in_place(forward, f"__i{symbol}__"))
+            method(f"__i{symbol}__", _in_place(forward, f"{_SIGNS[symbol]}="))
         return primitive
 
     return attach

@@ -209,7 +209,7 @@ _AXES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 for _keep in (False, True):
     for _pattern, (_shape, _axis) in _AXES.items():
         _kept = f"{_pattern}-kept" if _keep else _pattern
-        for _key in ("sum_over", "mean_over", "logsumexp_over"):
+        for _key in ("sum_over", "nansum_over", "mean_over", "logsumexp_over"):
             row(_key, _kept, real(*_shape), axis=_axis, keepdims=_keep)
         for _key in ("max_over", "min_over"):
             row(_key, _kept, distinct(*_shape), axis=_axis, keepdims=_keep)
@@ -402,3 +402,20 @@ row("prod_over", "truths", truth(2, 3), axis=1, keepdims=False)
 row("histogram_over", "range-of-the-data", real(2, 5), bins=4, low=0, high=0)
 row("histogram_over", "given-range", real(20), bins=3, low=-1.0, high=0.5)
 row("histogram_over", "empty", real(0), bins=3, low=0, high=0)
+
+# --- more activations
+
+for _name, _constants in {"elu": (0.7, 1.0, 1.0), "selu": (1.67, 1.05, 1.0), "celu": (2.0, 1.0, 0.5)}.items():
+    _alpha, _scale, _rate = _constants
+    row("exponential_unit", _name, real(2, 3), alpha=_alpha, scale=_scale, rate=_rate)
+row("exponential_unit", "0-d", real(), alpha=1.0, scale=1.0, rate=1.0)
+row("gated", "rows", real(2, 4), axis=1)
+row("gated", "columns", real(4, 3), axis=0)
+row("gated", "empty", real(0, 4), axis=1)
+row("hard_tanh", "plain", real(2, 3), lo=-0.6, hi=0.8)
+row("hard_tanh", "0-d", real(), lo=0.0, hi=6.0)
+for _key in ("hard_shrink", "soft_shrink"):
+    row(_key, "plain", real(2, 3), width=0.5)
+    row(_key, "0-d", real(), width=0.1)
+row("above", "plain", real(2, 3), threshold=0.2, value=-1.5)
+row("above", "0-d", real(), threshold=0.2, value=-1.5)

@@ -5,16 +5,28 @@ Where g has a kink, the derivative from the left is taken, as PyTorch does: relu
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..core.dtypes import as_dtype, floating_only, numeric
+from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
 from .dims import one_axis
+from .domains import unit
+from .elementwise import clamp_between
 from .public import public
+from .special import erf
 
 LARGEST_EXPONENT = {4: 88.0, 8: 709.0}  # per bytes of the dtype: log of the largest number, rounded down
+LN2 = math.log(2)
+SQRT_HALF = math.sqrt(0.5)
+SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
+ONE_OVER_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
+# Klambauer et al. 2017, "Self-Normalizing Neural Networks", section 2
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
 
 
 @public("tanh", inplace=True)
@@ -65,6 +77,137 @@ def logaddexp(A: Array, B: Array) -> Array:
     return np.logaddexp(A, B)
 
 
+@public("logaddexp2")
+@primitive(
+    np.logaddexp2,
+    dA=lambda dC, C, A, B: dC * sigmoid((A - B) * LN2),
+    dB=lambda dC, C, A, B: dC * sigmoid((B - A) * LN2),
+)
+def logaddexp2(A: Array, B: Array) -> Array:
+    """C = log2(2**A + 2**B), without overflow."""
+    return np.logaddexp2(A, B)
+
+
+def _logit_slope(Z: Array) -> Array:
+    """1 / (Z (1 - Z)), infinite at 0 and 1, NaN beyond, where the logit is not defined."""
+    return np.where((Z >= 0) & (Z <= 1), 1 / (Z * (1 - Z)), math.nan)
+
+
+@primitive(name="logit", domain=unit, dZ=lambda dA, A, Z: dA * _logit_slope(Z))
+def log_odds(Z: Array) -> Array:
+    """A = log(Z / (1 - Z)), the inverse of sigmoid."""
+    return np.log(Z / (1 - Z))
+
+
+@primitive(name="logsigmoid", types=floating_only, dZ=lambda dA, A, Z: dA * sigmoid(-Z))
+def log_sigmoid(Z: Array) -> Array:
+    """A = log(sigmoid(Z)), without forming the sigmoid, which underflows."""
+    return np.minimum(Z, 0) - np.log1p(np.exp(-np.absolute(Z)))
+
+
+@primitive(
+    name="elu",
+    types=floating_only,
+    dZ=lambda dA, A, Z, *, alpha, scale, rate: np.where(Z > 0, scale * dA, rate * dA * (A + scale * alpha)),
+)
+def exponential_unit(Z: Array, *, alpha: float, scale: float, rate: float) -> Array:
+    """A = scale Z where Z > 0, scale alpha (exp(rate Z) - 1) elsewhere; elu, selu and celu."""
+    A = np.maximum(Z, 0) + alpha * np.expm1(rate * np.minimum(Z, 0))
+    return A if scale == 1 else scale * A
+
+
+def _silu_slope(A: Array, Z: Array) -> Array:
+    """S + Z S (1 - S), S the sigmoid of Z; A is Z S already."""
+    S = sigmoid(Z)
+    return S + A * (1 - S)
+
+
+@primitive(name="silu", types=floating_only, dZ=lambda dA, A, Z: dA * _silu_slope(A, Z))
+def silu_of(Z: Array) -> Array:
+    """A = Z sigmoid(Z)."""
+    return Z * sigmoid(Z)
+
+
+def _tanh_softplus(Z: Array) -> Array:
+    """tanh(log(1 + exp(Z))) = N / (N + 2) with N = E (E + 2), E = exp(Z); 1 to all digits beyond Z = 20."""
+    E = np.exp(np.minimum(Z, 20))
+    N = E * (E + 2)
+    return N / (N + 2)
+
+
+def _mish_slope(Z: Array) -> Array:
+    """T + Z (1 - T**2) sigmoid(Z), T the tanh of softplus(Z)."""
+    T = _tanh_softplus(Z)
+    return T + Z * (1 - T**2) * sigmoid(Z)
+
+
+@primitive(name="mish", types=floating_only, dZ=lambda dA, A, Z: dA * _mish_slope(Z))
+def mish_of(Z: Array) -> Array:
+    """A = Z tanh(softplus(Z))."""
+    return Z * _tanh_softplus(Z)
+
+
+def _normal_cdf(Z: Array) -> Array:
+    """The probability that a standard normal number is below Z."""
+    return 0.5 * (1 + erf(Z * SQRT_HALF))
+
+
+@primitive(
+    name="gelu",
+    types=floating_only,
+    dZ=lambda dA, A, Z: dA * (_normal_cdf(Z) + Z * (ONE_OVER_SQRT_2PI * np.exp(-0.5 * Z**2))),
+)
+def gelu_exact(Z: Array) -> Array:
+    """A = Z P(X <= Z), X standard normal."""
+    return Z * _normal_cdf(Z)
+
+
+def _gelu_tanh(Z: Array) -> Array:
+    """tanh(sqrt(2 / pi) (Z + 0.044715 Z**3)): Hendrycks & Gimpel 2016, "Gaussian Error Linear Units", section 2."""
+    return np.tanh(SQRT_TWO_OVER_PI * Z * (1 + 0.044715 * Z**2))
+
+
+def _gelu_tanh_slope(Z: Array) -> Array:
+    T = _gelu_tanh(Z)
+    return 0.5 * (1 + T) + 0.5 * Z * (1 - T**2) * (SQRT_TWO_OVER_PI * (1 + 0.134145 * Z**2))
+
+
+@primitive(name="gelu", types=floating_only, dZ=lambda dA, A, Z: dA * _gelu_tanh_slope(Z))
+def gelu_by_tanh(Z: Array) -> Array:
+    """A = Z (1 + tanh(sqrt(2 / pi) (Z + 0.044715 Z**3))) / 2, which is near gelu."""
+    return 0.5 * Z * (1 + _gelu_tanh(Z))
+
+
+@primitive(name="softsign", dZ=lambda dA, A, Z: dA / (1 + np.absolute(Z)) ** 2)
+def softsign_of(Z: Array) -> Array:
+    """A = Z / (1 + |Z|)."""
+    return Z / (1 + np.absolute(Z))
+
+
+@primitive(name="tanhshrink", dZ=lambda dA, A, Z: dA * np.tanh(Z) ** 2)
+def tanh_shrink(Z: Array) -> Array:
+    """A = Z - tanh(Z)."""
+    return Z - np.tanh(Z)
+
+
+def _half(Z: Array, axis: int, number: int) -> Array:
+    n = Z.shape[axis] // 2
+    return Z[(*(slice(None),) * axis, slice(number * n, number * n + n))]
+
+
+def _glu_cotangent(dA: Array, Z: Array, axis: int) -> Array:
+    """Of B it is dA S, of G dA B S (1 - S), S the sigmoid of G."""
+    dB = dA * sigmoid(_half(Z, axis, 1))
+    dG = dB * (_half(Z, axis, 0) * sigmoid(-_half(Z, axis, 1)))
+    return np.concatenate([dB, dG], axis=axis)
+
+
+@primitive(name="glu", types=floating_only, dZ=lambda dA, A, Z, *, axis: _glu_cotangent(dA, Z, axis))
+def gated(Z: Array, *, axis: int) -> Array:
+    """A = B sigmoid(G), B and G the two halves of Z along an axis."""
+    return _half(Z, axis, 0) * sigmoid(_half(Z, axis, 1))
+
+
 @primitive(
     name="softmax",
     types=floating_only,
@@ -93,8 +236,7 @@ def log_softmax_over(Z: Array, *, axis: int) -> Array:
 @public("leaky_relu", function=False)
 def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Any:
     """input where positive, negative_slope * input elsewhere."""
-    result = leaky(input, slope=negative_slope)
-    return input.replace(result, "leaky_relu_") if inplace else result
+    return in_place(leaky(input, slope=negative_slope), input, "leaky_relu_", inplace)
 
 
 @public("softplus", function=False)
@@ -113,6 +255,83 @@ def softmax(input: Any, dim: int | None = None, dtype: Any = None, *, _stackleve
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None, *, _stacklevel: int = 3) -> Any:
     """The logarithms of the softmax along `dim`, exact where the softmax underflows."""
     return log_softmax_over(_in(input, dtype), axis=_class_axis(input, dim, "log_softmax"))
+
+
+@public("logit", inplace=True)
+def logit(input: Any, eps: float | None = None) -> Any:
+    """log(input / (1 - input)); with eps the input is limited to [eps, 1 - eps] first."""
+    return log_odds(input if eps is None else clamp_between(input, eps, 1 - eps))
+
+
+def logsigmoid(input: Any) -> Any:
+    """log(sigmoid(input)), exact where the sigmoid underflows."""
+    return log_sigmoid(input)
+
+
+def elu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """input where positive, alpha * (exp(input) - 1) elsewhere."""
+    return in_place(exponential_unit(input, alpha=alpha, scale=1.0, rate=1.0), input, "elu_", inplace)
+
+
+@public("selu", as_method=False)
+def selu(input: Any, inplace: bool = False) -> Any:
+    """scale * elu(input, alpha), with the constants that keep mean 0 and variance 1."""
+    return in_place(exponential_unit(input, alpha=SELU_ALPHA, scale=SELU_SCALE, rate=1.0), input, "selu_", inplace)
+
+
+@public("celu", as_method=False)
+def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
+    """input where positive, alpha * (exp(input / alpha) - 1) elsewhere: slope 1 on both sides of 0."""
+    if alpha == 0:
+        raise RuntimeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU.")
+    return in_place(exponential_unit(input, alpha=alpha, scale=1.0, rate=1 / alpha), input, "celu_", inplace)
+
+
+def gelu(input: Any, approximate: str = "none") -> Any:
+    """input times the probability that a standard normal number is below it; approximate="tanh" by tanh."""
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"gelu: approximate argument must be either none or tanh, not {approximate!r}.")
+    return gelu_exact(input) if approximate == "none" else gelu_by_tanh(input)
+
+
+def silu(input: Any, inplace: bool = False) -> Any:
+    """input * sigmoid(input)."""
+    return in_place(silu_of(input), input, "silu_", inplace)
+
+
+def mish(input: Any, inplace: bool = False) -> Any:
+    """input * tanh(softplus(input))."""
+    return in_place(mish_of(input), input, "mish_", inplace)
+
+
+def softsign(input: Any) -> Any:
+    """input / (1 + |input|)."""
+    return softsign_of(input)
+
+
+def tanhshrink(input: Any) -> Any:
+    """input - tanh(input)."""
+    return tanh_shrink(input)
+
+
+def glu(input: Any, dim: int = -1) -> Any:
+    """The first half of input along `dim`, times the sigmoid of the second."""
+    if input.ndim == 0:
+        raise RuntimeError("glu: does not support scalars because halving size must be even.")
+    axis = one_axis(dim, input.ndim, "glu")
+    if input.shape[axis] % 2:
+        raise ShapeError(f"glu: Halving dimension must be even, but dimension {axis} is size {input.shape[axis]}.")
+    return gated(input, axis=axis)
+
+
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """The softmax of -input along `dim`."""
+    return softmax(-input, dim, dtype)
+
+
+def in_place(result: Any, input: Any, name: str, inplace: bool) -> Any:
+    """The result, stored in the input if that was asked for."""
+    return input.replace(result, name) if inplace else result
 
 
 def _in(input: Any, dtype: Any) -> Any:

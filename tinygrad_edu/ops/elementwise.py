@@ -261,7 +261,7 @@ def between(A: Array, B: Array, *, weight: float) -> Array:
 )
 def interpolate(A: Array, B: Array, T: Array) -> Array:
     """C = (1 - T) A + T B, exact at both ends."""
-    return np.where(np.abs(T) < 0.5, A + T * (B - A), B - (1 - T) * (B - A))
+    return np.where(np.absolute(T) < 0.5, A + T * (B - A), B - (1 - T) * (B - A))
 
 
 @public("lerp", inplace=True)

@@ -140,6 +140,9 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
+from .ops.documentation import (
+    docs,
+)
 from .ops.elementwise import (
     absolute,
     add,
@@ -456,6 +459,7 @@ __all__ = [
     "dist",
     "div",
     "divide",
+    "docs",
     "dot",
     "double",
     "empty",

@@ -1,0 +1,36 @@
+"""`docs(name)`: what the rule book says of an operation."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from pathlib import Path
+
+from ..core.primitive import PRIMITIVES
+from .creation import constructor
+from .public import METHODS, PUBLIC
+
+_BOOK = Path(__file__).with_name("BOOK.md")
+
+
+@constructor
+def docs(name: str) -> None:
+    """Print the rule book's entries of an operation: its rules as written, and the formulas they print.
+
+    Args:
+        name: PyTorch's name, or a primitive's key.
+    Raises:
+        KeyError: there is no such operation; the nearest names are given.
+    """
+    keys = [key for key, primitive in PRIMITIVES.items() if name in (key, primitive.name)]
+    operation = PUBLIC.get(name, METHODS.get(name))
+    if not keys and operation is None:
+        known = {*PUBLIC, *METHODS, *PRIMITIVES}
+        near = ", ".join(difflib.get_close_matches(name, known, n=3))
+        raise KeyError(f"no operation is called {name!r}." + (f" Near to it: {near}." if near else ""))
+    if operation is not None and operation not in PRIMITIVES.values():
+        print(f"{name}{inspect.signature(operation)}\n\n{inspect.getdoc(operation)}\n")
+    entries = _BOOK.read_text(encoding="utf-8").split("\n## ")
+    for entry in entries[1:]:
+        if entry.split("\n", 1)[0] in keys:
+            print(f"## {entry.rstrip()}\n")

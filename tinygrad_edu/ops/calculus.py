@@ -45,7 +45,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim: int = -1) 
     """The integral of y along `dim` by the trapezoidal rule, over the points x or points `dx` apart (1)."""
     axis, steps = _steps(y, x, dx, dim, "trapezoid")
     if y.shape[axis] == 0:
-        return sum_over(y, axis=(axis,), keepdims=False)
+        return np.zeros_like(sum_over(y, axis=(axis,), keepdims=False))
     if x is None:  # all heights count once, the outer two half
         ends = _between(y, axis, 0, 1) + _between(y, axis, y.shape[axis] - 1, None)
         return (sum_over(y, axis=(axis,), keepdims=False) - 0.5 * ends.squeeze(axis)) * steps

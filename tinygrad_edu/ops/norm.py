@@ -17,10 +17,19 @@ from .public import public
 from .reduction import Axes, _kept, max_over, min_over, sum_over
 
 
+def _unless_zero(dN: Array, N: Array) -> Array:
+    return np.where(N == 0, 0, dN)
+
+
+def _or_one(N: Array) -> Array:
+    """N, fit to divide by: with np.where around the quotient, its own derivative would be 0 / 0."""
+    return np.where(N == 0, 1, N)
+
+
 @primitive(
     name="norm",
     types=floating_only,
-    dX=lambda dN, N, X, *, axis, keepdims: X * _kept(np.where(N == 0, 0, dN / N), X, axis, keepdims),
+    dX=lambda dN, N, X, *, axis, keepdims: X * _kept(_unless_zero(dN, N) / _or_one(N), X, axis, keepdims),
 )
 def euclidean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """N = sqrt(sum(X**2))."""
@@ -29,7 +38,7 @@ def euclidean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 
 def _norm_rule(dN: Array, N: Array, X: Array, *, axis: Axes, keepdims: bool, p: float) -> Array:
     """sign(X) |X|**(p - 1) / N**(p - 1), and 0 wherever X or N is 0."""
-    scale = np.where(N == 0, 0, dN * N ** (1 - p))
+    scale = _unless_zero(dN, N) * _or_one(N) ** (1 - p)
     return np.where(X == 0, 0, np.sign(X) * np.absolute(X) ** (p - 1)) * _kept(scale, X, axis, keepdims)
 
 

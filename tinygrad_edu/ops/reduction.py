@@ -48,6 +48,17 @@ def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 
 
 @primitive(
+    np.nansum,
+    name="nansum",
+    types=None,
+    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims) * (X == X),
+)
+def nansum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
+    """The sum over some axes of what is a number: only NaN differs from itself."""
+    return np.sum(np.where(X == X, X, 0), axis=axis, keepdims=keepdims)
+
+
+@primitive(
     np.mean,
     name="mean",
     types=floating_only,
@@ -240,7 +251,9 @@ def _argument(along: Any, input: Any, dim: int | None, keepdim: bool, name: str)
 @public("nansum")
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over all axes, or over `dim`, of the elements that are numbers."""
-    return sum(_numbers_only(_in(input, dtype)), dim, keepdim)
+    input = _in(input, dtype)
+    over = nansum_over if input.dtype.kind == "f" else sum_over
+    return over(input, axis=axes(dim, input.ndim, "nansum"), keepdims=keepdim)
 
 
 @public("nanmean")
@@ -249,12 +262,7 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     if input.dtype.kind != "f":
         raise DtypeError(f"nanmean: expected input to have floating point dtype but got {input.dtype}; use .float().")
     input = _in(input, dtype)
-    count = (input == input).astype(input.dtype)  # only NaN differs from itself
-    return nansum(input, dim, keepdim) / sum(count, dim, keepdim)
-
-
-def _numbers_only(input: Any) -> Any:
-    return np.where(input == input, input, 0) if input.dtype.kind == "f" else input
+    return nansum(input, dim, keepdim) / sum((input == input).astype(input.dtype), dim, keepdim)
 
 
 class MinAndMax(NamedTuple):
@@ -371,7 +379,7 @@ def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepd
 
 @answers(np.nansum)
 def _np_nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return _np_sum(_numbers_only(a), axis, dtype, out, keepdims)
+    return nansum_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.nanmean)

@@ -162,7 +162,8 @@ def _quantile(input: Any, q: Any, dim: int | None, keepdim: bool, how: str, skip
     missing = X != X
     if skip_nan:
         count = sum_over(missing, axis=(axis,), keepdims=True).astype(X.dtype)
-        ranks = place * np.clip(last - count, 0, None)
+        ranks = place * (last - count)
+        ranks = np.where(ranks < 0, 0, ranks)  # nothing but NaN
     else:
         ranks = np.where(any_over(missing, axis=(axis,), keepdims=True), last, place * last)  # NaN is sorted last
     order = rank_order(X, axis=axis)

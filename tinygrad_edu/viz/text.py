@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,8 +55,7 @@ def format_tensor(t: Tensor, prefix: str = "tensor(") -> str:
 def _format(array: np.ndarray[Any, Any], indent: int) -> str:
     summarize = array.size > THRESHOLD
     shown = _edges(array) if summarize else array
-    number = _formatter(shown)
-    return _nested(array, indent, number, summarize)
+    return _nested(array, indent, _column(shown), summarize)
 
 
 def _edges(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -67,23 +67,35 @@ def _edges(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array
 
 
-def _formatter(array: np.ndarray[Any, Any]) -> Any:
-    """How each number is written: one width and one notation for all, as PyTorch chooses it."""
+class Column(NamedTuple):
+    """How each number is written: one notation and one width for all."""
+
+    notation: Callable[[Any], str]
+    width: int
+
+    def write(self, x: Any) -> str:
+        return self.notation(x).rjust(self.width)
+
+
+def _column(array: np.ndarray[Any, Any]) -> Column:
     flat = array.ravel()
     if array.dtype.kind != "f":
-        width = max(len(str(x)) for x in flat.tolist())
-        return lambda x: str(x).rjust(width)
-    finite = np.abs(flat[np.isfinite(flat) & (flat != 0)]).astype(np.float64)
-    if finite.size == 0:
-        write = _whole
-    elif np.all(finite == np.ceil(finite)):
-        scientific = finite.max() / finite.min() > 1000.0 or finite.max() > 1.0e8
-        write = _scientific if scientific else _whole
-    else:
-        scientific = finite.max() / finite.min() > 1000.0 or finite.max() > 1.0e8 or finite.min() < 1.0e-4
-        write = _scientific if scientific else _fixed
-    width = max(len(write(float(x))) for x in flat)
-    return lambda x: write(float(x)).rjust(width)
+        return Column(str, max(len(str(x)) for x in flat.tolist()))
+    # Zeros, infinities and NaN have no say: they are written in the notation that suits the others.
+    telling = flat[np.isfinite(flat) & (flat != 0)].astype(np.float64)
+    notation = _notation(np.abs(telling))
+    return Column(notation, max((len(notation(x)) for x in telling.tolist()), default=1))
+
+
+def _notation(sizes: np.ndarray[Any, Any]) -> Callable[[Any], str]:
+    """Whole numbers, four digits, or powers of ten, by PyTorch's rule for these positive numbers."""
+    if sizes.size == 0:
+        return _whole
+    whole = bool(np.all(sizes == np.ceil(sizes)))
+    low, high = sizes.min(), sizes.max()
+    if high / low > 1000.0 or high > 1.0e8 or (low < 1.0e-4 and not whole):
+        return _scientific
+    return _whole if whole else _fixed
 
 
 def _whole(x: float) -> str:
@@ -98,18 +110,17 @@ def _scientific(x: float) -> str:
     return f"{x:.{PRECISION}e}"
 
 
-def _nested(array: np.ndarray[Any, Any], indent: int, number: Any, summarize: bool) -> str:
+def _nested(array: np.ndarray[Any, Any], indent: int, column: Column, summarize: bool) -> str:
     if array.ndim == 0:
-        return str(number(array.item()))
+        return column.write(array.item())
     rows: list[Any]
     n = array.shape[0]
     cut = summarize and n > 2 * EDGE
     picked = [*range(EDGE), None, *range(n - EDGE, n)] if cut else list(range(n))
     if array.ndim == 1:
-        words = ["..." if i is None else number(array[i].item()) for i in picked]
-        width = len(words[0]) + 2
-        per_line = max(1, (LINE - indent) // width)
+        words = [" ..." if i is None else column.write(array[i].item()) for i in picked]
+        per_line = max(1, (LINE - indent) // (column.width + 2))
         lines = [words[i : i + per_line] for i in range(0, len(words), per_line)]
         return "[" + (",\n" + " " * (indent + 1)).join(", ".join(line) for line in lines) + "]"
-    rows = ["..." if i is None else _nested(array[i], indent + 1, number, summarize) for i in picked]
+    rows = ["..." if i is None else _nested(array[i], indent + 1, column, summarize) for i in picked]
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(rows) + "]"

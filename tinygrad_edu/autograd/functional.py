@@ -7,6 +7,7 @@ derivative by that cotangent is the product wanted.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -184,25 +185,16 @@ def _block(y: Tensor, i: int, xs: tuple[Tensor, ...], create_graph: bool, strict
     """The Jacobian of one output by every input."""
     columns: list[list[Tensor]] = [[] for _ in xs]
     for k in range(y.numel()):
-        v = np.zeros(y.numel(), y.dtype)
-        v[k] = 1.0
-        pulled = _pull((y,), xs, (wrap(v.reshape(y.shape)),), create_graph, strict, f"jacobian of output {i}", "input")
+        v = wrap(np.eye(1, y.numel(), k, y.dtype).reshape(y.shape))
+        pulled = _pull((y,), xs, (v,), create_graph, strict, f"jacobian of output {i}", "input")
         for column, dX in zip(columns, pulled, strict=True):
             column.append(dX)
     shape = tuple(y.shape)
-    with enable_grad() if create_graph else _as_is():
+    with enable_grad() if create_graph else contextlib.nullcontext():
         return [
             stack(column).reshape((*shape, *x.shape)) if column else wrap(np.zeros((*shape, *x.shape), x.dtype))
             for column, x in zip(columns, xs, strict=True)
         ]
-
-
-class _as_is:
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def _vectors(v: Any, like: tuple[Tensor, ...], word: str, what: str) -> tuple[Tensor | None, ...]:

@@ -76,9 +76,15 @@ def grad(
 
 
 def propagate(
-    roots: list[tuple[Record, Any]], retain: bool, create_graph: bool, targets: set[Record] | None
+    roots: list[tuple[Record, Any]],
+    retain: bool,
+    create_graph: bool,
+    targets: set[Record] | None,
+    stop: bool = False,
 ) -> dict[Record, Any]:
     """The complete cotangents of the targets (default: every leaf that needs one).
+
+    With `stop` the walk ends at the targets, and runs none of their hooks: they belong to another walk.
 
     Cotangents are arrays, or Tensors when the gradient's own graph is wanted (`create_graph`).
     No result shares memory with another or with anything a user holds.
@@ -101,6 +107,9 @@ def propagate(
             for record in order:
                 dY = cotangents.pop(record, None)
                 if dY is None:
+                    continue
+                if stop and targets is not None and record in targets:
+                    found[record] = _copy(dY)
                     continue
                 if record.hooks:
                     # A hook may write into what it is handed, and may keep it.

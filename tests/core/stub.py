@@ -22,12 +22,12 @@ Lists every method of Tensor, those attached by ops/ included, for editors and m
 """
 
 import builtins
-from ..ops.random import Generator'''
+'''
 
 
 def stub() -> str:
     """The text of the stub file."""
-    lines = [HEADER]
+    lines = [HEADER, *_foreign()]
     for node in ast.parse(SOURCE.read_text(encoding="utf-8")).body:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             if getattr(node, "module", "") != "__future__":
@@ -37,6 +37,18 @@ def stub() -> str:
         elif isinstance(node, ast.ClassDef):
             lines.append(_class(node))
     return "\n".join(lines) + "\n"
+
+
+def _foreign() -> list[str]:
+    """Imports of the classes that annotations of attached methods name, Generator and the like."""
+    found = set()
+    for function in METHODS.values():
+        for annotation in getattr(function, "__annotations__", {}).values():
+            for word in re.findall(r"[A-Z]\w+", str(annotation)):
+                kind = function.__globals__.get(word)
+                if inspect.isclass(kind) and kind.__module__.startswith("tinygrad_edu.ops."):
+                    found.add(f"from ..{kind.__module__.removeprefix('tinygrad_edu.')} import {word}")
+    return sorted(found)
 
 
 def _class(node: ast.ClassDef) -> str:

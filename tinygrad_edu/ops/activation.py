@@ -90,7 +90,7 @@ def logaddexp2(A: Array, B: Array) -> Array:
 
 def _logit_slope(Z: Array) -> Array:
     """1 / (Z (1 - Z)), infinite at 0 and 1, NaN beyond, where the logit is not defined."""
-    return np.where((Z >= 0) & (Z <= 1), 1 / (Z * (1 - Z)), math.nan)
+    return np.where((Z >= 0) & (Z <= 1), 1 / np.absolute(Z * (1 - Z)), math.nan)
 
 
 @primitive(name="logit", domain=unit, dZ=lambda dA, A, Z: dA * _logit_slope(Z))

@@ -58,7 +58,9 @@ def round_to(Z: Array, *, decimals: int) -> Array:
 @public("round", inplace=True)
 def round(input: Any, *, decimals: int = 0) -> Any:
     """The nearest integer, or multiple of 10**-decimals; of two equally near the even one."""
-    return round_to(input, decimals=decimals) if decimals else rint(input)
+    if decimals:
+        return round_to(input, decimals=decimals)
+    return trunc(input) if input.dtype.kind in "iu" else rint(input)  # np.rint makes floats of integers
 
 
 @answers(np.round)

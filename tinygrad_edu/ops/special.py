@@ -115,7 +115,7 @@ ERF_SINGLE = (
 
 
 def _erf_single(Z: Array) -> Array:
-    x = np.clip(Z, -3.9, 3.9)
+    x = np.clip(Z, -4, 4)  # where it is 1 to the last digit
     return np.clip(x * _ratio(ERF_SINGLE, x * x), -1, 1)
 
 
@@ -238,7 +238,7 @@ def _polygamma(Z: Array, *, n: int) -> Array:
         tail = tail + b / math.factorial(2 * i) * rising * far ** (1 - s - 2 * i)
         rising *= (s + 2 * i - 1) * (s + 2 * i)
     value = (-1) ** (n + 1) * math.factorial(n) * (total + tail)
-    return np.where(np.isnan(Z), Z, np.where(np.isposinf(Z), 0.0, value))
+    return np.where(np.isposinf(Z), 0.0, np.where(np.isfinite(Z), value, np.nan))
 
 
 @primitive(

@@ -65,6 +65,15 @@ from .ops.activation import (
     softmax,
     tanh,
 )
+from .ops.arranging import (
+    flip,
+    fliplr,
+    flipud,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+)
 from .ops.calculus import (
     cumulative_trapezoid,
     diff,
@@ -140,6 +149,16 @@ from .ops.creation import (
     zeros,
     zeros_like,
 )
+from .ops.diagonals import (
+    diag,
+    diag_embed,
+    diagflat,
+    diagonal,
+    tril,
+    tril_indices,
+    triu,
+    triu_indices,
+)
 from .ops.documentation import (
     docs,
 )
@@ -205,6 +224,21 @@ from .ops.exponential import (
 from .ops.indexing import (
     take_along_dim,
 )
+from .ops.joining import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    cartesian_prod,
+    column_stack,
+    dstack,
+    hstack,
+    meshgrid,
+    vstack,
+)
+from .ops.joining import (
+    vstack as row_stack,
+)
 from .ops.linalg import (
     dot,
     matmul,
@@ -220,7 +254,7 @@ from .ops.piecewise import (
     prelu,
     threshold,
 )
-from .ops.product import (
+from .ops.prod import (
     prod,
 )
 from .ops.random import (
@@ -322,6 +356,18 @@ from .ops.shape import (
 from .ops.shape import (
     transpose as swapdims,
 )
+from .ops.slicing import (
+    chunk,
+    dsplit,
+    hsplit,
+    narrow,
+    select,
+    split,
+    split_with_sizes,
+    tensor_split,
+    unbind,
+    vsplit,
+)
 from .ops.special import (
     digamma,
     erf,
@@ -420,6 +466,9 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
     "autograd",
     "bincount",
     "bitwise_and",
@@ -428,17 +477,21 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "block_diag",
     "bool",
     "broadcast_tensors",
     "broadcast_to",
+    "cartesian_prod",
     "cat",
     "ceil",
     "celu",
+    "chunk",
     "clamp",
     "clamp_max",
     "clamp_min",
     "clip",
     "clone",
+    "column_stack",
     "concat",
     "concatenate",
     "copysign",
@@ -454,6 +507,10 @@ __all__ = [
     "cumulative_trapezoid",
     "default_generator",
     "deg2rad",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
     "diff",
     "digamma",
     "dist",
@@ -462,6 +519,8 @@ __all__ = [
     "docs",
     "dot",
     "double",
+    "dsplit",
+    "dstack",
     "empty",
     "empty_like",
     "enable_grad",
@@ -476,6 +535,9 @@ __all__ = [
     "eye",
     "fix",
     "flatten",
+    "flip",
+    "fliplr",
+    "flipud",
     "float",
     "float32",
     "float64",
@@ -497,6 +559,8 @@ __all__ = [
     "hardshrink",
     "heaviside",
     "histc",
+    "hsplit",
+    "hstack",
     "hypot",
     "inference_mode",
     "initial_seed",
@@ -543,6 +607,7 @@ __all__ = [
     "maximum",
     "mean",
     "median",
+    "meshgrid",
     "min",
     "minimum",
     "mm",
@@ -556,6 +621,7 @@ __all__ = [
     "nanmedian",
     "nanquantile",
     "nansum",
+    "narrow",
     "ne",
     "neg",
     "negative",
@@ -587,10 +653,15 @@ __all__ = [
     "relu",
     "remainder",
     "renorm",
+    "repeat_interleave",
     "reshape",
+    "roll",
+    "rot90",
     "round",
+    "row_stack",
     "rsqrt",
     "seed",
+    "select",
     "selu",
     "set_default_dtype",
     "set_grad_enabled",
@@ -603,6 +674,8 @@ __all__ = [
     "sinc",
     "sinh",
     "softmax",
+    "split",
+    "split_with_sizes",
     "sqrt",
     "square",
     "squeeze",
@@ -619,24 +692,33 @@ __all__ = [
     "tan",
     "tanh",
     "tensor",
+    "tensor_split",
     "threshold",
+    "tile",
     "transpose",
     "trapezoid",
     "trapz",
+    "tril",
+    "tril_indices",
+    "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "uint8",
+    "unbind",
     "unflatten",
     "unsqueeze",
     "var",
     "var_mean",
+    "vsplit",
+    "vstack",
     "where",
     "xlogy",
     "zeros",
     "zeros_like",
 ]
 
-_LATER = ("datasets", "symbolic", "viz")  # loaded when first asked for: most programs never do
+_LATER = ("datasets", "func", "symbolic", "utils", "viz")  # loaded when first asked for: most programs never do
 _NOT_HERE = {
     "float16": "NumPy has no fast float16; use float32.",
     "half": "NumPy has no fast float16; use float32.",

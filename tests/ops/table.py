@@ -396,6 +396,8 @@ for _pattern, (_shape, _along) in _LINES.items():
             row("norm_over", f"{_pattern}-{_p}", real(*_shape, domain=nonzero), axis=(_along,), keepdims=_p > 1, p=_p)
         for _key in ("nonzero_over", "euclidean_over"):
             row(_key, _pattern, real(*_shape, domain=nonzero), axis=(_along,), keepdims=_along == 1)
+for _key in ("cumsum_along", "cumprod_along"):
+    row(_key, "large-slices", real(3, 2, 40, domain=nonzero), axis=0)
 row("cumsum_along", "integers", whole(2, 3), axis=1)
 row("cumprod_along", "integers", whole(2, 3), axis=1)
 row("prod_over", "truths", truth(2, 3), axis=1, keepdims=False)
@@ -419,3 +421,57 @@ for _key in ("hard_shrink", "soft_shrink"):
     row(_key, "0-d", real(), width=0.1)
 row("above", "plain", real(2, 3), threshold=0.2, value=-1.5)
 row("above", "0-d", real(), threshold=0.2, value=-1.5)
+
+# --- arranging, diagonals, windows
+
+row("flip_over", "all", real(2, 3), axis=(0, 1))
+row("flip_over", "last", real(2, 3, 2), axis=(2,))
+row("flip_over", "none", real(2, 3), axis=())
+row("flip_over", "0-d", real(), axis=())
+row("flip_over", "empty", real(0, 3), axis=(0,))
+row("roll_by", "rows", real(4, 3), shift=1, axis=0)
+row("roll_by", "back-twice-round", real(2, 3), shift=-7, axis=1)
+row("roll_by", "empty", real(0, 3), shift=1, axis=0)
+row("tile_by", "both", real(2, 3), reps=(2, 3))
+row("tile_by", "new-axes", real(2), reps=(3, 1, 2))
+row("tile_by", "0-d", real(), reps=(2,))
+row("tile_by", "once", real(2, 3), reps=(1, 1))
+row("tile_by", "never", real(2, 3), reps=(2, 0))
+row("repeat_each", "rows", real(2, 3), repeats=2, axis=0)
+row("repeat_each", "middle", real(2, 3, 2), repeats=3, axis=1)
+row("repeat_each", "once", real(2, 3), repeats=1, axis=1)
+row("repeat_each", "never", real(2, 3), repeats=0, axis=1)
+for _key in ("lower_part", "upper_part"):
+    row(_key, "main", real(3, 4), k=0)
+    row(_key, "above", real(4, 3), k=1)
+    row(_key, "below-in-a-stack", real(2, 3, 3), k=-1)
+    row(_key, "empty", real(0, 3), k=0)
+_DIAGONALS: dict[str, tuple[tuple[int, ...], int, int, int]] = {
+    "main": ((3, 4), 0, 0, 1),
+    "above": ((4, 3), 1, 0, 1),
+    "below-crosswise": ((4, 3), -1, 1, 0),
+    "of-a-stack": ((2, 3, 3), 0, 1, 2),
+    "outer-axes": ((3, 2, 3), 1, 0, 2),
+    "beyond": ((2, 2), 5, 0, 1),
+}
+for _pattern, (_shape, _offset, _one, _other) in _DIAGONALS.items():
+    row("diagonal_of", _pattern, real(*_shape), offset=_offset, axis1=_one, axis2=_other)
+    _on = np.diagonal(np.zeros(_shape), _offset, _one, _other).shape
+    row("onto_diagonal", _pattern, real(*_on), offset=_offset, axis1=_one, axis2=_other, shape=_shape)
+_WINDOWS: dict[str, tuple[tuple[int, ...], int, int, int]] = {
+    "overlapping": ((5, 2), 0, 3, 1),
+    "side-by-side": ((2, 6), 1, 2, 2),
+    "with-gaps": ((7,), 0, 2, 3),
+    "whole": ((2, 4), 1, 4, 1),
+    "of-nothing": ((2, 3), 1, 0, 2),
+    "empty": ((0, 3), 1, 2, 1),
+}
+for _pattern, (_shape, _along, _size, _step) in _WINDOWS.items():
+    row("unfold", _pattern, real(*_shape), axis=_along, size=_size, step=_step)
+    _count = (_shape[_along] - _size) // _step + 1
+    _laid = (*_shape[:_along], _count, *_shape[_along + 1 :], _size)
+    row("fold", _pattern, real(*_laid), axis=_along, step=_step, shape=_shape)
+row("pad_with", "both-ends", real(2, 3), width=((0, 0), (1, 2)), value=0.0)
+row("pad_with", "all-axes", real(2, 3), width=((1, 0), (0, 2)), value=1.5)
+row("pad_with", "0-d", real(), width=(), value=1.0)
+row("pad_with", "empty", real(0, 3), width=((1, 1), (0, 0)), value=2.0)

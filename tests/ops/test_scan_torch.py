@@ -34,6 +34,17 @@ def test_scan_of_every_shape(name, dtype, rng):
 
 
 @both
+def test_scan_over_large_slices(dtype, rng):
+    """An axis with 64 and more elements behind it is scanned slice by slice, with the same results."""
+    x = rng.standard_normal((3, 4, 80))
+    for name in SCANS:
+        for dim in (0, 1):
+            compare(lambda lib, x, n=name, dim=dim: getattr(lib.m, n)(x, dim), [x], dtype)
+    for name in ("cumsum", "cumprod"):
+        compare(lambda lib, x, n=name: getattr(lib.m, n)(x, 0), [np.arange(240, dtype=np.uint8).reshape(3, 80)], dtype)
+
+
+@both
 def test_cumprod_of_zeros(dtype):
     """No zero, one, two and only zeros in a line: values and first gradients are PyTorch's."""
     x = np.array([[1.5, -2.0, 0.5, 3.0], [1.5, 0.0, 0.5, 3.0], [0.0, 2.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0]])

@@ -48,7 +48,16 @@ def norm_over(X: Array, *, axis: Axes, keepdims: bool, p: float) -> Array:
     return np.sum(np.absolute(X) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
 
 
-@primitive(name="norm", types=arithmetic, opaque=True, dX=lambda dN, N, X, *, axis, keepdims: np.zeros_like(X))
+def _no_slope(dN: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
+    return np.broadcast_to(np.zeros_like(_kept(dN, X, axis, keepdims)), X.shape)
+
+
+@primitive(
+    name="norm",
+    types=arithmetic,
+    opaque=True,
+    dX=lambda dN, N, X, *, axis, keepdims: _no_slope(dN, X, axis, keepdims),
+)
 def nonzero_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The number of elements that aren't 0, in the dtype of X: the norm of order 0. Gradient 0."""
     return np.sum(X != 0, axis=axis, keepdims=keepdims, dtype=X.dtype)

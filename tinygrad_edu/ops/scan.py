@@ -7,6 +7,7 @@ times, also where factors are 0, where the usual division of the product by a fa
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -34,6 +35,17 @@ def shifted(X: Array, axis: int, by: int, fill: float) -> Array:
     return np.concatenate([X[(*ahead, slice(1, None))], free], axis=axis)
 
 
+def _accumulate(ufunc: np.ufunc, X: Array, axis: int) -> Array:
+    """ufunc.accumulate; along an axis with larger slices behind it, slice by slice, in a fifth of the time."""
+    if math.prod(X.shape[axis + 1 :]) < 64 or not X.size:
+        return ufunc.accumulate(X, axis)
+    return np.stack(list(itertools.accumulate(np.moveaxis(X, axis, 0), ufunc)), axis)
+
+
+def _summable(X: Array) -> Array:
+    return X if X.dtype.kind == "f" else X.astype(np.int64)
+
+
 # --- the primitives: X (..., n, ...) and `axis`, the one of length n, counted from the front
 
 
@@ -41,6 +53,7 @@ def shifted(X: Array, axis: int, by: int, fill: float) -> Array:
     np.cumsum,
     name="cumsum",
     types=None,
+    opaque=True,
     dX=lambda dY, Y, X, *, axis: reversed_along(
         cumsum_along(reversed_along(dY, axis), axis=axis),  # type: ignore[has-type]
         axis,
@@ -48,7 +61,7 @@ def shifted(X: Array, axis: int, by: int, fill: float) -> Array:
 )
 def cumsum_along(X: Array, *, axis: int) -> Array:
     """Y[k] = X[0] + ... + X[k]; of integers and booleans an int64."""
-    return np.cumsum(X, axis=axis, dtype=None if X.dtype.kind == "f" else np.int64)
+    return _accumulate(np.add, _summable(X), axis)
 
 
 def _earlier_rule(dH: Array, A: Array, axis: int, step: int) -> Array:
@@ -84,12 +97,13 @@ def recurrence(B: Array, A: Array, *, axis: int, step: int) -> Array:
     np.cumprod,
     name="cumprod",
     types=None,
+    opaque=True,
     # d Y[j] / d X[k] is the product before k times the product of what follows up to j
     dX=lambda dY, Y, X, *, axis: shifted(Y, axis, 1, 1) * recurrence(dY, shifted(X, axis, -1, 0), axis=axis, step=-1),
 )
 def cumprod_along(X: Array, *, axis: int) -> Array:
     """Y[k] = X[0] * ... * X[k]; of integers and booleans an int64."""
-    return np.cumprod(X, axis=axis, dtype=None if X.dtype.kind == "f" else np.int64)
+    return _accumulate(np.multiply, _summable(X), axis)
 
 
 def _logcumsumexp_rule(dY: Array, Y: Array, X: Array, *, axis: int) -> Array:
@@ -107,19 +121,19 @@ def logcumsumexp_along(X: Array, *, axis: int) -> Array:
 def _last_hit(X: Array, Y: Array, axis: int) -> Array:
     """Where the running extreme Y was last attained: at a tie the later place, a NaN stays."""
     places = np.arange(X.shape[axis]).reshape((-1,) + (1,) * (X.ndim - 1 - axis))
-    return np.maximum.accumulate(np.where((X == Y) | (X != X), places, 0), axis)
+    return _accumulate(np.maximum, np.where((X == Y) | (X != X), places, 0), axis)
 
 
 @primitive(name="cummax", types=None, opaque=True)
 def cummax_index(X: Array, *, axis: int) -> Array:
     """Where the largest of X[0] ... X[k] lies."""
-    return _last_hit(X, np.maximum.accumulate(X, axis), axis)
+    return _last_hit(X, _accumulate(np.maximum, X, axis), axis)
 
 
 @primitive(name="cummin", types=None, opaque=True)
 def cummin_index(X: Array, *, axis: int) -> Array:
     """Where the smallest of X[0] ... X[k] lies."""
-    return _last_hit(X, np.minimum.accumulate(X, axis), axis)
+    return _last_hit(X, _accumulate(np.minimum, X, axis), axis)
 
 
 # --- the public functions

@@ -742,6 +742,42 @@ row("ce-no-samples-mean", lambda L, x, i: L.F.cross_entropy(x, i), real(0, 3), l
 row("mse-no-samples", lambda L, x, y: L.F.mse_loss(x, y), real(0, 3), real(0, 3), orders=1)
 row("ce-masked-scores", lambda L, x, i: L.F.cross_entropy(x, i), exactly([[0.5, -inf, 1.0]]), exactly([2]), orders=1)
 
+# --- operands by PyTorch's names, and NumPy's words for dim and keepdim
+
+for _name, _function in {
+    "lt": lambda L, x, y: L.m.lt(x, other=y),
+    "gt-both": lambda L, x, y: L.m.gt(input=x, other=y),
+    "le-method": lambda L, x, y: x.le(other=y),
+    "mul": lambda L, x, y: L.m.mul(input=x, other=y),
+    "remainder": lambda L, x, y: L.m.remainder(x, other=y),
+    "sub": lambda L, x, y: L.m.sub(input=x, other=y, alpha=2),
+    "sub-method": lambda L, x, y: x.sub(other=y),
+    "div": lambda L, x, y: x.div(other=y),
+    "pow": lambda L, x, y: L.m.pow(input=y, exponent=2),
+    "maximum": lambda L, x, y: L.m.maximum(input=x, other=y),
+    "max-other": lambda L, x, y: L.m.max(x, other=y),
+    "max-dim": lambda L, x, y: L.m.max(input=x, dim=1)[0],
+    "exp": lambda L, x, y: L.m.exp(input=x),
+    "sum": lambda L, x, y: L.m.sum(input=x, dim=0, keepdim=True),
+    "matmul": lambda L, x, y: L.m.matmul(input=x, other=y.T),
+    "mm": lambda L, x, y: L.m.mm(input=x, mat2=y.T),
+    "cat": lambda L, x, y: L.m.cat(tensors=[x, y], dim=1),
+    "where": lambda L, x, y: L.m.where(condition=x > 0, input=x, other=y),
+    "transpose": lambda L, x, y: L.m.transpose(input=x, dim0=0, dim1=1),
+    "reshape": lambda L, x, y: L.m.reshape(input=x, shape=(3, 2)),
+    "permute": lambda L, x, y: L.m.permute(input=x, dims=(1, 0)),
+    "expand": lambda L, x, y: x.expand(size=(2, 2, 3)),
+    "softmax-axis": lambda L, x, y: x.softmax(axis=1) if L is OURS else x.softmax(1),  # PyTorch has dim alone there
+    "sum-axis": lambda L, x, y: x.sum(axis=0, keepdims=True),
+    "cat-axis": lambda L, x, y: L.m.cat([x, y], axis=1),
+    "concatenate-axis": lambda L, x, y: L.m.concatenate([x, y], axis=0),
+    "argmax-axis": lambda L, x, y: L.m.argmax(x, axis=0),
+    "amax-axis": lambda L, x, y: x.amax(axis=(0, 1), keepdims=True),
+    "squeeze-axis": lambda L, x, y: x[:1].squeeze(axis=0),
+    "add-in-place": lambda L, x, y: x.clone().add_(other=y),
+}.items():
+    row(f"named-{_name}", _function, real(2, 3), away(2, 3))
+
 # --- whole expressions
 
 row("network", lambda L, X, W, b, V: ((X @ W.T + b).tanh() @ V).sigmoid().log().mean(),

@@ -109,8 +109,9 @@ class Primitive:
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         if params and ("input" in params or "other" in params):  # PyTorch's names for the operands
-            named = [params.pop(key) for key in ("input", "other") if key in params]
-            args = (*named, *args) if "input" not in params else args
+            first = (params.pop("input"),) if "input" in params else ()
+            last = (params.pop("other"),) if "other" in params else ()
+            args = (*first, *args, *last)
             if len(args) != len(self.inputs):
                 raise TypeError(f"{self.name} takes {len(self.inputs)} tensors, got {len(args)}.")
         domain: Any = None
@@ -148,7 +149,7 @@ class Primitive:
         for key, rule in rules.items():
             if key[:1] != "d" or key[1:] not in self.inputs:
                 raise TypeError(f"{self.key}: rule {key} belongs to none of the inputs {self.inputs}.")
-            keywords = set(signature(rule)[1]) - {"k"}
+            keywords = set(signature(rule)[1]) - ({"k"} if self.variadic else set())  # k: which of the several
             if keywords != set(self.params):
                 raise TypeError(f"{self.key}: rule {key} takes {keywords}, the parameters are {self.params}.")
         if self.forward.__kwdefaults__:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, as_dtype, floating_only, int64
+from ..core.dtypes import arithmetic, as_dtype, floating_only, int64, uint8
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.sums import sum_rows
@@ -171,21 +171,21 @@ class ValuesAndIndices(NamedTuple):
 
 
 @public("max")
-def max_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def max_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The largest element; along `dim`: (values, indices); with a tensor as `dim`: the larger of both.
 
     Over all elements ties share the gradient; along a dim it goes to the element at the index.
     """
-    return _extreme(input, dim, keepdim, "max")
+    return _extreme(input, dim if other is None else other, keepdim, "max")
 
 
 @public("min")
-def min_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+def min_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The smallest element; along `dim`: (values, indices); with a tensor as `dim`: the smaller of both.
 
     Over all elements ties share the gradient; along a dim it goes to the element at the index.
     """
-    return _extreme(input, dim, keepdim, "min")
+    return _extreme(input, dim if other is None else other, keepdim, "min")
 
 
 def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
@@ -239,6 +239,8 @@ def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def _argument(along: Any, input: Any, dim: int | None, keepdim: bool, name: str) -> Any:
+    if input.dtype.kind == "b":
+        raise DtypeError(f"{name}: not of booleans; convert with .long() first.")
     flat = input.reshape(-1) if dim is None or input.ndim == 0 else input
     axis = 0 if flat is not input or dim is None else one_axis(dim, input.ndim, name)
     _nonempty(flat, axis, name)
@@ -350,13 +352,18 @@ def all_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 @public("any")
 def any_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether some element is nonzero, over all axes or `dim`."""
-    return any_over(input, axis=() if dim == () else axes(dim, input.ndim, "any"), keepdims=keepdim)
+    return _truth(input, any_over(input, axis=() if dim == () else axes(dim, input.ndim, "any"), keepdims=keepdim))
 
 
 @public("all")
 def all_(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
     """Whether every element is nonzero, over all axes or `dim`."""
-    return all_over(input, axis=() if dim == () else axes(dim, input.ndim, "all"), keepdims=keepdim)
+    return _truth(input, all_over(input, axis=() if dim == () else axes(dim, input.ndim, "all"), keepdims=keepdim))
+
+
+def _truth(input: Any, result: Any) -> Any:
+    """Of uint8, PyTorch's former type of truths, it makes uint8."""
+    return result.astype(input.dtype) if input.dtype == uint8 else result
 
 
 # --- NumPy's side: axis=None means all, ddof is 0

@@ -329,7 +329,7 @@ def test_structure_outlives_backward():
     x = leaf(1.0, 2.0, name="x")
     loss = (x * x).sum()
     loss.backward()
-    product = loss.grad_fn.inputs[0]
+    product = loss.grad_fn.record.inputs[0]
     assert product.primitive.name == "mul"
     assert product.shape == (2,)
     assert product.saved is None

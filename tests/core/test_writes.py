@@ -438,7 +438,8 @@ def test_saved_memory_of_a_dropped_graph_does_not_hinder_writes():
 # --- who writes
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
-IN_PLACE_CALLS = {"at", "copyto", "put", "place", "putmask", "fill", "partition", "setflags", "fill_diagonal"}
+IN_PLACE_CALLS = {"at", "copyto", "put", "place", "putmask", "fill", "setflags", "fill_diagonal"}
+NEW = ("np.zeros", "np.empty", "np.full", "np.zeros_like", "np.array")  # a forward may fill what it has just made
 PLAIN_VALUES = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.JoinedStr)
 PLAIN = (
     "int",
@@ -462,6 +463,10 @@ ALLOWED = {
     "core/backward.py:_add": "adds into a cotangent that this pass allocated and nobody else has seen",
     "ops/indexing.py:scatter": "opaque forward: fills the zeros that it has just made",
     "ops/indexing.py:put_along": "opaque forward: fills the zeros that it has just made",
+    "ops/diagonals.py:onto_diagonal": "opaque forward: fills the zeros that it has just made",
+    "ops/windows.py:fold": "opaque forward: adds into the zeros that it has just made",
+    "ops/windows.py:pad_with": "opaque forward: fills the frame that it has just made",
+    "ops/indexing.py:_add_at": "adds into the zeros that it has just made",
     "ops/writes.py:_put": "what assign's forward does to its own copy, and core.write to the target",
     "ops/loss.py:one_hot_rows": "opaque forward: fills the zeros that it has just made",
     "ops/random.py:normal": "draws made here, turned into normals before anybody sees them",
@@ -504,10 +509,11 @@ def writes(node, names_are_keys=False):
 
 
 def is_plain(node, names):
-    """Whether what is written is a Python number, text, list, dict or set, or is indexed by text, so no array."""
+    """Whether what is written is a Python number, text, list, dict or set, is indexed by text, or was made just before."""
     if isinstance(node, ast.Call):
-        return False
-    if isinstance(node, ast.AugAssign):
+        out = [k.value for k in node.keywords if k.arg == "out"]
+        target = out[0] if out else node.func.value if node.func.attr in ("fill", "setflags") else node.args[0]
+    elif isinstance(node, ast.AugAssign):
         target = node.target
     else:
         target = next(t for t in node.targets if isinstance(t, ast.Subscript))
@@ -533,7 +539,7 @@ def plain_names(tree, attributes_only=False):
             if ast.unparse(node.annotation).removeprefix("ClassVar[").startswith(PLAIN):
                 found.add(last_name(node.target))
         elif isinstance(node, ast.Assign):
-            call = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in PLAIN
+            call = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in (*PLAIN, *NEW)
             if call or isinstance(node.value, PLAIN_VALUES):
                 found |= {last_name(t) for t in node.targets if not attributes_only or is_shared(t)}
     return found - {None}
@@ -557,7 +563,9 @@ def test_search_for_writes_finds_them():
     """The search sees each way of writing, and takes Python's own containers and numbers for what they are."""
     source = """
 def f(X, n: int):
-    A = np.zeros(3)
+    made = np.zeros(3)
+    made[0] = 1
+    A = X.T
     A += 1
     A[0] = 2
     np.add(A, 1, out=A)
@@ -569,7 +577,7 @@ def f(X, n: int):
 """
     module = ast.parse(source)
     lines = [n.lineno for f, n in within_functions(module) if writes(n) and not is_plain(n, plain_names(f or module))]
-    assert lines == [4, 5, 6, 7, 11]
+    assert lines == [6, 7, 8, 9, 13]
 
 
 def test_version_moves_with_every_write_and_with_nothing_else():

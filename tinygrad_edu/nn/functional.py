@@ -30,6 +30,7 @@ from ..ops.activation import (
 )
 from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
 from ..ops.shape import expand
+from ..ops.windows import pad
 
 __all__ = [
     "binary_cross_entropy",
@@ -50,6 +51,7 @@ __all__ = [
     "mish",
     "mse_loss",
     "nll_loss",
+    "pad",
     "prelu",
     "relu",
     "relu6",

@@ -7,6 +7,8 @@ parameter `key`, in which `Slot(i)` stands for index array i.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +42,9 @@ def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
 )
 def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
     """X[key]: a view for slices and integers, a copy for index arrays."""
+    axis = _only_axis(key)
+    if axis is not None:
+        return X.take(indices[0], axis)  # 3 times as fast, on rows 1.6 times
     Y = X[_index(key, indices)]
     # NumPy leaves a result picked by arrays in the order of its own loops; .view() counts on rows
     return Y.copy() if indices and not Y.flags.c_contiguous else Y
@@ -53,11 +58,58 @@ def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
 def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
     """Zeros of a shape, with V added at `key`; an element named several times gets the sum."""
     Y = np.zeros(shape, V.dtype)
-    if indices:
-        np.add.at(Y, _index(key, indices), V)
+    axis = _only_axis(key)
+    if not indices or (axis is not None and _are_distinct(indices[0], shape[axis])):
+        Y[_index(key, indices)] = V  # slices and integers name no element twice
+    elif axis is not None and indices[0].ndim == 1:
+        places = np.where(indices[0] < 0, indices[0] + shape[axis], indices[0])
+        return _add_at(shape, _places(places.reshape((-1,) + (1,) * (len(shape) - 1 - axis)), axis, shape, V.shape), V)
+    elif V.size * 16 > Y.size:
+        return _add_at(shape, np.arange(Y.size).reshape(shape)[_index(key, indices)], V)
     else:
-        Y[key] = V  # slices and integers name no element twice
+        np.add.at(Y, _index(key, indices), V)
     return Y
+
+
+def _only_axis(key: tuple[Any, ...]) -> int | None:
+    """The axis that an index of whole slices and one index array picks from."""
+    for axis, k in enumerate(key):
+        if isinstance(k, Slot):
+            return axis if all(rest == slice(None) or rest is ... for rest in key[axis + 1 :]) else None
+        if k != slice(None):
+            return None
+    return None
+
+
+def _are_distinct(index: np.ndarray[Any, Any], n: int) -> bool:
+    """Whether no place of an axis of length n is named twice."""
+    if index.size <= 1:
+        return True
+    return index.size <= n and bool(np.bincount(np.where(index < 0, index + n, index).ravel()).max() <= 1)
+
+
+def _places(index: Array, axis: int, shape: tuple[int, ...], cover: tuple[int, ...]) -> Array:
+    """The places in memory order that `index` along the axis points to, for a value of shape `cover`.
+
+    By one number per element np.take is 4 times and np.add.at 6 times as fast as by one per axis.
+    """
+    steps = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
+    rest = [(np.arange(n) * step).reshape((n,) + (1,) * (len(shape) - 1 - i))
+            for i, (n, step) in enumerate(zip(cover, steps, strict=True)) if i != axis and n > 1]  # fmt: skip
+    along = index * steps[axis] if steps[axis] != 1 else index
+    return along + functools.reduce(np.add, rest) if rest else along
+
+
+def _add_at(shape: tuple[int, ...], places: Array, V: Array) -> Array:
+    """Zeros of a shape, with V added at places that are counted in memory order."""
+    Y = np.zeros(math.prod(shape), V.dtype)
+    np.add.at(Y, np.broadcast_to(places, V.shape).ravel(), V.ravel())
+    return Y.reshape(shape)
+
+
+def _fit(index: Array, n: int) -> bool:
+    """Whether all are places of an axis of length n, counted from the front. One pass: as unsigned, -1 is large."""
+    return index.dtype == np.int64 and index.size > 0 and bool(index.view(np.uint64).max() < n)
 
 
 @primitive(
@@ -69,6 +121,10 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
 )
 def take_along(X: Array, indices: Array, *, axis: int) -> Array:
     """Per position of `indices`, the element of X that lies there along the axis."""
+    if X.ndim == indices.ndim and _fit(indices, X.shape[axis]):
+        cover = (*X.shape[:axis], indices.shape[axis], *X.shape[axis + 1 :])
+        if all(m in (1, n) for m, n in zip(indices.shape, cover, strict=True)):
+            return X.ravel().take(_places(indices, axis, X.shape, cover))
     return np.take_along_axis(X, indices, axis)
 
 
@@ -79,11 +135,18 @@ def take_along(X: Array, indices: Array, *, axis: int) -> Array:
 )
 def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
     """Zeros of a shape, with V added where `indices` point along the axis."""
+    if _fit(indices, shape[axis]):
+        return _add_at(shape, _places(indices, axis, shape, V.shape), V)
     Y = np.zeros(shape, V.dtype)
-    grid = list(np.ogrid[tuple(slice(n) for n in shape)])
-    grid[axis] = indices  # the others broadcast with it, as they did when V was taken
-    np.add.at(Y, tuple(grid), V)
+    np.add.at(Y, grid_along(indices, axis, V.shape), V)
     return Y
+
+
+def grid_along(indices: Array, axis: int, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    """The index that picks by `indices` along an axis and by its own place along the others."""
+    grid = list(np.ogrid[tuple(slice(n) for n in shape)])
+    grid[axis] = indices  # the others broadcast with it
+    return tuple(grid)
 
 
 def split_key(X: Any, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import arithmetic, as_dtype
-from ..core.errors import ShapeError
+from ..core.errors import ShapeError, describe
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
-from .dims import axes, fill_in, one_axis, sizes
+from .dims import axes, fill_in, one_axis, one_list, sizes
 from .public import public
 
 
@@ -92,14 +92,54 @@ def astype(X: Array, *, dtype: np.dtype[Any]) -> Array:
 
 
 @public("reshape")
-def reshape(input: Any, *shape: Any) -> Any:
+def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """The same elements in another shape; one length may be -1. A view where memory allows."""
-    return reshape_to(input, shape=fill_in(shape, input.shape, "reshape"))
+    return reshape_to(input, shape=fill_in(sizes if shape is None else shape, input.shape, "reshape"))
+
+
+@public("reshape_as", function=False)
+def reshape_as(input: Any, other: Any) -> Any:
+    """In the shape of `other`."""
+    return reshape(input, tuple(other.shape))
+
+
+@public("view_as", function=False)
+def view_as(input: Any, other: Any) -> Any:
+    """A view in the shape of `other`."""
+    return view(input, tuple(other.shape))
+
+
+@public("ravel")
+def ravel(input: Any) -> Any:
+    """One axis; a view where the memory is in order."""
+    return reshape(contiguous(input), -1)
+
+
+@public("unflatten")
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """Axis `dim` made several, of lengths `sizes`, one of which may be -1."""
+    axis = one_axis(dim, input.ndim, "unflatten")
+    wanted = tuple(sizes)
+    if not wanted:
+        raise RuntimeError("unflatten: sizes must be non-empty.")
+    have = tuple(input.shape)
+    if math.prod(n for n in wanted if n != -1) != have[axis] and -1 not in wanted:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {wanted} don't multiply up to the size of dim {dim} ({have[axis]}) in the "
+            f"input tensor {have}."
+        )
+    return reshape_to(input, shape=(*have[:axis], *fill_in(wanted, (have[axis],), "unflatten"), *have[axis + 1 :]))
 
 
 @public("view", function=False)
-def view(input: Any, *shape: Any) -> Any:
-    """`reshape` that never copies: a RuntimeError where the memory does not allow a view."""
+def view(input: Any, *sizes: Any, size: Any = None) -> Any:
+    """`reshape` that never copies: a RuntimeError where the memory does not allow a view.
+
+    With a dtype it would read the bytes otherwise, which no gradient survives: that is refused.
+    """
+    shape = sizes if size is None else size
+    if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)) and not hasattr(shape[0], "__index__"):
+        raise TypeError(f"view: a shape is expected, not {shape[0]!r}; to convert numbers use .to(dtype).")
     result = reshape_to(input, shape=fill_in(shape, input.shape, "view"))
     if result._view is None and input._array.size and isinstance(input._array, np.ndarray):
         raise RuntimeError(
@@ -122,22 +162,60 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
 
 
 @public("permute")
-def permute(input: Any, *dims: Any) -> Any:
+def permute(input: Any, *order: Any, dims: Any = None) -> Any:
     """The axes in another order: axis i of the result is axis dims[i]."""
-    order = dims[0] if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
+    order = one_list(order if dims is None else dims)
     found = tuple(one_axis(d, input.ndim, "permute") for d in order)
     if sorted(found) != list(range(input.ndim)):
-        raise RuntimeError(f"permute: dims {tuple(order)} must name each of the {input.ndim} axes once.")
+        raise RuntimeError(f"permute: dims {order} must name each of the {input.ndim} axes once.")
     return permute_axes(input, axes=found)
 
 
-@public("transpose", "swapaxes")
+@public("transpose", "swapdims")
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Two axes swapped."""
     order = list(range(input.ndim))
     a, b = one_axis(dim0, input.ndim, "transpose"), one_axis(dim1, input.ndim, "transpose")
     if order:
         order[a], order[b] = order[b], order[a]
+    return permute_axes(input, axes=tuple(order))
+
+
+@public("swapaxes")
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """Two axes swapped."""
+    return transpose(input, axis0, axis1)
+
+
+@public("movedim")
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """Axes `source` moved to the places `destination`; the others keep their order."""
+    return _moved(input, source, destination, "movedim")
+
+
+@public("moveaxis")
+def moveaxis(input: Any, source: Any, destination: Any) -> Any:
+    """Axes `source` moved to the places `destination`; the others keep their order."""
+    return _moved(input, source, destination, "moveaxis")
+
+
+def _moved(input: Any, source: Any, destination: Any, operation: str) -> Any:
+    sources, places = (
+        [one_axis(d, input.ndim, operation) for d in (dims if isinstance(dims, (tuple, list)) else (dims,))]
+        for dims in (source, destination)
+    )
+    if len(sources) != len(places):
+        raise RuntimeError(
+            f"{operation}: Invalid source or destination dims: {source} and {destination} must have as many elements."
+        )
+    for dims in (sources, places):
+        if len(set(dims)) < len(dims):
+            raise RuntimeError(f"{operation}: repeated dim in {source} to {destination}.")
+    if not input.ndim:
+        return permute_axes(input, axes=())
+    order = [i for i in range(input.ndim) if i not in sources]
+    for place, axis in sorted(zip(places, sources, strict=True)):
+        order.insert(place, axis)
     return permute_axes(input, axes=tuple(order))
 
 
@@ -162,8 +240,23 @@ def _reverse_axes(input: Any) -> Any:
     return permute_axes(input, axes=tuple(reversed(range(input.ndim))))
 
 
+@public("adjoint")
+def adjoint(input: Any) -> Any:
+    """The last two axes swapped: numbers are real here, there is nothing to conjugate."""
+    return _matrix_transpose(input)
+
+
+def _matrix_only(input: Any) -> Any:
+    """The transpose of a matrix; a 0-d tensor as it is."""
+    if input.ndim not in (0, 2):
+        raise ShapeError(f"H: only matrices (2 axes) are supported, got shape {tuple(input.shape)}; use .mH.")
+    return permute_axes(input, axes=tuple(reversed(range(input.ndim))))
+
+
 Operand.T = property(_reverse_axes)
 Operand.mT = property(_matrix_transpose)
+Operand.H = property(_matrix_only)  # type: ignore[attr-defined]  # not in the language of rules
+Operand.mH = property(_matrix_transpose)  # type: ignore[attr-defined]  # as H
 
 
 @public("squeeze")
@@ -183,9 +276,9 @@ def unsqueeze(input: Any, dim: int) -> Any:
 
 
 @public("expand", function=False)
-def expand(input: Any, *size: Any) -> Any:
+def expand(input: Any, *sizes_: Any, size: Any = None) -> Any:
     """Axes of length 1 stretched without a copy; -1 keeps a length, new axes go in front."""
-    wanted = list(size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size)
+    wanted = list(one_list(sizes_ if size is None else size))
     have = tuple(input.shape)
     offset = len(wanted) - len(have)
     for i, n in enumerate(wanted):
@@ -197,6 +290,23 @@ def expand(input: Any, *size: Any) -> Any:
     if math.prod(target) == math.prod(have):
         return reshape_to(input, shape=target)  # nothing is repeated, so the view can be written to
     return broadcast_to(input, shape=target)
+
+
+@public("broadcast_to")
+def stretch(input: Any, *sizes_: Any, size: Any = None) -> Any:
+    """Axes of length 1 stretched without a copy; -1 keeps a length, new axes go in front."""
+    return expand(input, *sizes_, size=size)
+
+
+@public("broadcast_tensors", as_method=False)
+def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
+    """All tensors stretched to the one shape that they broadcast to, without copies."""
+    parts = one_list(tensors)
+    try:
+        shape = np.broadcast_shapes(*(tuple(x.shape) for x in parts))
+    except ValueError as error:
+        raise ShapeError(f"broadcast_tensors: {error}.{describe(parts)}") from None
+    return tuple(expand(x, shape) for x in parts)
 
 
 @public("expand_as", function=False)
@@ -234,9 +344,14 @@ def stack(tensors: Any, dim: int = 0) -> Any:
 
 
 def _several(tensors: Any, operation: str) -> list[Any]:
+    if isinstance(tensors, Operand) or not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{operation}: a list or tuple of tensors is expected, as in {operation}([x, y], dim=0).")
     parts = list(tensors)
+    for x in parts:
+        if not hasattr(x, "shape"):
+            raise TypeError(f"{operation}: {type(x).__name__} is not a tensor; make one with tensor(...).")
     if not parts:
-        raise RuntimeError(f"{operation}: expected a non-empty list of tensors.")
+        raise ShapeError(f"{operation}: expected a non-empty list of tensors.")
     return parts
 
 
@@ -339,6 +454,16 @@ def _np_swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 def _np_broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:
     shape = sizes(shape if isinstance(shape, (tuple, list)) else (shape,), "broadcast_to")
     return broadcast_to(array, shape=shape)
+
+
+@answers(np.moveaxis)
+def _np_moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    return movedim(a, source, destination)
+
+
+@answers(np.broadcast_arrays)
+def _np_broadcast_arrays(*args: Any) -> Any:
+    return broadcast_tensors(*args)
 
 
 @answers(np.squeeze)

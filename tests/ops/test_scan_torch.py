@@ -64,6 +64,14 @@ def test_prod_of_every_shape(dtype, rng):
 
 
 @both
+def test_prod_and_extremes_of_odd_scalars(dtype):
+    """A 0-d tensor is its own product and extreme, infinite or not a number too, and its gradient passes."""
+    for value in (inf, nan, 0.0, -2.0):
+        for name in ("prod", "max", "min"):
+            compare(lambda lib, x, n=name: getattr(x, n)(0), [np.asarray(value)], dtype)
+
+
+@both
 def test_prod_of_zeros(dtype):
     """First gradients with no, one, two and three zeros in a line; second ones with at most one."""
     x = np.array([[1.5, -2.0, 0.5], [1.5, 0.0, 0.5], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0]])

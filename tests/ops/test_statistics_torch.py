@@ -149,6 +149,15 @@ def test_quantiles(how, dtype, rng):
         compare(lambda lib, x, q, n=name: getattr(lib.m, n)(x, q), [x, np.array([0.1, 0.3, 0.5, 0.9])], dtype, orders=0)
 
 
+def test_truths_of_bytes_and_extremes_of_truths():
+    """any and all of uint8 are uint8; argmax of booleans is refused, as there."""
+    for name in ("any", "all"):
+        compare(lambda lib, x, n=name: getattr(x, n)(), [np.array([3, 0], np.uint8)], "float64")
+        compare(lambda lib, x, n=name: getattr(x, n)(0), [np.array([3, 0])], "float64")
+    with pytest.raises(RuntimeError, match="argmax: not of booleans"):
+        tg.tensor([True, False]).argmax()
+
+
 # --- covariance
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import as_dtype
+from ..core.dtypes import as_dtype, int64
 from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .public import public
@@ -61,9 +61,11 @@ def product_of_others(X: Array, *, axis: int) -> Array:
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The product of all elements, or over `dim`. The gradient holds at zeros too, to every order."""
     X = input if dtype is None else input.astype(as_dtype(dtype))
-    if dim is None or input.ndim == 0:
-        axis = 0 if dim is None else one_axis(dim, 0, "prod")
-        whole = prod_over(X.reshape(-1), axis=axis, keepdims=False)
+    if input.ndim == 0:
+        one_axis(0 if dim is None else dim, 0, "prod")
+        return X.clone() if X.dtype.kind == "f" else X.astype(int64)
+    if dim is None:
+        whole = prod_over(X.reshape(-1), axis=0, keepdims=False)
         return whole.reshape((1,) * input.ndim) if keepdim else whole
     return prod_over(X, axis=one_axis(dim, input.ndim, "prod"), keepdims=keepdim)
 

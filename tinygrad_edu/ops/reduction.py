@@ -18,7 +18,7 @@ from ..core.sums import sum_rows
 from .dims import axes, one_axis
 from .indexing import take_along
 from .public import public
-from .shape import astype
+from .shape import fill_like
 
 Axes = tuple[int, ...]
 _add_reduce: Any = np.add.reduce  # what np.sum calls, 1 us sooner; its stub knows literal keepdims only
@@ -197,7 +197,8 @@ def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
     if dim is None:
         return reduce(input, axis=_nonempty(input, (), name), keepdims=False)
     if input.ndim == 0:
-        return ValuesAndIndices(input + 0, astype(input * 0, dtype=int64))
+        one_axis(dim, 0, name)
+        return ValuesAndIndices(input.clone(), fill_like(input, 0, int64))
     (axis,) = _nonempty(input, dim, name)
     index = (argmax_along if name == "max" else argmin_along)(input, axis=axis)
     values = take_along(input, index, axis=axis)

@@ -960,8 +960,8 @@ OF_ONE: dict[str, Callable[..., Any]] = {
 
 
 # Where we answer and PyTorch refuses; where PyTorch answers and we refuse, in another dtype than PyTorch's
-ANSWERED = {"abs-bool", "floor-bool", "argmax-bool", "matmul-bool"}
-OTHERWISE = {"sign-bool": "refused", "square-bool": "refused", "all-uint8": "bool", "any-uint8": "bool"}
+ANSWERED = {"abs-bool", "floor-bool", "matmul-bool"}
+OTHERWISE = {"sign-bool": "refused", "square-bool": "refused"}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -30,6 +30,7 @@ from .activation import (
     Threshold,
 )
 from .containers import ModuleDict, ModuleList, Sequential
+from .dropout import Dropout
 from .linear import Flatten, Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, NLLLoss
 from .module import Module
@@ -40,6 +41,7 @@ __all__ = [
     "BCEWithLogitsLoss",
     "CELU",
     "CrossEntropyLoss",
+    "Dropout",
     "ELU",
     "Flatten",
     "GELU",

@@ -13,6 +13,7 @@ import numpy as np
 from ..core.errors import ShapeError
 from ..core.tensor import apply
 from ..ops import activation, linalg, loss
+from ..ops import random as draws
 from ..ops.activation import (
     celu,
     elu,
@@ -37,6 +38,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "cross_entropy",
+    "dropout",
     "elu",
     "gelu",
     "glu",
@@ -67,6 +69,12 @@ __all__ = [
     "tanhshrink",
     "threshold",
 ]
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
+    """In training each element is zeroed with probability p, the others are divided by 1 - p."""
+    result = draws.dropout(input, p, training)
+    return input.replace(result, "dropout_") if inplace else result
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:

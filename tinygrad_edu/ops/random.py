@@ -17,6 +17,7 @@ from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
+from .checks import check
 from .creation import constructor, finish
 from .dims import sizes
 from .public import public
@@ -265,3 +266,161 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
 
     values = (generator or default_generator).normal(self.numel(), self.dtype)
     return copy_(self, finish((values * std + mean).astype(self.dtype).reshape(self.shape)))
+
+
+# --- distributions
+
+
+@public("bernoulli")
+def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None = None) -> Any:
+    """1 with the probability that `input` (or the number p) says, else 0. No gradient.
+
+    Raises:
+        RuntimeError: a probability lies outside of [0, 1].
+    """
+    generator = generator or default_generator
+    values = input._values()
+    if p is not None:
+        drawn = generator.uniform(values.size, np.dtype("float64")).reshape(values.shape) < _probability(p)
+        return finish(drawn.astype(values.dtype))
+    if values.dtype.kind != "f":
+        raise RuntimeError(f"bernoulli: the probabilities are floating, not {values.dtype}.")
+    check(np.logical_and(values >= 0, values <= 1), "bernoulli: Expected p_in >= 0 && p_in <= 1", RuntimeError, values)
+    return finish((generator.uniform(values.size, values.dtype).reshape(values.shape) < values).astype(values.dtype))
+
+
+@public("bernoulli_", function=False)
+def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with ones, of probability p, and zeros."""
+    from .writes import copy_
+
+    return copy_(self, bernoulli(self.detach(), p, generator=generator))
+
+
+def _probability(p: Any) -> float:
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}.")
+    return float(p)
+
+
+@public("exponential_", function=False)
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with numbers of density lambd exp(-lambd x)."""
+    from .writes import copy_
+
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}.")
+    values = _exponential(self.numel(), generator) / lambd
+    return copy_(self, finish(values.astype(self.dtype).reshape(self.shape)))
+
+
+def _exponential(count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
+    return np.asarray(-np.log1p(-(generator or default_generator).uniform(count, np.dtype("float64"))))
+
+
+@constructor
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None
+) -> Tensor:
+    """Normals of a mean and a standard deviation, tensors (one draw per element) or numbers with a size."""
+    if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
+        if size is None:
+            raise TypeError("normal: of two numbers a size is needed: normal(mean, std, size).")
+        return normal_(
+            finish(np.zeros(sizes((size,), "normal"), _floating(dtype, "normal"))), mean, std, generator=generator
+        )
+    like = mean if isinstance(mean, Tensor) else std
+    m, s = (x._values() if isinstance(x, Tensor) else x for x in (mean, std))
+    if np.any(np.less(s, 0)):
+        raise RuntimeError("normal expects all elements of std >= 0.0.")
+    shape = np.broadcast_shapes(np.shape(m), np.shape(s))
+    draws = (generator or default_generator).normal(math.prod(shape), like.dtype).reshape(shape)
+    return finish(np.asarray(draws * s + m, like.dtype))
+
+
+@public("multinomial")
+def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Any:
+    """Indices drawn in proportion to weights, from a vector or from each row of a matrix. No gradient.
+
+    Without replacement the draws are those with the largest weight / exponential, as in PyTorch.
+
+    Raises:
+        RuntimeError: a weight is negative or not finite, or a row has too few positive ones.
+    """
+    weights = input._values()
+    if weights.ndim not in (1, 2) or weights.dtype.kind != "f":
+        raise RuntimeError(
+            f"multinomial: weights are a floating vector or matrix, not {weights.dtype} {weights.shape}."
+        )
+    rows = np.atleast_2d(weights)
+    if num_samples <= 0 or (not replacement and num_samples > rows.shape[1]):
+        raise RuntimeError(
+            f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
+            f"{num_samples} of {rows.shape[1]}."
+        )
+    if not np.isfinite(rows).all() or (rows < 0).any() or (rows.sum(1) <= 0).any():
+        raise RuntimeError("multinomial: the weights must be finite, not negative, and not all zero in a row.")
+    if replacement:
+        steps = np.cumsum(rows, axis=1)
+        steps = steps / steps[:, -1:]
+        draws = (generator or default_generator).uniform(len(rows) * num_samples, np.dtype("float64"))
+        draws = draws.reshape(len(rows), num_samples)
+        picked = np.stack([np.searchsorted(step, draw) for step, draw in zip(steps, draws, strict=True)])
+    else:
+        clocks = _exponential(rows.size, generator).astype(rows.dtype).reshape(rows.shape)
+        picked = np.argsort(-(rows / clocks), axis=1, kind="stable")[:, :num_samples]
+    return finish(picked.astype(np.int64).reshape(*weights.shape[:-1], num_samples))
+
+
+@public("poisson", as_method=False)
+def poisson(input: Any, generator: Generator | None = None) -> Any:
+    """Counts with the mean rates in `input`. No gradient.
+
+    PyTorch's stream, in which each count takes as many draws as its method needs, so element by element.
+    Source: below 10 Knuth's product of uniforms, above Hormann's PTRS, "The transformed rejection
+    method for generating Poisson random variables" (1993).
+    """
+    rates = input._values()
+    if (rates < 0).any():
+        raise RuntimeError("poisson: invalid Poisson rate, expected rate to be non-negative.")
+    generator = generator or default_generator
+    counts = [_poisson(rate, generator) for rate in rates.ravel().tolist()]
+    return finish(np.array(counts, rates.dtype).reshape(rates.shape))
+
+
+def _poisson(rate: float, generator: Generator) -> int:
+    def uniform() -> float:
+        return float(generator.uniform(1, np.dtype("float64"))[0])
+
+    if rate < 10:
+        count, product, limit = 0, uniform() if rate else 0.0, math.exp(-rate)
+        while product > limit:
+            count, product = count + 1, product * uniform()
+        return count
+    b = 0.931 + 2.53 * math.sqrt(rate)
+    a = -0.059 + 0.02483 * b
+    inverse_alpha, accepted = 1.1239 + 1.1328 / (b - 3.4), 0.9277 - 3.6224 / (b - 2)
+    while True:
+        u, v = uniform() - 0.5, uniform()
+        us = 0.5 - abs(u)
+        count = math.floor((2 * a / us + b) * u + rate + 0.43)
+        if us >= 0.07 and v <= accepted:
+            return count
+        if count < 0 or (us < 0.013 and v > us):
+            continue
+        bound = -rate + count * math.log(rate) - math.lgamma(count + 1)
+        if math.log(v) + math.log(inverse_alpha) - math.log(a / (us * us) + b) <= bound:
+            return count
+
+
+@public("dropout", as_method=False)
+def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
+    """In training each element is zeroed with probability p, the others are divided by 1 - p."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}.")
+    if not train or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    kept = default_generator.uniform(input.numel(), np.dtype("float64")).reshape(input.shape) < 1 - p
+    return input * finish(kept.astype(input.dtype) / np.asarray(1 - p, input.dtype))

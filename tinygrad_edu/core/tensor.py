@@ -31,9 +31,16 @@ _NUMBERS = frozenset((float, int, bool))
 
 
 class Size(tuple[int, ...]):
-    """A shape. A tuple, with PyTorch's `numel`."""
+    """A shape. A tuple, with PyTorch's `numel`; its parts and sums are shapes too."""
 
     __slots__ = ()
+
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return Size(found) if index.__class__ is slice else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
 
     def numel(self) -> int:
         return math.prod(self)
@@ -105,6 +112,8 @@ class Tensor(Operand):
         """The number of axes."""
         return self.ndim
 
+    ndimension = dim
+
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of axis `dim`."""
         return self.shape if dim is None else self._array.shape[dim]
@@ -118,6 +127,11 @@ class Tensor(Operand):
     def element_size(self) -> int:
         """Bytes per element."""
         return int(self.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.numel() * self.element_size()
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours, in elements, of all axes or of `dim`."""
@@ -157,7 +171,7 @@ class Tensor(Operand):
     def item(self) -> Any:
         """The one element, as a Python number."""
         if self.numel() != 1:
-            raise RuntimeError(
+            raise ShapeError(
                 f"item: only a tensor with one element is a Python number, this one has shape "
                 f"{tuple(self.shape)}; use .tolist(), or index it first."
             )
@@ -736,14 +750,18 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
     if isinstance(data, (np.ndarray, np.generic)):
         return array.astype(as_dtype(array.dtype), copy=False)
     if array.dtype.kind == "f":
-        return array.astype(get_default_dtype(), copy=False)
-    return array
+        first = data
+        while isinstance(first, list) and first:
+            first = first[0]
+        typed = isinstance(first, (np.ndarray, np.generic)) and first.dtype.kind == "f"
+        return array.astype(as_dtype(first.dtype) if typed else get_default_dtype(), copy=False)
+    return array.astype(as_dtype(array.dtype), copy=False)
 
 
 def _plain(data: Any) -> Any:
-    """Nested sequences with the Tensors in them replaced by their numbers."""
+    """Nested sequences as lists, with arrays in the place of Tensors."""
     if isinstance(data, Tensor):
-        return data.tolist()
+        return data._values()
     return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
 
 

@@ -61,10 +61,14 @@ def operator(symbol: str, reflected: bool = True, inplace: bool = True) -> Calla
         def forward(self: Tensor, other: Any) -> Any:
             return apply(primitive, (self, other), {})
 
+        def compare(self: Tensor, other: Any) -> Any:
+            known = other is not None and not isinstance(other, (str, list, tuple, dict))
+            return forward(self, other) if known else NotImplemented  # t == None is False, not an error
+
         def backward(self: Tensor, other: Any) -> Any:
             return apply(primitive, (other, self), {})
 
-        method(f"__{symbol}__", forward)
+        method(f"__{symbol}__", compare if symbol in ("eq", "ne") else forward)
         if reflected:
             method(f"__r{symbol}__", backward)
         if inplace:

@@ -537,7 +537,8 @@ def plain_names(tree, attributes_only=False):
                 found.add(last_name(node.target))
         elif isinstance(node, ast.Assign):
             call = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in (*PLAIN, *NEW)
-            if call or isinstance(node.value, PLAIN_VALUES):
+            repeated = isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.List)  # [None] * n
+            if call or repeated or isinstance(node.value, PLAIN_VALUES):
                 found |= {last_name(t) for t in node.targets if not attributes_only or is_shared(t)}
     return found - {None}
 

@@ -105,10 +105,16 @@ def log_sigmoid(Z: Array) -> Array:
     return np.minimum(Z, 0) - np.log1p(np.exp(-np.absolute(Z)))
 
 
+def _elu_cotangent(dA: Array, Z: Array, alpha: float, scale: float, rate: float) -> Array:
+    """By exp: A + alpha has no digits left where A nears -alpha. Its exponent ends at 0, above which it is not used."""
+    left = (alpha * scale * rate) * np.exp(-rate * relu(-Z))
+    return np.where(Z <= 0, dA * left, scale * dA)
+
+
 @primitive(
     name="elu",
     types=floating_only,
-    dZ=lambda dA, A, Z, *, alpha, scale, rate: np.where(Z > 0, scale * dA, rate * dA * (A + scale * alpha)),
+    dZ=lambda dA, A, Z, *, alpha, scale, rate: _elu_cotangent(dA, Z, alpha, scale, rate),
 )
 def exponential_unit(Z: Array, *, alpha: float, scale: float, rate: float) -> Array:
     """A = scale Z where Z > 0, scale alpha (exp(rate Z) - 1) elsewhere; elu, selu and celu."""
@@ -248,13 +254,15 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 @public("softmax")
 def softmax(input: Any, dim: int | None = None, dtype: Any = None, *, _stacklevel: int = 3) -> Any:
     """Probabilities along `dim` proportional to exp(input)."""
-    return softmax_over(_in(input, dtype), axis=_class_axis(input, dim, "softmax"))
+    axis = _class_axis(input, dim, "softmax")
+    return softmax_over(_in(input, dtype), axis=axis) if _has_classes(input, axis) else _in(input, dtype) * 1
 
 
 @public("log_softmax")
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None, *, _stacklevel: int = 3) -> Any:
     """The logarithms of the softmax along `dim`, exact where the softmax underflows."""
-    return log_softmax_over(_in(input, dtype), axis=_class_axis(input, dim, "log_softmax"))
+    axis = _class_axis(input, dim, "log_softmax")
+    return log_softmax_over(_in(input, dtype), axis=axis) if _has_classes(input, axis) else _in(input, dtype) * 1
 
 
 @public("logit", inplace=True)
@@ -336,6 +344,11 @@ def in_place(result: Any, input: Any, name: str, inplace: bool) -> Any:
 
 def _in(input: Any, dtype: Any) -> Any:
     return input if dtype is None else input.astype(as_dtype(dtype))
+
+
+def _has_classes(input: Any, axis: int) -> bool:
+    """Whether there is anything to sum: without classes nothing is shared out, and the result is empty."""
+    return input.ndim == 0 or input.shape[axis] > 0
 
 
 def _class_axis(input: Any, dim: int | None, operation: str) -> int:

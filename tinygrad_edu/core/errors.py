@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .record import Record, is_internal
 
 
@@ -19,6 +21,10 @@ class ShapeError(RuntimeError, ValueError):
 
 class DtypeError(RuntimeError, TypeError):
     """A dtype that an operation, or the library, does not take."""
+
+
+class LinAlgError(RuntimeError, np.linalg.LinAlgError):
+    """A matrix that has no inverse, or no such decomposition. PyTorch's name and class, and NumPy's."""
 
 
 class TraceError(RuntimeError, TypeError):

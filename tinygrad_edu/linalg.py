@@ -1,0 +1,69 @@
+"""torch.linalg's names, for matrices and stacks of matrices: `tinygrad_edu.linalg.solve(A, B)`.
+
+Complex results (eig, eigvals) and packed factorisations (lu, ldl) are not here.
+"""
+
+from typing import Any
+
+from .core.errors import LinAlgError
+from .ops.diagonals import diagonal as _diagonal
+from .ops.linalg import matmul
+from .ops.matrices import (
+    cholesky,
+    det,
+    eigh,
+    eigvalsh,
+    inv,
+    lstsq,
+    matrix_exp,
+    matrix_power,
+    matrix_rank,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    solve_triangular,
+    svd,
+    svdvals,
+    vander,
+)
+from .ops.matrix_norm import cond, matrix_norm, norm
+from .ops.norm import vector_norm
+from .ops.products import linalg_cross as cross
+from .ops.products import multi_dot, vecdot
+
+
+def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
+    """The diagonal of matrices, as the last axis: a view."""
+    return _diagonal(A, offset, dim1, dim2)
+
+
+__all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "lstsq",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "multi_dot",
+    "norm",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "vander",
+    "vecdot",
+    "vector_norm",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -213,6 +214,18 @@ TEXTS: list[Module] = [
     lambda nn: nn.Softmin(dim=1),
     lambda nn: nn.PReLU(3, init=0.1),
 ]
+
+
+@pytest.mark.parametrize(
+    "name", [*IN_PLACE, "GELU", "Hardshrink", "Softshrink", "Threshold", "GLU", "PReLU", "Softmin", "Softplus"]
+)
+def test_modules_are_made_from_pytorchs_arguments(name):
+    """Names, order and defaults."""
+
+    def shape(cls: Any) -> list[Any]:
+        return [(p.name, p.default) for p in inspect.signature(cls).parameters.values()]
+
+    assert shape(getattr(tg.nn, name)) == shape(getattr(torch.nn, name))
 
 
 def test_modules_print_as_pytorchs():

@@ -352,7 +352,7 @@ def _in(input: Any, dtype: Any) -> Any:
 
 def _has_classes(input: Any, axis: int) -> bool:
     """Whether there is anything to sum: without classes nothing is shared out, and the result is empty."""
-    return input.ndim == 0 or input.shape[axis] > 0
+    return bool(input.ndim == 0 or input.shape[axis] > 0)
 
 
 def _class_axis(input: Any, dim: int | None, operation: str) -> int:

@@ -23,6 +23,7 @@ from .dims import sizes
 from .public import public
 
 _BLOCK = 16  # normals per Box-Muller block; fewer numbers than this are drawn one by one
+_LONG = 1 << 28  # integers from this many on are taken from 64 bits, so that the remainder is nearly uniform
 
 
 class Generator:
@@ -91,9 +92,9 @@ class Generator:
             return (self.words(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
         return (self.long_words(count) & np.uint64((1 << 53) - 1)).astype(np.float64) * 2.0**-53
 
-    def normal(self, count: int, dtype: Any) -> np.ndarray[Any, Any]:
-        """`count` standard normals."""
-        if count < _BLOCK:
+    def normal(self, count: int, dtype: Any, singly: bool = False) -> np.ndarray[Any, Any]:
+        """`count` standard normals; `singly`: not in blocks, as PyTorch draws them for strided memory."""
+        if count < _BLOCK or singly:
             return np.array([self._one_normal() for _ in range(count)], dtype)
         draws = self.uniform(count, dtype)
         whole = count - count % _BLOCK
@@ -144,6 +145,18 @@ def seed() -> int:
 
 
 @constructor
+def get_rng_state() -> dict[str, Any]:
+    """All that is needed for the default generator to go on from here, for `set_rng_state`."""
+    return default_generator.get_state()
+
+
+@constructor
+def set_rng_state(new_state: dict[str, Any]) -> None:
+    """Let the default generator go on from where `get_rng_state` was called."""
+    default_generator.set_state(new_state)
+
+
+@constructor
 def rand(
     *size: Any,
     generator: Generator | None = None,
@@ -182,7 +195,7 @@ def _floating(dtype: Any, operation: str) -> np.dtype[Any]:
 
 @constructor
 def randint(
-    low: int,
+    low: Any = None,
     high: Any = None,
     size: Any = None,
     *,
@@ -192,22 +205,23 @@ def randint(
 ) -> Tensor:
     """Integers from low (default 0) up to and without high: randint(high, size) or randint(low, high, size)."""
     if size is None:
-        low, high, size = 0, low, high
+        low, high, size = None, low, high
+    low = 0 if low is None else low
     if size is None or high is None:
         raise TypeError("randint: a size is needed: randint(high, size) or randint(low, high, size).")
     if high <= low:
         raise RuntimeError(f"randint: random_ expects 'from' to be less than 'to', but got {low} >= {high}.")
+    wanted = as_dtype(dtype or np.int64)
+    if wanted.kind in "iu" and not (np.iinfo(wanted).min <= low and high - 1 <= np.iinfo(wanted).max):
+        raise RuntimeError(f"randint: {low} to {high - 1} is out of bounds for {wanted}.")
     shape = sizes((size,), "randint")
-    return finish(
-        _integers(low, high, math.prod(shape), generator).reshape(shape).astype(as_dtype(dtype or np.int64)),
-        device=device,
-    )
+    return finish(_integers(low, high, math.prod(shape), generator).reshape(shape).astype(wanted), device=device)
 
 
 def _integers(low: int, high: int, count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
     generator = generator or default_generator
     span = high - low
-    words = generator.long_words(count) if span >= 1 << 32 else generator.words(count)
+    words = generator.long_words(count) if span >= _LONG else generator.words(count)
     return (words % np.uint64(span)).astype(np.int64) + low
 
 
@@ -256,7 +270,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     wide: Any = np.float64 if self.dtype == np.float32 else np.longdouble
     low, high = self.dtype.type(a), self.dtype.type(b)
     values = values.astype(wide) * wide(high - low) + wide(low)
-    return copy_(self, finish(values.astype(self.dtype).reshape(self.shape)))
+    return copy_(self, _laid_out(values.astype(self.dtype), self))
 
 
 @public("normal_", function=False)
@@ -264,8 +278,15 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     """Overwrite this tensor with normals of a mean and a standard deviation."""
     from .writes import copy_
 
-    values = (generator or default_generator).normal(self.numel(), self.dtype)
-    return copy_(self, finish((values * std + mean).astype(self.dtype).reshape(self.shape)))
+    values = (generator or default_generator).normal(self.numel(), self.dtype, singly=not self.is_contiguous())
+    return copy_(self, _laid_out((values * std + mean).astype(self.dtype), self))
+
+
+def _laid_out(values: np.ndarray[Any, Any], like: Tensor) -> Tensor:
+    """Numbers in the order in which the tensor's elements lie in memory: PyTorch fills a transpose that way."""
+    order = sorted(range(like.ndim), key=like.stride().__getitem__, reverse=True)
+    values = values.reshape([like.shape[i] for i in order])
+    return finish(values.transpose(np.argsort(order)))
 
 
 # --- distributions

@@ -439,7 +439,8 @@ def test_saved_memory_of_a_dropped_graph_does_not_hinder_writes():
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
 IN_PLACE_CALLS = {"at", "copyto", "put", "place", "putmask", "fill", "setflags", "fill_diagonal"}
-NEW = ("np.zeros", "np.empty", "np.full", "np.zeros_like", "np.array")  # a forward may fill what it has just made
+# A forward may fill what it has just made; a clone is a Tensor, whose writes are counted.
+NEW = ("np.zeros", "np.empty", "np.full", "np.zeros_like", "np.array", "clone")
 PLAIN_VALUES = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.JoinedStr)
 PLAIN = (
     "int",
@@ -532,14 +533,15 @@ def plain_names(tree, attributes_only=False):
         if isinstance(node, ast.arg) and node.annotation is not None and not attributes_only:
             if ast.unparse(node.annotation).startswith(PLAIN):
                 found.add(node.arg)
-        elif isinstance(node, ast.AnnAssign) and (not attributes_only or is_shared(node.target)):
-            if ast.unparse(node.annotation).removeprefix("ClassVar[").startswith(PLAIN):
-                found.add(last_name(node.target))
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            annotation = ast.unparse(getattr(node, "annotation", node)).removeprefix("ClassVar[")
+            told = isinstance(node, ast.AnnAssign) and annotation.startswith(PLAIN)
             call = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in (*PLAIN, *NEW)
             repeated = isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.List)  # [None] * n
-            if call or repeated or isinstance(node.value, PLAIN_VALUES):
-                found |= {last_name(t) for t in node.targets if not attributes_only or is_shared(t)}
+            plain = isinstance(node.value, PLAIN_VALUES) and getattr(node.value, "value", 0) is not None
+            if told or call or repeated or plain:
+                found |= {last_name(t) for t in targets if not attributes_only or is_shared(t)}
     return found - {None}
 
 

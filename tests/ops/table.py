@@ -6,6 +6,8 @@ are written out below. A primitive without a row fails `test_every_primitive_has
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,13 +36,20 @@ class Case:
     pattern: str
     draws: tuple[Any, ...]  # a Draw for an array, or a Python number, which is handed over as it is
     params: dict[str, Any] = field(default_factory=dict)
+    output: int | None = None  # of a primitive with several outputs: the one that this row is about
 
     def __str__(self) -> str:
         return f"{self.key}-{self.pattern}"
 
     @property
     def primitive(self) -> Primitive:
-        return PRIMITIVES[self.key]
+        return PRIMITIVES[self.key] if self.output is None else output_of(self.key, self.output)
+
+    def direction(self, rng: np.random.Generator, i: int, shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        """A change of input i that it can have: some are symmetric, or triangular, by definition."""
+        V = np.asarray(rng.standard_normal(shape))
+        within = WITHIN.get((self.key, i))
+        return V if within is None else within(V, **self.params)
 
     def sample(self, rng: np.random.Generator) -> list[Any]:
         return [draw(rng) if callable(draw) else draw for draw in self.draws]
@@ -54,6 +63,32 @@ class Case:
             return []
         floating = [i for i, x in enumerate(inputs) if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
         return [i for i in floating if self.primitive.has_rule(i)]
+
+
+@functools.cache
+def output_of(key: str, k: int) -> Primitive:
+    """One output of a primitive with several, as a primitive that is in no book; the others get zeros."""
+    joint = PRIMITIVES[key]
+
+    def forward(A: Any, **params: Any) -> Any:
+        return joint.forward(A, **params)[k]
+
+    def rule(dY: Any, Y: Any, A: Any, **params: Any) -> Any:
+        Ys = joint(A, **params)
+        dYs = tuple(dY if i == k else np.zeros_like(y) for i, y in enumerate(Ys))
+        return joint.call_rule(0, dYs, Ys, (A,), params)
+
+    one = copy.copy(joint)
+    one.forward, one.rules, one.numpy, one.reads = forward, (rule,) if joint.differentiable else (None,), None, {}
+    return one
+
+
+# Inputs of which only a part is read, or whose rule takes them for symmetric: what can change.
+WITHIN: dict[tuple[str, int], Any] = {
+    ("cholesky_factor", 0): lambda V: V + V.swapaxes(-1, -2),
+    ("eigh_factors", 0): lambda V, uplo: V + V.swapaxes(-1, -2),
+    ("cholesky_system", 1): lambda V, upper: np.triu(V) if upper else np.tril(V),
+}
 
 
 def real(*shape: int, domain: Any = everywhere) -> Draw:
@@ -89,6 +124,7 @@ PATTERNS: dict[str, tuple[tuple[int, ...], ...]] = {
 BY_DOMAIN = {k: p for k, p in BOOK.items() if not p.params and not p.variadic}
 OTHER_TYPES = {
     "choose",
+    "zero_where",
     "bitwise_and",
     "bitwise_or",
     "bitwise_xor",
@@ -98,7 +134,10 @@ OTHER_TYPES = {
     "gcd",
     "lcm",
 }
-OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"}
+OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"} | {
+    "inverse_of", "solve_system", "determinant", "cofactors", "sign_and_log", "cholesky_factor", "qr_complete",
+    "qr_triangle", "singular_values_only", "matrix_exponential", "distances",
+}  # fmt: skip
 
 
 def _from_domain(primitive: Primitive) -> list[Case]:
@@ -136,6 +175,9 @@ for _key in ("bitwise_and", "bitwise_or", "bitwise_xor"):
     row(_key, "truths", truth(2, 1), truth(3))
 row("invert", "integers", whole(2, 3))
 row("invert", "truths", truth(2, 3))
+row("zero_where", "equal", truth(2, 3), real(2, 3))
+row("zero_where", "broadcast", truth(3, 1), real(4))
+row("zero_where", "0-d", truth(), real())
 row("choose", "equal", truth(2, 3), real(2, 3), real(2, 3))
 row("choose", "broadcast", truth(3, 1), real(4), real(2, 1, 1))
 row("choose", "0-d", truth(), real(), real())
@@ -475,3 +517,115 @@ row("pad_with", "both-ends", real(2, 3), width=((0, 0), (1, 2)), value=0.0)
 row("pad_with", "all-axes", real(2, 3), width=((1, 0), (0, 2)), value=1.5)
 row("pad_with", "0-d", real(), width=(), value=1.0)
 row("pad_with", "empty", real(0, 3), width=((1, 1), (0, 0)), value=2.0)
+
+# --- ordering, gathering, scattering
+
+_ORDERS: dict[str, tuple[dict[str, Any], ...]] = {
+    "argsort_along": ({"descending": False}, {"descending": True}),
+    "extreme_places": ({"count": 1, "largest": True}, {"count": 2, "largest": False}),
+}
+for _key, _constants in _ORDERS.items():
+    for _number, _constant in enumerate(_constants):
+        row(_key, f"rows-{_number}", distinct(2, 9), axis=1, **_constant)
+        row(_key, f"ties-{_number}", whole(9, 2), axis=0, **_constant)
+row("insertion_places", "vector", exactly([-1.0, 0.0, 0.0, 2.0]), real(2, 3), right=False)
+row("insertion_places", "ties", exactly([-1.0, 0.0, 0.0, 2.0]), exactly([0.0, -1.0, 2.0]), right=True)
+row("insertion_places", "rows", exactly([[-1.0, 0.0], [0.0, 1.0]]), real(2, 3), right=False)
+row("membership", "integers", whole(2, 3), exactly([1, 2, -3]))
+row("membership", "none", real(2, 3), real(0))
+_POINTED: dict[str, tuple[tuple[int, ...], list[Any], int]] = {
+    "rows": ((2, 4), [[2, 0, 1], [0, 3, 1]], 1),
+    "columns": ((3, 2), [[2, 1], [0, 0]], 0),
+    "fewer": ((3, 4), [[3, 1]], 1),
+    "vector": ((4,), [1, 3], 0),
+    "stack": ((2, 3, 2), [[[0, 1], [2, 2]], [[1, 1], [0, 2]]], 1),
+    "several-times": ((2, 3), [[0, 0, 1, 0], [2, 2, 2, 2]], 1),
+}
+for _pattern, (_shape, _labels, _along) in _POINTED.items():
+    _indices, _put = exactly(_labels), np.shape(_labels)
+    row("place_along", _pattern, real(*_shape), real(*_put), _indices, axis=_along)
+    row("put_along", f"onto-{_pattern}", real(*_put), _indices, axis=_along, shape=_shape)
+    row("stays_along", _pattern, _indices, axis=_along, shape=_shape)
+    row("product_along", _pattern, real(*_shape, domain=nonzero), real(*_put, domain=nonzero), _indices, axis=_along)
+    for _largest in (False, True):
+        row(
+            "extreme_along",
+            f"{_pattern}-{_largest}",
+            real(*_shape),
+            real(*_put),
+            _indices,
+            axis=_along,
+            largest=_largest,
+        )
+row("place_along", "a-number", real(2, 3), 0.0, exactly([[1], [0]]), axis=1)
+
+# --- linear algebra
+
+
+def regular(*shape: int) -> Draw:
+    """Square matrices far from singular."""
+    return lambda rng: rng.standard_normal(shape) + 3 * np.eye(shape[-1])
+
+
+def definite(*shape: int) -> Draw:
+    """Symmetric positive-definite matrices whose eigenvalues are some 1 apart."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        Q, _ = np.linalg.qr(rng.standard_normal(shape))
+        A = (Q * np.arange(1.0, shape[-1] + 1)) @ Q.swapaxes(-1, -2)
+        return np.asarray(0.5 * (A + A.swapaxes(-1, -2)))
+
+    return draw
+
+
+def triangular(*shape: int, upper: bool) -> Draw:
+    return lambda rng: (np.triu if upper else np.tril)(regular(*shape)(rng))
+
+
+def output_row(name: str, pattern: str, /, *draws: Any, output: int, **params: Any) -> None:
+    CASES.append(Case(name, f"{pattern}-{output}", draws, params, output))
+
+
+for _spec, _a, _b in (
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,kj->ki", (2, 3), (4, 3)),
+    ("i,j->ij", (2,), (3,)),
+    ("ij,ij->", (2, 3), (2, 3)),
+    ("ij,j->ij", (2, 3), (3,)),
+    ("bij,bjk->ibk", (2, 3, 4), (2, 4, 2)),
+    ("ij,k->kji", (2, 3), (2,)),
+    (",i->i", (), (3,)),
+    ("ij,jk->ik", (2, 0), (0, 3)),
+):
+    row("contract", f"{_spec}-{0 in _a}", real(*_a), real(*_b), spec=_spec)
+row("cross_along", "rows", real(2, 3), real(2, 3), axis=-1)
+row("cross_along", "broadcast", real(3, 1), real(1, 3, 4), axis=-2)
+row("distances", "matrices", real(2, 3), real(4, 3))
+row("distances", "stacks", real(2, 2, 3), real(4, 3))
+for _pattern, _shape in {"matrix": (3, 3), "stack": (2, 4, 4), "length-1": (1, 1)}.items():
+    for _key in ("inverse_of", "determinant", "cofactors"):
+        row(_key, _pattern, regular(*_shape))
+    row("cholesky_factor", _pattern, definite(*_shape))
+    row("matrix_exponential", _pattern, real(*_shape))
+    row("solve_system", _pattern, regular(*_shape), real(*_shape[:-1], 2))
+    for _upper in (False, True):
+        _factor = triangular(*_shape, upper=_upper)
+        row("cholesky_system", f"{_pattern}-{_upper}", real(*_shape[:-1], 2), _factor, upper=_upper)
+        for _unit in (False, True):
+            _name = f"{_pattern}-{_upper}-{_unit}"
+            row("solve_triangle", _name, regular(*_shape), real(*_shape[:-1], 2), upper=_upper, unit=_unit)
+    row("eigenvalues_only", _pattern, definite(*_shape), uplo="L")
+    for _output in (0, 1):
+        output_row("sign_and_log", _pattern, regular(*_shape), output=_output)
+        output_row("eigh_factors", _pattern, definite(*_shape), output=_output, uplo="L")
+row("solve_system", "broadcast", regular(3, 3), real(2, 3, 1))
+row("solve_triangle", "in-blocks", regular(40, 40), real(40, 2), upper=True, unit=False)
+for _pattern, _shape in {"square": (3, 3), "tall": (4, 2), "wide": (2, 4), "stack": (2, 3, 2)}.items():
+    row("singular_values_only", _pattern, real(*_shape))
+    row("qr_triangle", _pattern, real(*_shape))
+    row("pseudo_inverse", _pattern, real(*_shape), atol=0.0, rtol=1e-15)
+    for _output in (0, 1):
+        output_row("qr_factors", _pattern, real(*_shape), output=_output, mode="reduced")
+        output_row("qr_complete", _pattern, real(*_shape), output=_output)
+    for _output in (0, 1, 2):
+        output_row("svd_factors", _pattern, real(*_shape), output=_output, full=False)

@@ -15,7 +15,7 @@ from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
 from .dims import one_axis
 from .domains import unit
-from .elementwise import clamp_between
+from .elementwise import clamp_between, zero_where
 from .public import public
 from .special import erf
 
@@ -44,7 +44,7 @@ def sigmoid(Z: Array) -> Array:
 
 
 @public("relu", inplace=True)
-@primitive(types=numeric, dZ=lambda dA, A, Z: np.where(A <= 0, 0, dA))
+@primitive(types=numeric, dZ=lambda dA, A, Z: zero_where(A <= 0, dA))
 def relu(Z: Array) -> Array:
     """A = max(Z, 0); the derivative at 0 is 0."""
     return np.maximum(Z, 0)

@@ -342,8 +342,8 @@ def fmin(A: Array, B: Array) -> Array:
 @primitive(
     name="clamp",
     types=arithmetic,
-    dZ=lambda dA, A, Z, lo: np.where(Z >= lo, dA, 0),
-    dlo=lambda dA, A, Z, lo: np.where(Z < lo, dA, 0),
+    dZ=lambda dA, A, Z, lo: zero_where(~(Z >= lo), dA),  # type: ignore[has-type]
+    dlo=lambda dA, A, Z, lo: zero_where(~(Z < lo), dA),  # type: ignore[has-type]
 )
 def clamp_below(Z: Array, lo: Array) -> Array:
     """Z, or lo where Z is smaller; where they are equal the gradient is Z's."""
@@ -353,8 +353,8 @@ def clamp_below(Z: Array, lo: Array) -> Array:
 @primitive(
     name="clamp",
     types=arithmetic,
-    dZ=lambda dA, A, Z, hi: np.where(Z <= hi, dA, 0),
-    dhi=lambda dA, A, Z, hi: np.where(Z > hi, dA, 0),
+    dZ=lambda dA, A, Z, hi: zero_where(~(Z <= hi), dA),  # type: ignore[has-type]
+    dhi=lambda dA, A, Z, hi: zero_where(~(Z > hi), dA),  # type: ignore[has-type]
 )
 def clamp_above(Z: Array, hi: Array) -> Array:
     """Z, or hi where Z is larger; where they are equal the gradient is Z's."""
@@ -365,9 +365,9 @@ def clamp_above(Z: Array, hi: Array) -> Array:
     name="clamp",
     types=arithmetic,
     domain=(within(-2, 2), within(-1.0, -0.5), within(0.5, 1.0)),
-    dZ=lambda dA, A, Z, lo, hi: np.where((Z >= lo) & (Z <= hi), dA, 0),
-    dlo=lambda dA, A, Z, lo, hi: np.where((Z < lo) & (lo < hi), dA, 0),
-    dhi=lambda dA, A, Z, lo, hi: np.where((Z > hi) | (hi < lo), dA, 0),
+    dZ=lambda dA, A, Z, lo, hi: zero_where(~((Z >= lo) & (Z <= hi)), dA),  # type: ignore[has-type]
+    dlo=lambda dA, A, Z, lo, hi: zero_where(~((Z < lo) & (lo < hi)), dA),  # type: ignore[has-type]
+    dhi=lambda dA, A, Z, lo, hi: zero_where(~((Z > hi) | (hi < lo)), dA),  # type: ignore[has-type]
 )
 def clamp_between(Z: Array, lo: Array, hi: Array) -> Array:
     """min(max(Z, lo), hi); on the borders the gradient is Z's."""
@@ -401,12 +401,33 @@ def _np_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, m
     return clamp(a, a_min if min is None else min, a_max if max is None else max)
 
 
+_BITS = {4: np.int32, 8: np.int64}  # integers of the width of a float, per bytes
+
+
+@primitive(
+    name="where",
+    types=None,
+    opaque=True,
+    dV=lambda dY, Y, condition, V: zero_where(condition, dY),  # type: ignore[has-type]
+)
+def zero_where(condition: Array, V: Array) -> Array:
+    """V, but 0 where the condition holds, also in the place of an infinity or NaN: np.where(condition, 0, V).
+
+    The bits of V times 0 or 1: 11 us for 64 x 512 float32 where np.where takes 36, as V * ~condition
+    does; but that makes NaN of an infinite V.
+    """
+    if V.dtype.kind != "f":
+        return np.where(condition, 0, V)
+    bits = np.asarray(V).view(_BITS[V.dtype.itemsize]) * np.logical_not(condition)
+    return np.asarray(bits).view(V.dtype)
+
+
 @primitive(
     np.where,
     name="where",
     types=but_first(arithmetic),
-    dA=lambda dY, Y, condition, A, B: np.where(condition, dY, 0),
-    dB=lambda dY, Y, condition, A, B: np.where(condition, 0, dY),
+    dA=lambda dY, Y, condition, A, B: zero_where(np.logical_not(condition), dY),
+    dB=lambda dY, Y, condition, A, B: zero_where(condition, dY),
 )
 def choose(condition: Array, A: Array, B: Array) -> Array:
     """A where the condition holds, B elsewhere; the other one's gradient is 0 there, never NaN."""
@@ -415,7 +436,14 @@ def choose(condition: Array, A: Array, B: Array) -> Array:
 
 @public("where", as_method=False)
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
-    """`input` where `condition` holds, `other` elsewhere; `x.where(condition, other)` as a method."""
+    """`input` where `condition` holds, `other` elsewhere; `x.where(condition, other)` as a method.
+
+    With the condition alone: its places, one tensor per axis.
+    """
+    if input is None and other is None:
+        from .gathering import nonzero
+
+        return nonzero(condition, as_tuple=True)
     if input is None or other is None:
         raise TypeError("where: both values are needed: where(condition, input, other).")
     return choose(_condition(condition), input, other)

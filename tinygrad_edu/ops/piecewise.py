@@ -14,20 +14,21 @@ from ..core.dtypes import equal, floating_only, numeric
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from .activation import in_place
+from .elementwise import zero_where
 from .public import public
 
 
 @primitive(
     name="hardtanh",
     types=numeric,
-    dZ=lambda dA, A, Z, *, lo, hi: np.where((A <= lo) | (A >= hi), 0, dA),
+    dZ=lambda dA, A, Z, *, lo, hi: zero_where((A <= lo) | (A >= hi), dA),
 )
 def hard_tanh(Z: Array, *, lo: float, hi: float) -> Array:
     """A = Z limited to [lo, hi]; the derivative at both borders is 0."""
     return np.clip(Z, lo, hi)
 
 
-@primitive(name="hardsigmoid", types=floating_only, dZ=lambda dA, A, Z: np.where((Z > -3) & (Z < 3), dA / 6, 0))
+@primitive(name="hardsigmoid", types=floating_only, dZ=lambda dA, A, Z: zero_where(~((Z > -3) & (Z < 3)), dA / 6))
 def hard_sigmoid(Z: Array) -> Array:
     """A = (Z + 3) / 6 limited to [0, 1]; the derivative at -3 and 3 is 0."""
     return np.clip(Z + 3, 0, 6) / 6
@@ -46,7 +47,7 @@ def hard_swish(Z: Array) -> Array:
 @primitive(
     name="hardshrink",
     types=floating_only,
-    dZ=lambda dA, A, Z, *, width: np.where(np.absolute(Z) <= width, 0, dA),
+    dZ=lambda dA, A, Z, *, width: zero_where(np.absolute(Z) <= width, dA),
 )
 def hard_shrink(Z: Array, *, width: float) -> Array:
     """A = Z outside of [-width, width], 0 within, where the derivative is 0, borders included."""
@@ -56,7 +57,7 @@ def hard_shrink(Z: Array, *, width: float) -> Array:
 @primitive(
     name="softshrink",
     types=floating_only,
-    dZ=lambda dA, A, Z, *, width: np.where(np.absolute(Z) <= width, 0, dA),
+    dZ=lambda dA, A, Z, *, width: zero_where(np.absolute(Z) <= width, dA),
 )
 def soft_shrink(Z: Array, *, width: float) -> Array:
     """A = Z moved towards 0 by width, and no further; the derivative at the borders is 0."""
@@ -66,7 +67,7 @@ def soft_shrink(Z: Array, *, width: float) -> Array:
 @primitive(
     name="threshold",
     types=numeric,
-    dZ=lambda dA, A, Z, *, threshold, value: np.where(Z <= threshold, 0, dA),
+    dZ=lambda dA, A, Z, *, threshold, value: zero_where(Z <= threshold, dA),
 )
 def above(Z: Array, *, threshold: float, value: float) -> Array:
     """A = Z where it exceeds the threshold, `value` elsewhere; the derivative at the threshold is 0."""

@@ -124,6 +124,8 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
         return "-" + wrapped(parts[0], UNARY), UNARY
     if primitive.key == "getitem":
         return f"{wrapped(parts[0], ATOM)}[{subscript(params['key'], parts[1:])}]", ATOM
+    if primitive.key == "zero_where":
+        return f"np.where({parts[0][0]}, 0, {parts[1][0]})", ATOM
     if primitive.key == "pick":
         return f"{wrapped(parts[0], ATOM)}[{params['output']}]", ATOM
     if primitive.key == "permute_axes":
@@ -138,11 +140,14 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
         return f"{function}([{', '.join(arguments)}], axis={params['axis']})", ATOM
     if primitive.key == "reshape_to":
         return f"np.reshape({arguments[0]}, {literal(params['shape'])})", ATOM
+    if primitive.key == "contract":
+        return f"np.einsum({', '.join([repr(params['spec']), *arguments])})", ATOM
     if primitive.numpy is None:
         arguments += [f"{name}={literal(value)}" for name, value in params.items()]
         return f"{primitive.key}({', '.join(arguments)})", ATOM
     arguments += [word for name, value in params.items() if (word := _keyword(name, value, symbol))]
-    return f"np.{primitive.numpy.__name__}({', '.join(arguments)})", ATOM
+    home = "np.linalg" if primitive.numpy.__module__ == "numpy.linalg" else "np"
+    return f"{home}.{primitive.numpy.__name__}({', '.join(arguments)})", ATOM
 
 
 def _keyword(name: str, value: Any, symbol: Symbol) -> str:

@@ -35,9 +35,7 @@ def format_tensor(t: Tensor, prefix: str = "tensor(") -> str:
     if not default or (array.size == 0 and array.dtype != get_default_dtype()):
         notes.append(f"dtype={array.dtype}")
     if t.grad_fn is not None:
-        primitive = t.grad_fn.record.primitive
-        assert primitive is not None
-        notes.append(f"grad_fn=<{primitive.name}>")
+        notes.append(f"grad_fn={t.grad_fn!r}")
     elif t.requires_grad:
         notes.append("requires_grad=True")
     text = prefix + body

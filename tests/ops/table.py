@@ -86,7 +86,7 @@ def output_of(key: str, k: int) -> Primitive:
 # Inputs of which only a part is read, or whose rule takes them for symmetric: what can change.
 WITHIN: dict[tuple[str, int], Any] = {
     ("cholesky_factor", 0): lambda V: V + V.swapaxes(-1, -2),
-    ("eigh_factors", 0): lambda V, uplo: V + V.swapaxes(-1, -2),
+    ("eigh_factors", 0): lambda V, UPLO: V + V.swapaxes(-1, -2),
     ("cholesky_system", 1): lambda V, upper: np.triu(V) if upper else np.tril(V),
 }
 
@@ -614,10 +614,10 @@ for _pattern, _shape in {"matrix": (3, 3), "stack": (2, 4, 4), "length-1": (1, 1
         for _unit in (False, True):
             _name = f"{_pattern}-{_upper}-{_unit}"
             row("solve_triangle", _name, regular(*_shape), real(*_shape[:-1], 2), upper=_upper, unit=_unit)
-    row("eigenvalues_only", _pattern, definite(*_shape), uplo="L")
+    row("eigenvalues_only", _pattern, definite(*_shape), UPLO="L")
     for _output in (0, 1):
         output_row("sign_and_log", _pattern, regular(*_shape), output=_output)
-        output_row("eigh_factors", _pattern, definite(*_shape), output=_output, uplo="L")
+        output_row("eigh_factors", _pattern, definite(*_shape), output=_output, UPLO="L")
 row("solve_system", "broadcast", regular(3, 3), real(2, 3, 1))
 row("solve_triangle", "in-blocks", regular(40, 40), real(40, 2), upper=True, unit=False)
 for _pattern, _shape in {"square": (3, 3), "tall": (4, 2), "wide": (2, 4), "stack": (2, 3, 2)}.items():
@@ -628,4 +628,4 @@ for _pattern, _shape in {"square": (3, 3), "tall": (4, 2), "wide": (2, 4), "stac
         output_row("qr_factors", _pattern, real(*_shape), output=_output, mode="reduced")
         output_row("qr_complete", _pattern, real(*_shape), output=_output)
     for _output in (0, 1, 2):
-        output_row("svd_factors", _pattern, real(*_shape), output=_output, full=False)
+        output_row("svd_factors", _pattern, real(*_shape), output=_output, full_matrices=False)

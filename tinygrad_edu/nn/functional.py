@@ -29,6 +29,7 @@ from ..ops.activation import (
     softsign,
     tanhshrink,
 )
+from ..ops.gathering import one_hot
 from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
 from ..ops.shape import expand
 from ..ops.windows import pad
@@ -53,6 +54,7 @@ __all__ = [
     "mish",
     "mse_loss",
     "nll_loss",
+    "one_hot",
     "pad",
     "prelu",
     "relu",

@@ -131,7 +131,7 @@ def take_along(X: Array, indices: Array, *, axis: int) -> Array:
 @primitive(
     types=None,
     opaque=True,
-    dV=lambda dY, Y, V, indices, *, axis, shape: take_along(dY, indices, axis=axis),
+    dV=lambda dY, Y, V, indices, *, axis, shape: take_along(covered(dY, V.shape, axis), indices, axis=axis),
 )
 def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
     """Zeros of a shape, with V added where `indices` point along the axis."""
@@ -147,6 +147,11 @@ def grid_along(indices: Array, axis: int, shape: tuple[int, ...]) -> tuple[Array
     grid = list(np.ogrid[tuple(slice(n) for n in shape)])
     grid[axis] = indices  # the others broadcast with it
     return tuple(grid)
+
+
+def covered(X: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """The corner of X that an index of this shape covers: all of the axis, its own length elsewhere."""
+    return X[tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(shape))]
 
 
 def split_key(X: Any, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -1,0 +1,194 @@
+"""Elements picked by index tensors and masks. All are `getitem` and `take_along`, whose rules scatter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import int64
+from ..core.errors import DtypeError, ShapeError, describe
+from ..core.primitive import answers
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, wrap
+from ..core.write import read
+from .checks import check
+from .dims import one_axis
+from .indexing import Slot, getitem, take_along
+from .public import public
+from .shape import astype, broadcast_tensors, reshape_to
+
+
+def valid_index(
+    index: Any, n: int, operation: str, error: type[Exception] = RuntimeError, *, negative: bool = False
+) -> Any:
+    """The index itself, once each element of it is known to be a place of an axis of length n.
+
+    Raises:
+        DtypeError: it is not made of integers.
+    """
+    if not hasattr(index, "dtype"):
+        raise TypeError(f"{operation}: index must be a tensor of integers, not {type(index).__name__}.")
+    if index.dtype.kind not in "iu" or index.dtype == np.uint8:
+        raise DtypeError(f"{operation}: expected index to be int64 (or int32), not {index.dtype}; use .long().")
+    array = read(index) if isinstance(index, Tensor) else index
+    low = -n if negative else 0
+    if isinstance(array, Symbol) or (array.size and (array.min() < low or array.max() >= n)):
+        message = f"{operation}: index out of range: the axis has {n} elements, so an index is {low} to {n - 1}"
+        check((array >= low) & (array < n), message, error, array)
+    return index
+
+
+def along(axis: int) -> tuple[Any, ...]:
+    """The key that picks by one index array along an axis."""
+    return (slice(None),) * axis + (Slot(0),)
+
+
+def cut(input: Any, index: Any, axis: int, operation: str) -> Any:
+    """The corner of the input that an index of gather or scatter covers: all of the axis, its own length elsewhere."""
+    for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True)):
+        if i != axis and m > n:
+            raise ShapeError(
+                f"{operation}: Expected index {tuple(index.shape)} to be no larger than self {tuple(input.shape)} "
+                f"apart from dimension {axis}."
+            )
+    if all(i == axis or n == m for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True))):
+        return input
+    return getitem(input, key=tuple(slice(None) if i == axis else slice(m) for i, m in enumerate(index.shape)))
+
+
+def same_axes(input: Any, index: Any, operation: str) -> None:
+    """Scalars count as vectors of one element; else index and input have as many axes."""
+    if max(input.ndim, 1) != max(index.ndim, 1):
+        raise RuntimeError(
+            f"{operation}: Index tensor must have the same number of dimensions as input tensor."
+            f"{describe((input, index), ('input', 'index'))}"
+        )
+
+
+@public("gather")
+def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> Any:
+    """Per position of `index`, the element of input that lies there along `dim`; index may be smaller elsewhere."""
+    axis = one_axis(dim, input.ndim, "gather")
+    n = input.shape[axis] if input.ndim else 1
+    index = valid_index(index, n, "gather") if index.shape != (0,) else index
+    if index.shape == (0,) and input.ndim != 1:  # PyTorch's way of asking for nothing
+        return getitem(reshape_to(input, shape=(-1,)), _int64(index), key=(Slot(0),))
+    same_axes(input, index, "gather")
+    if input.ndim == 0 or index.ndim == 0:
+        flat = getitem(reshape_to(input, shape=(-1,)), reshape_to(index, shape=(-1,)), key=(Slot(0),))
+        return reshape_to(flat, shape=tuple(index.shape))
+    return take_along(cut(input, index, axis, "gather"), index, axis=axis)
+
+
+def _int64(index: Any) -> Any:
+    return index if index.dtype == int64 else astype(index, dtype=int64)
+
+
+@public("index_select")
+def index_select(input: Any, dim: int, index: Any) -> Any:
+    """The slices along `dim` that the index names, in its order."""
+    axis = one_axis(dim, input.ndim, "index_select")
+    if index.ndim > 1:
+        raise IndexError(f"index_select: Index is supposed to be a vector, got shape {tuple(index.shape)}.")
+    flat = reshape_to(index, shape=(-1,))
+    if input.ndim == 0:
+        if flat.shape != (1,):
+            raise RuntimeError("index_select: Index to scalar can have only 1 value.")
+        return reshape_to(
+            getitem(reshape_to(input, shape=(1,)), valid_index(flat, 1, "index_select", IndexError), key=(Slot(0),)),
+            shape=(),
+        )
+    return getitem(input, valid_index(flat, input.shape[axis], "index_select", IndexError), key=along(axis))
+
+
+@public("take")
+def take(input: Any, index: Any) -> Any:
+    """The elements of the flattened input at the places of the index, in its shape; -1 is the last."""
+    flat = reshape_to(input, shape=(-1,))
+    places = valid_index(index, flat.shape[0], "take", IndexError, negative=True)
+    return reshape_to(getitem(flat, reshape_to(places, shape=(-1,)), key=(Slot(0),)), shape=tuple(index.shape))
+
+
+def bool_mask(mask: Any, operation: str) -> Any:
+    """The mask itself, refused if it isn't boolean."""
+    if getattr(mask, "dtype", None) is None or mask.dtype.kind != "b":
+        raise DtypeError(
+            f"{operation}: expected a boolean mask, not {getattr(mask, 'dtype', type(mask).__name__)}; write a "
+            "comparison, such as x != 0."
+        )
+    return mask
+
+
+@public("masked_select")
+def masked_select(input: Any, mask: Any) -> Any:
+    """The elements where the mask holds, as a vector; both broadcast."""
+    values, chosen = broadcast_tensors(input, bool_mask(mask, "masked_select"))
+    return getitem(reshape_to(values, shape=(-1,)), wrap(places(chosen)), key=(Slot(0),))
+
+
+def places(mask: Any) -> np.ndarray[Any, Any]:
+    """Where a mask holds, counted in memory order; during a trace that is refused, since its number is unknown."""
+    array = mask._values() if isinstance(mask, Tensor) else mask
+    if isinstance(array, Symbol):
+        array._refuse()
+    return np.flatnonzero(array)
+
+
+@public("nonzero")
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The places of the elements that are not 0: one per row, or as_tuple one tensor per axis. No gradient."""
+    array = input._values()
+    found = array.reshape(-1).nonzero() if array.ndim == 0 else array.nonzero()
+    if as_tuple:
+        return tuple(wrap(x) for x in found)
+    return wrap(np.stack(found, 1) if array.ndim else np.zeros((len(found[0]), 0), np.int64))
+
+
+@public("argwhere")
+def argwhere(input: Tensor) -> Any:
+    """The places of the elements that are not 0, one per row. No gradient."""
+    return nonzero(input)
+
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Any:
+    """Per label a row of zeros with a 1 at the label; -1 classes: as many as the largest label asks for."""
+    if input.dtype != int64:
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {input.dtype}.")
+    labels = input._values()
+    if labels.size == 0 and num_classes <= 0:
+        raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
+    if labels.size and labels.min() < 0:
+        raise RuntimeError(f"one_hot: Class values must be non-negative, found {labels.min()}.")
+    n = int(labels.max()) + 1 if num_classes == -1 else num_classes
+    if n < 1:
+        raise RuntimeError(f"one_hot: num_classes should be positive, got {num_classes}.")
+    if labels.size and labels.max() >= n:
+        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes {n}, found {labels.max()}.")
+    return wrap((labels[..., None] == np.arange(n)).astype(np.int64))
+
+
+# --- NumPy's side
+
+
+@answers(np.take)
+def _np_take(a: Any, indices: Any, axis: int | None = None) -> Any:
+    if axis is None:
+        return take(a, indices)
+    axis = one_axis(axis, a.ndim, "take")
+    return getitem(a, indices, key=along(axis))
+
+
+@answers(np.nonzero)
+def _np_nonzero(a: Any) -> Any:
+    return nonzero(a, as_tuple=True)
+
+
+@answers(np.flatnonzero)
+def _np_flatnonzero(a: Any) -> Any:
+    return wrap(places(a))
+
+
+@answers(np.argwhere)
+def _np_argwhere(a: Any) -> Any:
+    return nonzero(a)

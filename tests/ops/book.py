@@ -59,7 +59,9 @@ def _public(primitive: Primitive) -> str:
 
 
 def _numpy_name(f: Any) -> str:
-    return f"np.{f[0].__name__}.{f[1]}" if isinstance(f, tuple) else f"np.{f.__name__}"
+    if isinstance(f, tuple):
+        return f"np.{f[0].__name__}.{f[1]}"
+    return f"np.linalg.{f.__name__}" if f.__module__ == "numpy.linalg" else f"np.{f.__name__}"
 
 
 def written(rule: Any) -> str:
@@ -90,7 +92,7 @@ def printed(primitive: Primitive, name: str) -> str:
             continue
         inputs = case.sample(np.random.default_rng(0))
         out = case.primitive.forward(*inputs, **case.params)
-        if isinstance(out, tuple) or index >= len(inputs) or index not in case.differentiable(inputs):
+        if case.output is not None or index >= len(inputs) or index not in case.differentiable(inputs):
             continue
         names = [primitive.inputs[min(i, len(primitive.inputs) - 1)] for i in range(len(inputs))]
         if primitive.variadic:

@@ -93,6 +93,8 @@ def solve_triangle(A: Array, B: Array, *, upper: bool, unit: bool) -> Array:
     n = A.shape[-1]
     if n <= 32:
         T = np.triu(A, 1) + np.eye(n, dtype=A.dtype) if unit else np.triu(A)
+        if B.shape[-1] > n:  # 7 times as fast for 512 columns
+            return _stacked(np.linalg.inv, T) @ B
         return _stacked(np.linalg.solve, T, B)
     h = n // 2
     low = solve_triangle.forward(A[..., h:, h:], B[..., h:, :], upper=True, unit=unit)
@@ -122,7 +124,8 @@ def determinant(A: Array) -> Array:
 def cofactors(A: Array) -> Array:
     """C = det(A) A^-T, the derivative of the determinant; of singular matrices too, where its own rule gives NaN.
 
-    Where half of the digits would be lost, by the singular values: A = U S Vh has C = det(U) det(Vh) U P Vh, P the products of the other ones.
+    Where half of the digits would be lost, by the singular values: A = U S Vh has C = det(U) det(Vh) U P Vh,
+    P the products of the other ones.
     """
     with np.errstate(all="ignore"):
         D = np.asarray(np.linalg.det(A))[..., None, None]
@@ -155,7 +158,7 @@ def sign_and_log(A: Array) -> tuple[Array, ...]:
 
 
 def _gram_rule(dX: Array, X: Array, L: Array, upper: bool) -> Array:
-    G = cholesky_system(dX, L, upper=upper) @ X.mT  # type: ignore[has-type]
+    G = cholesky_system(dX, L, upper=upper) @ X.mT
     return -(L @ (G + G.mT) if upper else (G + G.mT) @ L)
 
 
@@ -235,7 +238,7 @@ def _quotient(X: Array, E: Array) -> Array:
     return np.where(X == 0, 0, X / np.where(X == 0, 1, E))
 
 
-def _eigh_rule(dY: tuple[Array, ...], Y: tuple[Array, ...], A: Array, *, uplo: str) -> Array:
+def _eigh_rule(dY: tuple[Array, ...], Y: tuple[Array, ...], A: Array, *, UPLO: str) -> Array:
     w, V, dw, dV = Y[0], Y[1], dY[0], dY[1]
     one = unit(V)
     E = w[..., None, :] - w[..., :, None] + one
@@ -245,22 +248,22 @@ def _eigh_rule(dY: tuple[Array, ...], Y: tuple[Array, ...], A: Array, *, uplo: s
 
 
 @primitive(np.linalg.eigh, name="linalg_eigh", opaque=True, dA=_eigh_rule)
-def eigh_factors(A: Array, *, uplo: str) -> tuple[Array, ...]:
+def eigh_factors(A: Array, *, UPLO: str) -> tuple[Array, ...]:
     """Eigenvalues w, ascending, and eigenvectors, the columns of V, of a symmetric A, of which a triangle is read;
     the rule takes A for symmetric, and V for distinct w."""
     linalg: Any = np.linalg
-    w, V = _stacked(lambda X: tuple(linalg.eigh(X, uplo)), A)
+    w, V = _stacked(lambda X: tuple(linalg.eigh(X, UPLO)), A)
     return w, V
 
 
 @primitive(np.linalg.eigvalsh, name="linalg_eigvalsh", opaque=True)
-def eigenvalues_only(A: Array, *, uplo: str) -> Array:
+def eigenvalues_only(A: Array, *, UPLO: str) -> Array:
     """The eigenvalues alone, for when no gradient is wanted, which takes the vectors."""
     linalg: Any = np.linalg
-    return _stacked(lambda X: linalg.eigvalsh(X, uplo), A)
+    return _stacked(lambda X: linalg.eigvalsh(X, UPLO), A)
 
 
-def _svd_rule(dY: tuple[Array, ...], Y: tuple[Array, ...], A: Array, *, full: bool) -> Array:
+def _svd_rule(dY: tuple[Array, ...], Y: tuple[Array, ...], A: Array, *, full_matrices: bool) -> Array:
     k = min(A.shape[-2], A.shape[-1])
     U, S, V = Y[0][..., :k], Y[1], Y[2][..., :k, :].mT
     dU, dS, dV = dY[0][..., :k], dY[1], dY[2][..., :k, :].mT
@@ -279,12 +282,12 @@ def _svd_rule(dY: tuple[Array, ...], Y: tuple[Array, ...], A: Array, *, full: bo
 
 
 @primitive(np.linalg.svd, name="linalg_svd", opaque=True, dA=_svd_rule)
-def svd_factors(A: Array, *, full: bool) -> tuple[Array, ...]:
+def svd_factors(A: Array, *, full_matrices: bool) -> tuple[Array, ...]:
     """U, S, Vh with (U * S) @ Vh = A, S descending; NaN of a matrix that isn't finite.
 
-    Gradients of U and Vh exist for distinct S; of the columns and rows that `full` adds none is passed on.
+    Gradients of U and Vh exist for distinct S; of the columns and rows that `full_matrices` adds none is passed on.
     """
-    U, S, Vh = _stacked(lambda X: tuple(np.linalg.svd(X, full_matrices=full)), A)
+    U, S, Vh = _stacked(lambda X: tuple(np.linalg.svd(X, full_matrices=full_matrices)), A)
     return U, S, Vh
 
 
@@ -304,10 +307,10 @@ def _pinv_rule(dP: Array, P: Array, A: Array, *, atol: float, rtol: float) -> Ar
     return left - A @ (P @ left) + right - (right @ P) @ A - P.mT @ dP @ P.mT
 
 
-@primitive(np.linalg.pinv, name="linalg_pinv", opaque=True, dA=_pinv_rule)
+@primitive(name="linalg_pinv", opaque=True, dA=_pinv_rule)
 def pseudo_inverse(A: Array, *, atol: float, rtol: float) -> Array:
     """P, (..., n, m) of (..., m, n); singular values up to max(atol, rtol * the largest) are taken for 0."""
-    U, S, Vh = svd_factors.forward(A, full=False)
+    U, S, Vh = svd_factors.forward(A, full_matrices=False)
     if not S.shape[-1]:
         return np.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
     small = np.maximum(atol, rtol * S.max(-1, keepdims=True)).astype(A.dtype)
@@ -321,7 +324,7 @@ def _exponential_rule(dE: Array, E: Array, A: Array) -> Array:
     T = A.mT
     top = np.concatenate((T, dE), axis=-1)
     low = np.concatenate((np.zeros_like(T), T), axis=-1)
-    return matrix_exponential(np.concatenate((top, low), axis=-2))[..., : A.shape[-1], A.shape[-1] :]  # type: ignore[has-type]
+    return matrix_exponential(np.concatenate((top, low), axis=-2))[..., : A.shape[-1], A.shape[-1] :]
 
 
 # Coefficients of the numerator of the (13, 13) Pade approximant of exp, and the 1-norm up to which it is

@@ -245,7 +245,7 @@ def eigh(A: Any, UPLO: str = "L") -> Eigh:
     Of A one triangle is read, yet its gradient is that of the whole matrix, as PyTorch's. A gradient
     through eigenvectors is infinite or NaN where eigenvalues are equal; through eigenvalues it isn't.
     """
-    return Eigh(*eigh_factors(as_matrix(A, "linalg.eigh"), uplo=_uplo(UPLO, "linalg.eigh")))
+    return Eigh(*eigh_factors(as_matrix(A, "linalg.eigh"), UPLO=_uplo(UPLO, "linalg.eigh")))
 
 
 def eigvalsh(A: Any, UPLO: str = "L") -> Any:
@@ -253,8 +253,8 @@ def eigvalsh(A: Any, UPLO: str = "L") -> Any:
     as_matrix(A, "linalg.eigvalsh")
     uplo = _uplo(UPLO, "linalg.eigvalsh")
     if isinstance(A, Tensor) and not A.requires_grad:
-        return eigenvalues_only(A, uplo=uplo)
-    return eigh_factors(A, uplo=uplo)[0]
+        return eigenvalues_only(A, UPLO=uplo)
+    return eigh_factors(A, UPLO=uplo)[0]
 
 
 _NOT_FINITE = "linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values"
@@ -267,7 +267,7 @@ def svd(A: Any, full_matrices: bool = True, *, driver: str | None = None) -> SVD
     square); where they are equal it is infinite or NaN, as PyTorch's. Only what does not depend on
     the signs of the columns is well defined: a loss must not. `driver` is for GPUs and ignored.
     """
-    U, S, Vh = svd_factors(as_matrix(A, "linalg.svd", square=False), full=full_matrices)
+    U, S, Vh = svd_factors(as_matrix(A, "linalg.svd", square=False), full_matrices=full_matrices)
     _refuse_nan(S[..., None], _nothing(S[..., None]), _NOT_FINITE)
     return SVD(U, S, Vh)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.backward import unbroadcast
+from ..core.joint import add_parts, pick
 from ..core.record import Record
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of
@@ -68,7 +69,10 @@ def gradient_equations(loss: Tensor) -> list[Equation]:
                 continue
             if dY is not None and x.needs_grad:
                 dX = graph.cotangent(record, index, dY)
-                cotangents[x] = dX if x not in cotangents else cotangents[x] + dX
+                if isinstance(dX, tuple):  # of one output of several
+                    cotangents[x] = add_parts(cotangents.get(x), dX)
+                else:
+                    cotangents[x] = dX if x not in cotangents else cotangents[x] + dX
             users[x] -= 1
             if not users[x]:
                 heapq.heappush(ready, (*graph.turn(x, place[x]), x))
@@ -92,6 +96,9 @@ class _Graph:
                 taken.add(name)
                 self.names[record] = name
         self.symbols = {r: Symbol(r.shape, r.dtype, n) for r, n in self.names.items()}
+        self.named = {  # of computations with several outputs, those that have names
+            (r.inputs[0], r.params["output"]): s for r, s in self.symbols.items() if r.primitive is pick
+        }
         self.formulas: dict[Record, Any] = {}
         for record in self.order:
             if record.primitive is not None:
@@ -109,7 +116,15 @@ class _Graph:
         x = record.inputs[index]
         inputs = [self.value(v) if isinstance(v, Record) else v for v in record.inputs]
         assert record.primitive is not None
-        dX = record.primitive.call_rule(index, dY, self.value(record), inputs, record.params)
+        Y = self.value(record)
+        if record.primitive is pick:
+            inputs = [x]  # whose shapes are all that its rule reads
+        if isinstance(Y, tuple):
+            Y = tuple(self.named.get((record, k), y) for k, y in enumerate(Y))
+            dY = tuple(np.zeros_like(y) if part is None else part for y, part in zip(Y, dY, strict=True))
+        dX = record.primitive.call_rule(index, dY, Y, inputs, record.params)
+        if isinstance(dX, tuple):
+            return dX
         dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
         return dX if dX.dtype == x.dtype else dX.astype(x.dtype)
 

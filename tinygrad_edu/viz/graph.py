@@ -28,6 +28,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ..core.joint import pick
 from ..core.record import Record, Storage, line_of
 from ..core.tensor import Tensor, as_array, record_of, refresh
 
@@ -46,7 +47,7 @@ class Value:
     operation: str | None  # the user's word: "add", "matmul"; None for what was not computed
     primitive: str | None  # its key in the rule book: "plus", "matrix_product"
     inputs: tuple[str | float, ...]
-    params: dict[str, Any]
+    params: dict[str, Any]  # of an operation with several outputs also `output`, which one this is
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     line: str  # "train.py:12", empty for what was not computed
@@ -119,16 +120,18 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
         refresh(t)
     root = record_of(t)
     order = _in_order(root)
-    ids = {record: f"v{i}" for i, record in enumerate(order)}
+    shown = [record for record in order if not isinstance(record.dtype, tuple)]  # several outputs: each is shown
+    ids = {record: f"v{i}" for i, record in enumerate(shown)}
     arrays = _numbers(order, result)
     given = _given(names)
     lines: dict[Any, str] = {}
     values = []
-    for record in order:
+    for record in shown:
         site = record.site
         if site not in lines:
             lines[site] = line_of(site)
-        primitive = record.primitive
+        maker = record.inputs[0] if record.primitive is pick else record  # what computed it, and other outputs
+        primitive = maker.primitive
         values.append(
             Value(
                 id=ids[record],
@@ -136,8 +139,8 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
                 name=record.name or given.get(record),
                 operation=None if primitive is None else primitive.name,
                 primitive=None if primitive is None else primitive.key,
-                inputs=tuple(ids[x] if isinstance(x, Record) else x for x in record.inputs),
-                params=dict(record.params),
+                inputs=tuple(ids[x] if isinstance(x, Record) else x for x in maker.inputs),
+                params=dict(maker.params, **(record.params if maker is not record else {})),
                 shape=tuple(record.shape),
                 dtype=record.dtype,
                 line=lines[site],
@@ -220,14 +223,14 @@ def _never_written(leaf: Record) -> bool:
 
 def _replay(order: list[Record], known: Mapping[Record, Array]) -> dict[Record, Array] | None:
     """Run the primitives again from the leaves; None unless all that is known comes out the same."""
-    arrays: dict[Record, Array] = {}
+    arrays: dict[Record, Any] = {}  # of a computation with several outputs a tuple
     with np.errstate(all="ignore"):
         for record in order:
             try:
-                array = record.array if record.primitive is None else _compute(record, arrays)
+                array: Any = record.array if record.primitive is None else _compute(record, arrays)
             except Exception:  # whatever a forward raises on numbers that it was never given
                 return None
-            if array.__class__ is not np.ndarray or (record in known and not _same(array, known[record])):
+            if array.__class__ not in (np.ndarray, tuple) or (record in known and not _same(array, known[record])):
                 return None
             arrays[record] = array
     return arrays
@@ -240,8 +243,9 @@ def _compute(record: Record, arrays: Mapping[Record, Array]) -> Any:
     operands: list[Any] = [arrays[x] if isinstance(x, Record) else x for x in record.inputs]
     if primitive.types is not None:
         operands = primitive.types(primitive.name, operands)
-    return as_array(primitive.forward(*operands, **record.params))
+    result = primitive.forward(*operands, **record.params)
+    return result if isinstance(result, tuple) else as_array(result)
 
 
-def _same(a: Array, b: Array) -> bool:
+def _same(a: Any, b: Array) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")

@@ -77,11 +77,14 @@ def _spell(value: Value, operands: Mapping[str, Spelled], shapes: Mapping[str, t
     if key == "permute_axes" and params["axes"] == (*range(len(value.shape) - 2), *_last_two(value)):
         return f"{wrapped(parts[0], ATOM)}.mT", ATOM
     first = value.inputs[0] if value.inputs else None
-    words = _params(params, len(shapes[first]) if isinstance(first, str) else 0)
+    which = f"[{params['output']}]" if "output" in params else ""  # of several outputs
+    words = _params(
+        {k: v for k, v in params.items() if k != "output"}, len(shapes[first]) if isinstance(first, str) else 0
+    )
     texts = [text for text, _ in parts]
     if len(texts) > ARGUMENTS:
         texts = [*texts[:2], f"… {len(texts) - 2} more"]
-    return f"{value.operation}({', '.join(texts + words)})", ATOM
+    return f"{value.operation}({', '.join(texts + words)}){which}", ATOM
 
 
 def _last_two(value: Value) -> tuple[int, int]:

@@ -5,6 +5,7 @@ Equal elements keep their order, so a sort is always stable, and NaN counts as t
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +35,7 @@ def extreme_places(X: Array, *, axis: int, count: int, largest: bool) -> Array:
     """Where the `count` largest (or smallest) elements along an axis lie, the most extreme first."""
     n = X.shape[axis]
     part: Any = [slice(None)] * X.ndim
-    if count * 4 > n:
+    if count * 4 > n or not count:
         part[axis] = slice(count)
         return argsort_along.forward(X, axis=axis, descending=largest)[tuple(part)]
     part[axis] = slice(n - count, n) if largest else slice(count)
@@ -81,7 +82,7 @@ def msort(input: Any) -> Any:
 
 @public("topk")
 def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesAndIndices:
-    """The k largest (or smallest) elements along `dim`: (values, indices), always in order."""
+    """The k largest (or smallest) elements along `dim`: (values, indices), always in order; of equals any."""
     axis = one_axis(dim, input.ndim, "topk")
     n = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= n:
@@ -176,10 +177,6 @@ def _search(sequence: Any, input: Any, right: bool, out_int32: bool, operation: 
             f"{operation}: the sequence should be 1-dimensional, or its axes but the last those of the values."
             f"{describe((sequence, input))}"
         )
-    if sequence.dtype != input.dtype:
-        raise RuntimeError(
-            f"{operation}: the sequence is {sequence.dtype}, the values are {input.dtype}; they must have one dtype."
-        )
     found = insertion_places(sequence, input, right=bool(right))
     return astype(found, dtype=np.dtype("int32")) if out_int32 else found
 
@@ -226,7 +223,7 @@ def _consecutive(array: np.ndarray[Any, Any], axis: int | None) -> Unique:
     """The first element (or slice) of every run of equal ones."""
     rows = array.reshape(-1) if axis is None else np.moveaxis(array, axis, 0)
     n = len(rows)
-    differ = (rows[1:] != rows[:-1]).reshape(max(n - 1, 0), -1).any(1)
+    differ = (rows[1:] != rows[:-1]).reshape(max(n - 1, 0), math.prod(rows.shape[1:])).any(1)
     first = np.concatenate([np.ones(min(n, 1), bool), differ])
     starts = first.nonzero()[0]
     inverse = np.cumsum(first) - 1

@@ -39,9 +39,9 @@ def format_tensor(t: Tensor, prefix: str = "tensor(") -> str:
     elif t.requires_grad:
         notes.append("requires_grad=True")
     text = prefix + body
-    last = len(text) - text.rfind("\n") - 1
+    last = len(text) - text.rfind("\n") + 1  # two columns more than the line has: PyTorch breaks so much earlier
     for note in notes:
-        if last + len(note) + 3 > LINE:
+        if last + len(note) + 2 > LINE:
             text += ",\n" + " " * len(prefix) + note
             last = len(prefix) + len(note)
         else:

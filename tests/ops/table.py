@@ -379,7 +379,10 @@ row("cross_entropy_of_classes", "rows", real(5, 4), exactly([3, 0, 1, 1, 2]), ig
 row("cross_entropy_of_classes", "some-ignored", real(5, 4), exactly([3, -1, 1, -1, 2]), ignore_index=-1)
 row("cross_entropy_of_classes", "a-class-ignored", real(5, 4), exactly([3, 0, 1, 1, 2]), ignore_index=1)
 row("cross_entropy_of_classes", "one-sample", real(1, 3), exactly([2]), ignore_index=-100)
-row("one_hot_rows", "labels", exactly([2, 0, 1]), shape=(3, 4), dtype=np.dtype("float64"))
+for _ignore, _which in ((-100, "kept"), (2, "one-ignored")):
+    row("minus_one_hot", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
+    row("at_labels", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
+    row("count_kept", _which, exactly([2, 0, 1]), ignore_index=_ignore, dtype=np.dtype("float64"))
 row("valid_labels", "labels", exactly([2, 0, 1]), n_classes=3)
 row("valid_labels", "of-pixels", exactly([[2, 0], [1, 1]]), n_classes=3)
 
@@ -483,6 +486,10 @@ row("repeat_each", "rows", real(2, 3), repeats=2, axis=0)
 row("repeat_each", "middle", real(2, 3, 2), repeats=3, axis=1)
 row("repeat_each", "once", real(2, 3), repeats=1, axis=1)
 row("repeat_each", "never", real(2, 3), repeats=0, axis=1)
+row("sum_each", "rows", real(4, 3), repeats=2, axis=0, shape=(2, 3))
+row("sum_each", "middle", real(2, 9, 2), repeats=3, axis=1, shape=(2, 3, 2))
+row("sum_each", "many", real(40), repeats=20, axis=0, shape=(2,))
+row("sum_each", "never", real(2, 0), repeats=0, axis=1, shape=(2, 3))
 for _key in ("lower_part", "upper_part"):
     row(_key, "main", real(3, 4), k=0)
     row(_key, "above", real(4, 3), k=1)
@@ -528,6 +535,8 @@ for _key, _constants in _ORDERS.items():
     for _number, _constant in enumerate(_constants):
         row(_key, f"rows-{_number}", distinct(2, 9), axis=1, **_constant)
         row(_key, f"ties-{_number}", whole(9, 2), axis=0, **_constant)
+row("kth_place", "rows", distinct(2, 9), axis=1, k=3)
+row("kth_place", "columns", distinct(3, 2), axis=0, k=0)
 row("insertion_places", "vector", exactly([-1.0, 0.0, 0.0, 2.0]), real(2, 3), right=False)
 row("insertion_places", "ties", exactly([-1.0, 0.0, 0.0, 2.0]), exactly([0.0, -1.0, 2.0]), right=True)
 row("insertion_places", "rows", exactly([[-1.0, 0.0], [0.0, 1.0]]), real(2, 3), right=False)

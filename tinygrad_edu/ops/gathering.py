@@ -14,7 +14,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.write import read
 from .checks import check
 from .dims import one_axis
-from .indexing import Slot, getitem, take_along
+from .indexing import Slot, getitem, take_along, within
 from .public import public
 from .shape import astype, broadcast_tensors, reshape_to
 
@@ -33,7 +33,7 @@ def valid_index(
         raise DtypeError(f"{operation}: expected index to be int64 (or int32), not {index.dtype}; use .long().")
     array = read(index) if isinstance(index, Tensor) else index
     low = -n if negative else 0
-    if isinstance(array, Symbol) or (array.size and (array.min() < low or array.max() >= n)):
+    if isinstance(array, Symbol) or (array.size and not within(array, n) and (array.min() < low or array.max() >= n)):
         message = f"{operation}: index out of range: the axis has {n} elements, so an index is {low} to {n - 1}"
         check((array >= low) & (array < n), message, error, array)
     return index

@@ -59,11 +59,16 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
     """Zeros of a shape, with V added at `key`; an element named several times gets the sum."""
     Y = np.zeros(shape, V.dtype)
     axis = _only_axis(key)
-    if not indices or (axis is not None and _are_distinct(indices[0], shape[axis])):
+    if not indices or (axis is not None and len(shape) > 1 and _are_distinct(indices[0], shape[axis])):
         Y[_index(key, indices)] = V  # slices and integers name no element twice
+    elif axis == 0 and indices[0].ndim == 1 and V.size >= 256 * indices[0].size:
+        for place, row in zip(indices[0].tolist(), V, strict=True):  # of long rows 3 times as fast as np.add.at
+            np.add(Y[place], row, out=Y[place])
     elif axis is not None and indices[0].ndim == 1:
         places = np.where(indices[0] < 0, indices[0] + shape[axis], indices[0])
-        return _add_at(shape, _places(places.reshape((-1,) + (1,) * (len(shape) - 1 - axis)), axis, shape, V.shape), V)
+        return _add_at(
+            shape, places_along(places.reshape((-1,) + (1,) * (len(shape) - 1 - axis)), axis, shape, V.shape), V
+        )
     elif V.size * 16 > Y.size:
         return _add_at(shape, np.arange(Y.size).reshape(shape)[_index(key, indices)], V)
     else:
@@ -88,7 +93,7 @@ def _are_distinct(index: np.ndarray[Any, Any], n: int) -> bool:
     return index.size <= n and bool(np.bincount(np.where(index < 0, index + n, index).ravel()).max() <= 1)
 
 
-def _places(index: Array, axis: int, shape: tuple[int, ...], cover: tuple[int, ...]) -> Array:
+def places_along(index: Array, axis: int, shape: tuple[int, ...], cover: tuple[int, ...]) -> Array:
     """The places in memory order that `index` along the axis points to, for a value of shape `cover`.
 
     By one number per element np.take is 4 times and np.add.at 6 times as fast as by one per axis.
@@ -107,7 +112,7 @@ def _add_at(shape: tuple[int, ...], places: Array, V: Array) -> Array:
     return Y.reshape(shape)
 
 
-def _fit(index: Array, n: int) -> bool:
+def within(index: Array, n: int) -> bool:
     """Whether all are places of an axis of length n, counted from the front. One pass: as unsigned, -1 is large."""
     return index.dtype == np.int64 and index.size > 0 and bool(index.view(np.uint64).max() < n)
 
@@ -121,10 +126,10 @@ def _fit(index: Array, n: int) -> bool:
 )
 def take_along(X: Array, indices: Array, *, axis: int) -> Array:
     """Per position of `indices`, the element of X that lies there along the axis."""
-    if X.ndim == indices.ndim and _fit(indices, X.shape[axis]):
+    if X.ndim == indices.ndim and within(indices, X.shape[axis]):
         cover = (*X.shape[:axis], indices.shape[axis], *X.shape[axis + 1 :])
         if all(m in (1, n) for m, n in zip(indices.shape, cover, strict=True)):
-            return X.ravel().take(_places(indices, axis, X.shape, cover))
+            return X.ravel().take(places_along(indices, axis, X.shape, cover))
     return np.take_along_axis(X, indices, axis)
 
 
@@ -135,8 +140,8 @@ def take_along(X: Array, indices: Array, *, axis: int) -> Array:
 )
 def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
     """Zeros of a shape, with V added where `indices` point along the axis."""
-    if _fit(indices, shape[axis]):
-        return _add_at(shape, _places(indices, axis, shape, V.shape), V)
+    if within(indices, shape[axis]):
+        return _add_at(shape, places_along(indices, axis, shape, V.shape), V)
     Y = np.zeros(shape, V.dtype)
     np.add.at(Y, grid_along(indices, axis, V.shape), V)
     return Y

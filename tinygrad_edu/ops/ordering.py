@@ -44,6 +44,12 @@ def extreme_places(X: Array, *, axis: int, count: int, largest: bool) -> Array:
     return np.take_along_axis(chosen, order, axis)
 
 
+@primitive(name="kthvalue", types=None, opaque=True)
+def kth_place(X: Array, *, axis: int, k: int) -> Array:
+    """Where an element lies that is the k-th smallest along an axis, counted from 0; kept with length 1."""
+    return np.argpartition(X, k, axis)[(slice(None),) * axis + (slice(k, k + 1),)]
+
+
 @public("sort")
 def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesAndIndices:
     """Sorted along `dim`: (values, indices). Equal elements keep their order, stable or not."""
@@ -95,15 +101,14 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
 
 @public("kthvalue")
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> ValuesAndIndices:
-    """The k-th smallest element along `dim`, counted from 1: (values, indices)."""
+    """The k-th smallest element along `dim`, counted from 1: (values, indices); of equals any."""
     axis = one_axis(dim, input.ndim, "kthvalue")
     n = input.shape[axis] if input.ndim else 1
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue: selected number k out of range for dimension {axis}: k is {k}, of {n} elements.")
     if input.ndim == 0:
         return _alone(input)
-    part = (slice(None),) * axis + (slice(int(k) - 1, int(k)),)
-    index = argsort_along(input, axis=axis, descending=False)[part]
+    index = kth_place(input, axis=axis, k=int(k) - 1)
     values = take_along(input, index, axis=axis)
     if not keepdim:
         values, index = (reshape_to(x, shape=x.shape[:axis] + x.shape[axis + 1 :]) for x in (values, index))

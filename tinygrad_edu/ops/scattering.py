@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, wrap
 from .dims import one_axis
 from .elementwise import choose
 from .gathering import along, bool_mask, places, same_axes, valid_index
-from .indexing import Slot, covered, getitem, grid_along, put_along, scatter, take_along
+from .indexing import Slot, covered, getitem, places_along, put_along, scatter, take_along, within
 from .public import public
 from .shape import astype, broadcast_to, clone, fill_like, reshape_to
 from .writes import assign
@@ -37,19 +37,25 @@ from .writes import assign
 )
 def place_along(X: Array, V: Array, indices: Array, *, axis: int) -> Array:
     """X, with V where `indices` point along the axis; of several values for one place the last stays."""
-    Y = np.array(X)
-    Y[grid_along(indices, axis, indices.shape)] = V
+    Y = np.array(X, order="C")
+    Y.reshape(-1)[_places(indices, axis, X.shape)] = V
     return Y
+
+
+def _places(indices: Array, axis: int, shape: tuple[int, ...]) -> Array:
+    """Where the index points to, counted in memory order."""
+    n = shape[axis]
+    return places_along(indices if within(indices, n) else indices % n, axis, shape, indices.shape)
 
 
 @primitive(types=None, opaque=True)
 def stays_along(indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
     """Whether the value put by each index is the one that stays: the last that its place is given."""
     number = np.arange(indices.size).reshape(indices.shape)
-    last = np.zeros(shape, np.int64)
-    grid = grid_along(indices, axis, indices.shape)
-    last[grid] = number
-    return last[grid] == number
+    places = _places(indices, axis, shape)
+    last = np.zeros(math.prod(shape), np.int64)
+    last[places] = number
+    return last.take(places) == number
 
 
 def _share(dY: Array, Y: Array, X: Array, V: Array, indices: Array, axis: int) -> Array:
@@ -76,8 +82,8 @@ def _spread(dY: Array, Y: Array, X: Array, V: Array, indices: Array, axis: int) 
 )
 def extreme_along(X: Array, V: Array, indices: Array, *, axis: int, largest: bool) -> Array:
     """X, enlarged (or lowered) to the V that `indices` point to along the axis; ties share the gradient equally."""
-    Y = np.array(X)
-    (np.maximum if largest else np.minimum).at(Y, grid_along(indices, axis, indices.shape), V)
+    Y = np.array(X, order="C")
+    (np.maximum if largest else np.minimum).at(Y.reshape(-1), _places(indices, axis, X.shape).ravel(), V.ravel())
     return Y
 
 
@@ -100,8 +106,8 @@ def _other_factors(dY: Array, X: Array, V: Array, indices: Array, axis: int) -> 
 )
 def product_along(X: Array, V: Array, indices: Array, *, axis: int) -> Array:
     """X, multiplied by the V that `indices` point to along the axis."""
-    Y = np.array(X)
-    np.multiply.at(Y, grid_along(indices, axis, indices.shape), V)
+    Y = np.array(X, order="C")
+    np.multiply.at(Y.reshape(-1), _places(indices, axis, X.shape).ravel(), V.ravel())
     return Y
 
 
@@ -313,11 +319,13 @@ def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
             f"{math.prod(source.shape)} and {math.prod(index.shape)}."
         )
     n = math.prod(input.shape)
+    if source.dtype != input.dtype:
+        raise DtypeError(f"put: self is {input.dtype}, source is {source.dtype}; they must have one dtype.")
     places_ = reshape_to(valid_index(index, n, "put", IndexError, negative=True), shape=(-1,))
-    return reshape_to(
-        index_put(reshape_to(input, shape=(-1,)), (places_,), reshape_to(source, shape=(-1,)), accumulate),
-        shape=tuple(input.shape),
-    )
+    values = reshape_to(source, shape=(-1,))
+    if accumulate:
+        return input + reshape_to(scatter(values, places_, key=(Slot(0),), shape=(n,)), shape=tuple(input.shape))
+    return reshape_to(index_put(reshape_to(input, shape=(-1,)), (places_,), values), shape=tuple(input.shape))
 
 
 # --- masks

@@ -225,8 +225,8 @@ def gated(Z: Array, *, axis: int) -> Array:
 )
 def softmax_over(Z: Array, *, axis: int) -> Array:
     """P = exp(Z) / sum(exp(Z)) along an axis, shifted so that no exponent exceeds 0."""
-    E = np.exp(Z - np.amax(Z, axis=axis, keepdims=True))
-    return E / np.sum(E, axis=axis, keepdims=True)
+    E = np.exp(Z - np.maximum.reduce(Z, axis=axis, keepdims=True))
+    return E / np.add.reduce(E, axis=axis, keepdims=True)
 
 
 @primitive(
@@ -236,8 +236,8 @@ def softmax_over(Z: Array, *, axis: int) -> Array:
 )
 def log_softmax_over(Z: Array, *, axis: int) -> Array:
     """A = log(softmax(Z)) along an axis, without forming the softmax."""
-    S = Z - np.amax(Z, axis=axis, keepdims=True)
-    return S - np.log(np.sum(np.exp(S), axis=axis, keepdims=True))
+    S = Z - np.maximum.reduce(Z, axis=axis, keepdims=True)
+    return S - np.log(np.add.reduce(np.exp(S), axis=axis, keepdims=True))
 
 
 # --- the public functions: torch.nn.functional's signatures

@@ -19,8 +19,8 @@ from .activation import log_softmax_over, sigmoid
 from .checks import check
 from .dims import one_axis
 from .domains import everywhere, unit
-from .elementwise import choose
-from .indexing import take_along
+from .elementwise import choose, zero_where
+from .indexing import put_along, take_along
 from .reduction import mean_over, sum_over
 from .shape import astype, reshape_to
 
@@ -99,18 +99,52 @@ def cross_entropy_of_scores(Z: Array, Y: Array, *, reduction: str) -> Array:
 
 def _softmax_minus_labels(dL: Array, L: Array, Z: Array, labels: Array, *, ignore_index: int) -> Array:
     """The article's A - Y for several classes: softmax(Z), less 1 at each sample's label, over m."""
-    kept = labels != ignore_index
     P = np.exp(log_softmax_over(Z, axis=1))
-    Y = one_hot_rows(np.where(kept, labels, 0), shape=Z.shape, dtype=Z.dtype)
-    return (P - Y) * np.where(kept, dL / np.sum(kept, dtype=Z.dtype), 0)[:, None]
+    m = count_kept(labels, ignore_index=ignore_index, dtype=Z.dtype)
+    return minus_one_hot(P, labels, ignore_index=ignore_index) * (dL / m)
 
 
-@primitive(name="one_hot", types=None, opaque=True)
-def one_hot_rows(labels: Array, *, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Y[i, labels[i]] = 1, zeros elsewhere; (m,) -> (m, n_classes)."""
-    Y = np.zeros(shape, dtype)
-    Y[np.arange(shape[0]), labels] = 1
-    return Y
+@primitive(
+    name="one_hot",
+    types=None,
+    opaque=True,
+    dP=lambda dD, D, P, labels, *, ignore_index: zero_where((labels == ignore_index)[:, None], dD),
+)
+def minus_one_hot(P: Array, labels: Array, *, ignore_index: int) -> Array:
+    """P - Y with Y[i, labels[i]] = 1 and zeros elsewhere; a row whose label is ignore_index becomes 0."""
+    kept = labels != ignore_index
+    if kept.all():
+        Y = np.zeros_like(P)
+        Y[np.arange(len(P)), labels] = 1
+        return P - Y
+    Y = P.copy()
+    rows = np.flatnonzero(kept)
+    Y[rows] = 0
+    Y[rows, labels[rows]] = 1
+    return P - Y
+
+
+@primitive(name="count_nonzero", types=None, opaque=True)
+def count_kept(labels: Array, *, ignore_index: int, dtype: np.dtype[Any]) -> Array:
+    """How many labels there are besides ignore_index, as a number to divide by."""
+    return np.asarray(np.count_nonzero(labels != ignore_index), dtype)
+
+
+def _back_at_labels(dp: Array, p: Array, A: Array, labels: Array, *, ignore_index: int) -> Array:
+    """dp where it came from, zeros elsewhere and in the rows that are ignored."""
+    ignored = labels == ignore_index
+    safe = np.where(ignored, 0, labels)
+    return put_along(zero_where(ignored, dp)[:, None], safe[:, None], axis=1, shape=A.shape)
+
+
+@primitive(name="nll_loss", types=None, opaque=True, dA=_back_at_labels)
+def at_labels(A: Array, labels: Array, *, ignore_index: int) -> Array:
+    """p[i] = A[i, labels[i]], and 0 where the label is ignore_index."""
+    kept = labels != ignore_index
+    every = bool(kept.all())
+    safe = valid_labels(labels if every else np.where(kept, labels, 0), n_classes=A.shape[1])
+    picked = A[np.arange(len(A)), safe]
+    return picked if every else np.where(kept, picked, 0)
 
 
 @primitive(name="cross_entropy", types=only_first(floating_only), dZ=_softmax_minus_labels)
@@ -119,11 +153,8 @@ def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> A
 
     Samples labelled ignore_index are left out of the mean.
     """
-    kept = labels != ignore_index
-    safe = valid_labels(np.where(kept, labels, 0), n_classes=Z.shape[1])
-    A = log_softmax_over(Z, axis=1)
-    picked = take_along(A, np.reshape(safe, (-1, 1)), axis=1)[:, 0]
-    return -np.sum(np.where(kept, picked, 0)) / np.sum(kept, dtype=Z.dtype)
+    p = at_labels(log_softmax_over(Z, axis=1), labels, ignore_index=ignore_index)
+    return -np.add.reduce(p, axis=None) / count_kept(labels, ignore_index=ignore_index, dtype=Z.dtype)
 
 
 @primitive(name="nll_loss", types=None)

@@ -380,6 +380,16 @@ def _np_add_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, ke
     return _np_sum(a, axis, dtype, out, keepdims)
 
 
+@answers((np.maximum, "reduce"))
+def _np_maximum_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return max_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+
+
+@answers((np.minimum, "reduce"))
+def _np_minimum_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
+    return min_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+
+
 @answers(np.mean)
 def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
     return mean_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)

@@ -128,9 +128,9 @@ def det(A: Any) -> Any:
 
 @public("slogdet")
 def slogdet(A: Any) -> SignAndLog:
-    """(sign, logabsdet) of the determinant; no gradient of the sign; of a singular matrix (0, -inf)."""
+    """(sign, logabsdet) of the determinant; the gradient of the sign is 0; of a singular matrix (0, -inf)."""
     sign, log = sign_and_log(as_matrix(A, "linalg.slogdet"))
-    return SignAndLog(sign.detach() if isinstance(sign, Tensor) else sign, log)
+    return SignAndLog(sign, log)
 
 
 @public("logdet")
@@ -278,8 +278,7 @@ def svd_some(input: Any, some: bool = True, compute_uv: bool = True) -> USV:
     if not compute_uv:
         S = svdvals(input)
         m, n = input.shape[-2:]
-        k = S.shape[-1]
-        U, V = (input.new_zeros((*input.shape[:-2], rows, k if some else rows)) for rows in (m, n))
+        U, V = (input.new_zeros((*input.shape[:-2], rows, rows)) for rows in (m, n))
         return USV(U, S, V)
     U, S, Vh = svd(input, not some)
     return USV(U, S, Vh.mT)

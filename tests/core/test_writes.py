@@ -15,6 +15,9 @@ import tinygrad_edu
 from tinygrad_edu import DtypeError, ShapeError, Tensor, as_tensor, from_numpy, no_grad, ones, tensor, zeros
 from tinygrad_edu.core.write import COPY_BELOW, Lock
 
+from ..ops.table import CASES
+
+RNG = np.random.default_rng(0)
 LARGE = COPY_BELOW // 8  # elements of float64 from which on memory is locked and not copied
 
 
@@ -593,6 +596,36 @@ def test_version_moves_with_every_write_and_with_nothing_else():
         write()
         assert y._storage.version > version
         version = y._storage.version
+
+
+INTERNAL = {"valid_labels"}  # hands integers through, and is called by losses only
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.output is None and c.key not in INTERNAL], ids=str)
+def test_result_shares_memory_only_as_a_view(case, rng):
+    """A primitive gives new memory, or is linked to its base: else a write to one would be missed by the other."""
+    inputs = case.sample(rng)
+    with np.errstate(all="ignore"):
+        result = case.primitive(*(from_numpy(x) if isinstance(x, np.ndarray) else x for x in inputs), **case.params)
+    if isinstance(result, Tensor) and result.numel():
+        arrays = [x for x in inputs if isinstance(x, np.ndarray)]
+        shared = any(np.shares_memory(result._array, x) for x in arrays)
+        assert shared == (result._view is not None)
+        assert case.primitive.view or not shared
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.output is None and c.differentiable(c.sample(RNG))], ids=str)
+def test_cotangent_that_the_engine_may_write_is_new(case, rng):
+    """A rule's result without a base is added to in place: it must be no operand's memory, and not the result's."""
+    inputs = case.sample(rng)
+    Y = case.forward(*inputs)
+    dY = np.asarray(rng.standard_normal(Y.shape), Y.dtype)
+    for i in case.differentiable(inputs):
+        with np.errstate(all="ignore"):
+            dX = case.primitive.call_rule(i, dY, Y, inputs, case.params)
+        if isinstance(dX, np.ndarray) and dX is not dY and dX.base is None:
+            others = [dY, Y, *(x for x in inputs if isinstance(x, np.ndarray))]
+            assert not any(np.shares_memory(dX, other) for other in others)
 
 
 def test_views_know_their_base_and_copies_do_not(rng):

@@ -90,7 +90,7 @@ def recurrence(B: Array, A: Array, *, axis: int, step: int) -> Array:
         H = np.concatenate([H[early], H[late] + A[late] * H[before]], axis=axis)
         A = np.concatenate([A[early], A[late] * A[before]], axis=axis)
         width *= 2
-    return H
+    return np.copy(H) if H is B else H  # a result has memory of its own
 
 
 @primitive(

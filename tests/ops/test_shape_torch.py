@@ -376,3 +376,12 @@ def test_windows_that_overlap_add_their_gradients():
     x = tg.tensor([1.0, 2.0, 3.0, 4.0], requires_grad=True)
     x.unfold(0, 3, 1).sum().backward()
     assert x.grad.tolist() == [1.0, 2.0, 2.0, 1.0]
+
+
+def test_windows_that_overlap_are_not_written():
+    """One write would change several elements, and no gradient would know: refused; side by side they may be."""
+    x = tg.zeros(6)
+    with pytest.raises(RuntimeError, match="more than one element"):
+        x.unfold(0, 3, 1).add_(1)
+    x.unfold(0, 3, 3)[1].add_(1)
+    assert x.tolist() == [0, 0, 0, 1, 1, 1]

@@ -38,7 +38,7 @@ from .writes import assign
 def place_along(X: Array, V: Array, indices: Array, *, axis: int) -> Array:
     """X, with V where `indices` point along the axis; of several values for one place the last stays."""
     Y = np.array(X, order="C")
-    Y.reshape(-1)[_places(indices, axis, X.shape)] = V
+    np.reshape(Y, -1)[_places(indices, axis, X.shape)] = V
     return Y
 
 
@@ -83,7 +83,7 @@ def _spread(dY: Array, Y: Array, X: Array, V: Array, indices: Array, axis: int) 
 def extreme_along(X: Array, V: Array, indices: Array, *, axis: int, largest: bool) -> Array:
     """X, enlarged (or lowered) to the V that `indices` point to along the axis; ties share the gradient equally."""
     Y = np.array(X, order="C")
-    (np.maximum if largest else np.minimum).at(Y.reshape(-1), _places(indices, axis, X.shape).ravel(), V.ravel())
+    (np.maximum if largest else np.minimum).at(np.reshape(Y, -1), _places(indices, axis, X.shape).ravel(), V.ravel())
     return Y
 
 
@@ -107,7 +107,7 @@ def _other_factors(dY: Array, X: Array, V: Array, indices: Array, axis: int) -> 
 def product_along(X: Array, V: Array, indices: Array, *, axis: int) -> Array:
     """X, multiplied by the V that `indices` point to along the axis."""
     Y = np.array(X, order="C")
-    np.multiply.at(Y.reshape(-1), _places(indices, axis, X.shape).ravel(), V.ravel())
+    np.multiply.at(np.reshape(Y, -1), _places(indices, axis, X.shape).ravel(), V.ravel())
     return Y
 
 

@@ -176,7 +176,15 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
 
 
 def _repeats(array: np.ndarray[Any, Any]) -> bool:
-    return 0 in array.strides and any(n > 1 and step == 0 for n, step in zip(array.shape, array.strides, strict=True))
+    """Whether elements share memory: axes that are stretched, windows that overlap."""
+    if array.flags.c_contiguous:
+        return False
+    reach = int(array.itemsize)
+    for step, n in sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if step < reach:
+            return True
+        reach = reach + step * (n - 1)
+    return False
 
 
 # --- assignment

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..core.primitive import Primitive, signature
+from ..core.record import stamp
 from ..core.tensor import Tensor, apply, method
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -97,7 +98,8 @@ def _in_place(operation: Callable[..., Any], name: str) -> Callable[..., Any]:
     def in_place(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         from .writes import store
 
-        return store(self, operation(self, *args, **kwargs), name)
+        began = stamp()
+        return store(self, operation(self, *args, **kwargs), name, began)
 
     in_place.__name__ = name
     in_place.__doc__ = f"Store the result of `{name.strip('_')}` in this tensor. Returns the tensor."

@@ -43,9 +43,11 @@ def _put(region: Array, indices: tuple[Array, ...], key: tuple[Any, ...], V: Arr
     region[tuple(indices[k.number] if isinstance(k, Slot) else k for k in key)] = V
 
 
-def store(target: Tensor, result: Tensor, name: str) -> Tensor:
+def store(target: Tensor, result: Tensor, name: str, began: int | None = None) -> Tensor:
     """The in-place form of an operation: put its result into the target's memory and graph.
 
+    Args:
+        began: the stamp when the operation began, if it may be made of several.
     Raises:
         RuntimeError: the target is a leaf that requires a gradient, or a view of one.
         ShapeError: the result is larger than the target.
@@ -65,10 +67,10 @@ def store(target: Tensor, result: Tensor, name: str) -> Tensor:
                 f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}."
                 f"{describe((target,))}"
             )
-        _spare(result._record, target)
+        _spare(result._record, target, began)
         result = astype(result, dtype=target.dtype)
     record = result._record if result.requires_grad and mode.grad else None
-    _spare(record, target)
+    _spare(record, target, began)
     write(target, np.positive if target.dtype.kind != "b" else np.logical_or, *_source(result, target), by=name)
     if record is not None:
         if record.primitive is None:  # a leaf's own value, stored: a new record must stand between
@@ -119,10 +121,16 @@ def _assignment(target: Tensor, inputs: tuple[Any, ...], steps: Steps, key: tupl
     return record
 
 
-def _spare(record: Record | None, target: Tensor) -> None:
-    """If the result's rules read numbers of the memory about to be written, keep copies of them."""
+def _spare(record: Record | None, target: Tensor, began: int | None) -> None:
+    """If the operation's rules read numbers of the memory about to be written, keep copies of them."""
     old = target._storage
-    if record is None or old is None or not any(holder is old for holder, _, _ in record.holds):
+    if record is None or old is None:
+        return
+    if began is not None:
+        for x in record.inputs:
+            if isinstance(x, Record) and x.index > began:
+                _spare(x, target, began)
+    if not any(holder is old for holder, _, _ in record.holds):
         return
     record.saved = [
         saved.copy() if isinstance(saved, np.ndarray) and isinstance(x, Record) and x.storage is old else saved

@@ -95,6 +95,30 @@ SAME = {
         (lambda L, x, v, i: [x.index_add(1, i, v), (x * 1).index_add_(1, i, v, alpha=0.5)], FULL, (4, 2), [1, 1]),
         (lambda L, x, v, i: x.index_add(0, i, v), (), (), 0),
     ],
+    "index_reduce": [
+        (
+            lambda L, x, v, i: [
+                x.index_reduce(0, i, v, r, include_self=s)
+                for r in ("prod", "mean", "amax", "amin")
+                for s in (True, False)
+            ],
+            FULL,
+            (3, 5),
+            [3, 0, 3],
+        ),
+        (
+            lambda L, x, v, i: [L.m.index_reduce(x, 1, i, v, "amax"), (x * 1).index_reduce_(1, i, v, "mean")],
+            FULL,
+            (4, 2),
+            [1, 1],
+        ),
+    ],
+    "exchanged-views": [
+        (lambda L, x, v: [L.m.select_scatter(x, v, 0, 1), x.select_scatter(v, dim=0, index=-1)], FULL, (5,)),
+        (lambda L, x, v: [L.m.slice_scatter(x, v, start=1, end=3), x.slice_scatter(v, 0, 0, 4, 2)], FULL, (2, 5)),
+        (lambda L, x, v: [L.m.diagonal_scatter(x, v), x.diagonal_scatter(v, offset=1)], FULL, (4,)),
+        (lambda L, x: [L.m.narrow_copy(x, 1, 1, 2), x.narrow_copy(0, 3, 1)], FULL),
+    ],
     "index_copy": [
         (lambda L, x, v, i: [L.m.index_copy(x, 0, i, v), (x * 1).index_copy_(0, i, v)], FULL, (3, 5), [3, 0, 2]),
         (lambda L, x, v, i: x.index_copy(dim=1, index=i, source=v), FULL, (4, 2), [1, 4]),
@@ -188,7 +212,7 @@ def test_other_types_agree_with_pytorch(name, rng):
     """Of float32 and of integers too; of sums and products of small integers every digit."""
     for dtype in ("float32", "int64", "int32"):
         for function, *inputs in SAME[name]:
-            if dtype != "float32" and name in ("masked_fill", "scatter", "index_fill", "index_add"):
+            if dtype != "float32" and name in ("masked_fill", "scatter", "index_reduce", "index_fill", "index_add"):
                 continue  # they put 2.5 or inf somewhere, or multiply by 0.5
             if dtype != "float32" and name == "scatter_reduce" and inputs[0] == FULL:
                 continue  # PyTorch's mean of integers is tested below
@@ -218,7 +242,7 @@ def test_scatter_reduce_of_ties_zeros_and_integers(reduce, include_self, rng):
             assert_equal(ours, theirs, f"{index}")
 
 
-SUMS = ("scatter_add", "index_add", "put", "scatter_reduce", "index_put")
+SUMS = ("scatter_add", "index_reduce", "index_add", "put", "scatter_reduce", "index_put")
 WHICH = {
     "nonzero": lambda L, x: [L.m.nonzero(x), x.nonzero(), *x.nonzero(as_tuple=True), *L.m.nonzero(x, as_tuple=True)],
     "argwhere": lambda L, x: [L.m.argwhere(x), x.argwhere()],

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, follow, wrap
+from .diagonals import diagonal_of
 from .dims import one_axis
 from .elementwise import choose
 from .gathering import along, bool_mask, places, same_axes, valid_index
@@ -265,6 +266,19 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     return _shaped(whole + scatter(values, places_, key=along(axis), shape=tuple(whole.shape)), input)
 
 
+@public("index_reduce", inplace=True)
+def index_reduce(input: Any, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True) -> Any:
+    """The input, with the slices of `source` reduced into those that `index` names: "prod", "mean", "amax", "amin"."""
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"index_reduce: reduce argument must be prod, mean, amax or amin, got {reduce!r}.")
+    axis, whole, places_, values = _slices(input, dim, index, source, "index_reduce")
+    if not math.prod(values.shape):
+        return clone(input)
+    places_ = reshape_to(places_, shape=tuple(-1 if i == axis else 1 for i in range(values.ndim)))
+    places_ = clone(broadcast_to(places_, shape=tuple(values.shape)))
+    return _shaped(_reduced(whole, axis, places_, values, reduce, include_self), input)
+
+
 @public("index_copy", inplace=True)
 def index_copy(input: Any, dim: int, index: Any, source: Any) -> Any:
     """The input, with the slices of `source` in the place of those that `index` names along `dim`."""
@@ -360,3 +374,48 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         )
     values = getitem(values, key=(slice(where.size),))
     return reshape_to(assign(whole, values, wrap(where), steps=(), key=(Slot(0),)), shape=shape)
+
+
+# --- views exchanged: the result is a copy in which the view is `src`
+
+
+@public("select_scatter")
+def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
+    """A copy of the input with `src` in the place of input.select(dim, index)."""
+    axis = one_axis(dim, input.ndim, "select_scatter")
+    n = input.shape[axis]
+    if not -n <= index < n:
+        raise IndexError(f"select_scatter: index {index} is out of range for an axis of length {n}.")
+    return _exchanged(input, src, (), ((slice(None),) * axis + (index % n, ...)), "select_scatter")
+
+
+@public("slice_scatter")
+def slice_scatter(
+    input: Any, src: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Any:
+    """A copy of the input with `src` in the place of the slice start:end:step of axis `dim`."""
+    axis = one_axis(dim, input.ndim, "slice_scatter")
+    if step <= 0:
+        raise RuntimeError(f"slice_scatter: step must be positive, got {step}.")
+    return _exchanged(input, src, (), ((slice(None),) * axis + (slice(start, end, step), ...)), "slice_scatter")
+
+
+@public("diagonal_scatter")
+def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """A copy of the input with `src` in the place of input.diagonal(offset, dim1, dim2)."""
+    axes = {
+        "axis1": one_axis(dim1, input.ndim, "diagonal_scatter"),
+        "axis2": one_axis(dim2, input.ndim, "diagonal_scatter"),
+    }
+    return _exchanged(input, src, ((diagonal_of, {"offset": offset, **axes}),), (...,), "diagonal_scatter")
+
+
+def _exchanged(input: Any, src: Any, steps: Any, key: tuple[Any, ...], operation: str) -> Any:
+    """The input with `src`, of exactly the view's shape, where a view and then an index lead to."""
+    place = getitem(follow(input, steps), key=key)
+    if tuple(src.shape) != tuple(place.shape):
+        raise ShapeError(
+            f"{operation}: expected src to have a size equal to the slice of self, {tuple(place.shape)}, got "
+            f"{tuple(src.shape)}."
+        )
+    return assign(input, _fitting(src, input), steps=steps, key=key)

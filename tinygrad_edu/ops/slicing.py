@@ -13,6 +13,7 @@ from ..core.tensor import Tensor
 from .dims import one_axis
 from .indexing import getitem
 from .public import public
+from .shape import clone
 
 
 def part(input: Any, axis: int, start: int, stop: int) -> Any:
@@ -35,6 +36,12 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     if first + length > n:
         raise RuntimeError(f"narrow: start ({first}) + length ({length}) exceeds dimension size ({n}).")
     return part(input, axis, first, first + length)
+
+
+@public("narrow_copy")
+def narrow_copy(input: Any, dim: int, start: Any, length: int) -> Any:
+    """As `narrow`, but a copy."""
+    return clone(narrow(input, dim, start, length))
 
 
 @public("select")

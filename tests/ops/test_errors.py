@@ -166,8 +166,6 @@ BAD = [
     Bad("plus-text", lambda t: t.W + "a", TypeError, "add: str is not a tensor; make one with tensor(...)."),
     Bad("times-list", lambda t: t.v * [1, 2, 3], TypeError, "mul: list is not a tensor; make one with tensor(...)."),
     Bad("minus-none", lambda t: None - t.v, TypeError, "sub: NoneType is not a tensor; make one with tensor(...)."),
-    Bad("where-of-one", lambda t: tg.where(t.mask), TypeError,
-        "where: both values are needed: where(condition, input..."),
     # values
     Bad("labels-too-large", lambda t: loss.cross_entropy(t.scores, tensor([0, 4, 1])), IndexError,
         f"cross_entropy: {LABELS} 4 at index 1."),

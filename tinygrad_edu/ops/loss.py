@@ -101,7 +101,7 @@ def _softmax_minus_labels(dL: Array, L: Array, Z: Array, labels: Array, *, ignor
     """The article's A - Y for several classes: softmax(Z), less 1 at each sample's label, over m."""
     P = np.exp(log_softmax_over(Z, axis=1))
     m = count_kept(labels, ignore_index=ignore_index, dtype=Z.dtype)
-    return minus_one_hot(P, labels, ignore_index=ignore_index) * (dL / m)
+    return minus_one_hot(P, labels, ignore_index=ignore_index) * (dL / np.maximum(m, 1))  # none kept: 0
 
 
 @primitive(

@@ -285,7 +285,7 @@ def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = "use_mm_f
 
 answers(np.vdot)(vdot)
 answers(np.inner)(inner)
-answers(np.linalg.matmul)(matmul)
+answers(np.linalg.matmul)(matmul)  # type: ignore[has-type]
 
 
 @answers(np.outer)

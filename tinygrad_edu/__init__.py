@@ -4,6 +4,7 @@ The public names, PyTorch's own.
 """
 
 import importlib
+from math import e, inf, nan, pi
 from typing import Any
 
 from . import autograd, linalg, nn, optim
@@ -633,6 +634,7 @@ __all__ = [
     "dropout",
     "dsplit",
     "dstack",
+    "e",
     "einsum",
     "empty",
     "empty_like",
@@ -684,6 +686,7 @@ __all__ = [
     "index_put",
     "index_reduce",
     "index_select",
+    "inf",
     "inference_mode",
     "initial_seed",
     "inner",
@@ -753,6 +756,7 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "nan",
     "nan_to_num",
     "nanmean",
     "nanmedian",
@@ -775,6 +779,7 @@ __all__ = [
     "optim",
     "outer",
     "permute",
+    "pi",
     "pinverse",
     "poisson",
     "polygamma",

@@ -126,13 +126,13 @@ def exponential_unit(Z: Array, *, alpha: float, scale: float, rate: float) -> Ar
     return A if scale == 1 else scale * A
 
 
-def _silu_slope(A: Array, Z: Array) -> Array:
-    """S + Z S (1 - S), S the sigmoid of Z; A is Z S already."""
+def _silu_slope(Z: Array) -> Array:
+    """S + Z S (1 - S), S the sigmoid of Z; not by A, which may be written afterwards, as in PyTorch."""
     S = sigmoid(Z)
-    return S + A * (1 - S)
+    return S * (1 + Z * (1 - S))
 
 
-@primitive(name="silu", types=floating_only, dZ=lambda dA, A, Z: dA * _silu_slope(A, Z))
+@primitive(name="silu", types=floating_only, dZ=lambda dA, A, Z: dA * _silu_slope(Z))
 def silu_of(Z: Array) -> Array:
     """A = Z sigmoid(Z)."""
     return Z * sigmoid(Z)

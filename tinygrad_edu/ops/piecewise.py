@@ -21,7 +21,7 @@ from .public import public
 @primitive(
     name="hardtanh",
     types=numeric,
-    dZ=lambda dA, A, Z, *, lo, hi: zero_where((A <= lo) | (A >= hi), dA),
+    dZ=lambda dA, A, Z, *, lo, hi: zero_where((Z <= lo) | (Z >= hi), dA),
 )
 def hard_tanh(Z: Array, *, lo: float, hi: float) -> Array:
     """A = Z limited to [lo, hi]; the derivative at both borders is 0."""

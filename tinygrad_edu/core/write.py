@@ -125,16 +125,19 @@ def check_unwritten(record: Record) -> None:
 
 
 def _refuse(record: Record, storage: Storage) -> None:
-    assert record.primitive is not None
-    written = record
+    primitive = record.primitive
+    assert primitive is not None
+    written, what = record, "its result"
     if record.array is None or record.storage is not storage:
-        written = next((r for r in record.inputs if isinstance(r, Record) and r.storage is storage), record)
+        for i, x in enumerate(record.inputs):
+            if isinstance(x, Record) and x.storage is storage:
+                written, what = x, f"its input {primitive.inputs[min(i, len(primitive.inputs) - 1)]}"
+                break
     name, site = storage.writer or ("a write", None)
     where = f" at {line_of(site)}" if site else ""
     saved = f" at {record.line}" if record.line else ""
-    what = written.name or ("its result" if written is record else "its input")
     raise RuntimeError(
-        f"{record.primitive.name}{saved} saved {what} {tuple(written.shape)} for its gradient, and "
+        f"{primitive.name}{saved} saved {written.name or what} {tuple(written.shape)} for its gradient, and "
         f"{name}{where} has overwritten it since: one of the variables needed for gradient "
         "computation has been modified by an inplace operation. Write to a copy (x = x.clone()), "
         "use the form that makes a new tensor (x = x + 1), or write after backward()."

@@ -20,7 +20,7 @@ def sum_rows(X: Array) -> Array:
     """The sum over all axes but the last of a floating array of at least two axes."""
     if X.ndim > 2:
         X = X.reshape(math.prod(X.shape[:-1]), X.shape[-1])
-    return _ones(X.shape[0], X.dtype) @ X
+    return np.dot(_ones(X.shape[0], X.dtype), X)
 
 
 @functools.lru_cache(maxsize=64)

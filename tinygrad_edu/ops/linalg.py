@@ -13,6 +13,11 @@ from ..core.tensor import Tensor
 from .public import public
 
 
+def product(A: Array, B: Array) -> Array:
+    """A @ B. Of two matrices np.dot hands to BLAS also those that @ loops over: 1.6 us for 4.0, (400, 1) @ (1, 4)."""
+    return np.dot(A, B) if A.ndim == B.ndim == 2 else A @ B
+
+
 def _check_inner(A: Array, B: Array) -> None:
     if A.shape[-1] != B.shape[-2]:
         raise ShapeError(
@@ -25,13 +30,13 @@ def _check_inner(A: Array, B: Array) -> None:
     np.matmul,
     name="matmul",
     types=equal,
-    dA=lambda dC, C, A, B: dC @ B.mT,
-    dB=lambda dC, C, A, B: A.mT @ dC,
+    dA=lambda dC, C, A, B: product(dC, B.mT),
+    dB=lambda dC, C, A, B: product(A.mT, dC),
 )
 def matrix_product(A: Array, B: Array) -> Array:
     """C = A @ B, (..., n, k) @ (..., k, p) -> (..., n, p)."""
     _check_inner(A, B)
-    return A @ B
+    return product(A, B)
 
 
 @primitive(
@@ -77,14 +82,15 @@ def dot(x: Array, y: Array) -> Array:
 @primitive(
     name="linear",
     types=equal,
-    dX=lambda dZ, Z, X, W, b=None: dZ @ W,
-    dW=lambda dZ, Z, X, W, b=None: _rows(dZ).mT @ _rows(X),
+    dX=lambda dZ, Z, X, W, b=None: product(dZ, W),
+    dW=lambda dZ, Z, X, W, b=None: product(_rows(dZ).mT, _rows(X)),
     db=lambda dZ, Z, X, W, b: dZ,  # summed over the rows by the engine
 )
 def affine(X: Array, W: Array, b: Array = None) -> Array:
     """Z = X @ W.T + b, rows as samples: X (..., n_in), W (n_out, n_in), b (n_out,), Z (..., n_out)."""
     try:
-        return X @ W.T if b is None else X @ W.T + b
+        Z = product(X, W.T)
+        return Z if b is None else Z + b
     except ValueError:
         raise ShapeError(
             f"input {X.shape}, weight {W.shape} and bias {None if b is None else b.shape} do not fit: the input's "

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.dtypes import floating_only, only_first
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, apply
 from .activation import log_softmax_over, sigmoid
 from .checks import check
 from .dims import one_axis
@@ -207,7 +207,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     check_reduction(reduction, "binary_cross_entropy")
     _same_shape(input, target, "binary_cross_entropy")
     if weight is None:
-        return cross_entropy_of_probabilities(input, target, reduction=reduction)
+        return apply(cross_entropy_of_probabilities, (input, target), {"reduction": reduction})
     losses = cross_entropy_of_probabilities(input, target, reduction="none")
     return reduce_loss(losses * weight, reduction)
 
@@ -219,7 +219,7 @@ def binary_cross_entropy_with_logits(
     check_reduction(reduction, "binary_cross_entropy_with_logits")
     _same_shape(input, target, "binary_cross_entropy_with_logits")
     if weight is None and pos_weight is None:
-        return cross_entropy_of_scores(input, target, reduction=reduction)
+        return apply(cross_entropy_of_scores, (input, target), {"reduction": reduction})
     from .activation import softplus
 
     # softplus(-Z) = -log sigmoid(Z); pos_weight multiplies the positive examples' part.
@@ -310,7 +310,7 @@ def cross_entropy(
         return total / max(math.prod(losses.shape), 1) if reduction == "mean" else total
     _check_labels(input, target, ignore_index, "cross_entropy")
     if weight is None and reduction == "mean" and not label_smoothing and input.ndim == 2:
-        return cross_entropy_of_classes(input, target, ignore_index=ignore_index)
+        return apply(cross_entropy_of_classes, (input, target), {"ignore_index": ignore_index})
     log_P = log_softmax_over(input, axis=axis)
     hard = nll_loss(log_P, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:

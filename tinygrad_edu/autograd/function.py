@@ -341,7 +341,7 @@ def _record(
     application.made = shape, dtype
     record = Record(application, tuple(inputs), {}, shape, dtype, True, user_site())
     arrays = [t._array for t in operands]
-    _keep(record, (bool(kept), tuple(read)), operands, arrays, tuple(made[k] for k in kept))
+    _keep(record, tuple(read), operands, arrays, tuple(made[k] for k in kept))
     application.storages = [x.storage for x in inputs]
     if joint:
         record.array = tuple(y._array if k in kept else None for k, y in enumerate(made))

@@ -95,9 +95,9 @@ def propagate(
         useful = _leading_to(targets, order)
         order = [record for record in order if record in useful]
     cotangents: dict[Record, Any] = {}
-    owned: set[Record] = set()  # those whose cotangent is an array that was made here
+    borrowed = {record for record, _ in roots}  # those whose cotangent may be someone else's memory
     for record, dY in roots:
-        _add(cotangents, owned, record, dY)
+        _add(cotangents, borrowed, record, dY)
     found: dict[Record, Any] = {}
 
     visit = functools.partial(visit_checked, _visit) if mode.anomaly else _visit
@@ -113,21 +113,24 @@ def propagate(
                     continue
                 if record.hooks:
                     # A hook may write into what it is handed, and may keep it.
-                    dY = _run_hooks(record, dY if record in owned else _copy(dY))
-                    owned.discard(record)
+                    dY = _run_hooks(record, _copy(dY) if record in borrowed else dY)
                 if record.retains_grad:
                     kept = _as_tensor(_copy(dY))
                     record.grad = kept if record.grad is None else record.grad + kept
-                if record.primitive is None:
-                    found[record] = dY if record in owned else _copy(dY)
-                    continue
                 if targets is not None and record in targets:
                     found[record] = _copy(dY)
-                    if useful is not None and not any(x in useful for x in record.inputs):
+                    if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
                         continue  # nothing is wanted of what it was computed from, so nothing is freed
-                visit(record, dY, cotangents, owned, useful, create_graph)
+                visit(record, dY, cotangents, borrowed, useful, create_graph)
                 if not retain and record.holds:
                     record.saved, record.array, record.holds = None, None, ()
+            for leaf, dY in cotangents.items():  # only leaves are left
+                if useful is not None and leaf not in useful:
+                    continue
+                if leaf.hooks and not stop:
+                    dY = _run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
+                    borrowed.add(leaf)
+                found[leaf] = _copy(dY) if leaf in borrowed else dY
     finally:
         mode.grad = previous
     return found
@@ -137,7 +140,7 @@ def _visit(
     record: Record,
     dY: Any,
     cotangents: dict[Record, Any],
-    owned: set[Record],
+    borrowed: set[Record],
     useful: set[Record] | None,
     create_graph: bool,
 ) -> None:
@@ -167,8 +170,10 @@ def _visit(
     variadic = primitive.variadic
     if variadic:
         primitive.begin()
-    for index, x in enumerate(record.inputs):
-        if x.__class__ is not Record or not x.needs_grad or (useful is not None and x not in useful):
+    sources = record.inputs
+    for index in edges_of(record):
+        x = sources[index]
+        if useful is not None and x not in useful:
             continue
         if variadic:
             dX = primitive.call_rule(index, dY, Y, inputs, params)
@@ -176,7 +181,7 @@ def _visit(
             dX = primitive.rules[index](dY, Y, *inputs, **params)  # type: ignore[misc]  # see has_rule
         else:
             dX = primitive.rules[index](dY, Y, *inputs)  # type: ignore[misc]  # see has_rule
-        computed = dX is not dY
+        fresh = dX is not dY
         if dX.__class__ is not _ndarray:
             if dX.__class__ is tuple:
                 cotangents[x] = add_parts(cotangents.get(x), dX)
@@ -187,45 +192,57 @@ def _visit(
                 dX = np.asarray(dX)
         if dX.shape != x.shape:
             dX = unbroadcast(dX, x.shape)
-            computed = True
+            fresh = True
         if dX.dtype is not x.dtype and dX.dtype != x.dtype:
             dX = dX.astype(x.dtype)
-            computed = True
-        if x not in cotangents:
-            cotangents[x] = dX
-            # A rule may give back its cotangent or a view of it; else it has computed a new value.
-            if computed and (dX.base if dX.__class__ is _ndarray else getattr(dX, "_view", dX)) is None:
-                owned.add(x)
-        else:
-            _add(cotangents, owned, x, dX)
+            fresh = True
+        if x in cotangents:
+            _add(cotangents, borrowed, x, dX)
+            continue
+        cotangents[x] = dX
+        # A rule may give back its cotangent or a view of it; else it has computed a new value.
+        if not fresh or (dX.base if dX.__class__ is _ndarray else getattr(dX, "_view", dX)) is not None:
+            borrowed.add(x)
 
 
-def _add(cotangents: dict[Record, Any], owned: set[Record], record: Record, dX: Any) -> None:
+def _add(cotangents: dict[Record, Any], borrowed: set[Record], record: Record, dX: Any) -> None:
     """Add one contribution; in place only into an array that was made here for this purpose."""
     known = cotangents.get(record)
     if known is None:
         cotangents[record] = dX
-    elif record in owned and known.__class__ is _ndarray and dX.__class__ is _ndarray:
+    elif record not in borrowed and known.__class__ is _ndarray and dX.__class__ is _ndarray:
         cotangents[record] = np.add(known, dX, out=known)
     else:
         total = known + dX
         cotangents[record] = np.asarray(total) if isinstance(total, np.generic) else total  # 0-d stays an array
-        owned.add(record)
+        borrowed.discard(record)
 
 
 _index = operator.attrgetter("index")
 
 
+def edges_of(record: Record) -> tuple[int, ...]:
+    """The positions of the inputs that need a gradient."""
+    edges = record.edges
+    if edges is None:  # not made by an ordinary call
+        found = [i for i, x in enumerate(record.inputs) if x.__class__ is Record and x.needs_grad]
+        edges = record.edges = tuple(found)
+    return edges
+
+
 def _latest_first(outputs: list[Record]) -> list[Record]:
-    """Every record below the outputs that needs a gradient, in the reverse of the order of creation.
+    """Every computed record below the outputs that needs a gradient, in the reverse of the order of creation.
 
     A record is made after its inputs, so each comes after all that used it.
     """
-    seen = set(outputs)
+    seen = {record for record in outputs if record.primitive is not None}
     stack = list(seen)
     while stack:
-        for x in stack.pop().inputs:
-            if x.__class__ is Record and x.needs_grad and x not in seen:
+        record = stack.pop()
+        inputs = record.inputs
+        for i in edges_of(record):
+            x = inputs[i]
+            if x.primitive is not None and x not in seen:
                 seen.add(x)
                 stack.append(x)
     return sorted(seen, key=_index, reverse=True)
@@ -235,7 +252,7 @@ def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
     """Those from which some target is reached."""
     useful = set(targets)
     for record in reversed(order):
-        if any(x in useful for x in record.inputs):
+        if any(record.inputs[i] in useful for i in edges_of(record)):
             useful.add(record)
     return useful
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -72,6 +72,14 @@ class Operand:
         return _answer(func, func.__name__, args, kwargs, kwargs.pop("out", None))
 
 
+class Plan(NamedTuple):
+    """What recording a call comes to; found once for each combination of what its inputs are."""
+
+    reads_output: bool  # by the rules below
+    reads: tuple[int, ...]  # the inputs, Python numbers apart, that the rules below read
+    edges: tuple[int, ...]  # the inputs that need a gradient
+
+
 class Primitive:
     """One entry of the rule book; calling it computes, in the domain that its arguments call for."""
 
@@ -103,8 +111,7 @@ class Primitive:
         self.domain = domain
         self.view = view
         self.opaque = opaque
-        # (arity, inputs that need a gradient) as bits -> (is the output read, inputs read)
-        self.reads: dict[int, tuple[bool, tuple[int, ...]]] = {}
+        self.reads: dict[int, Plan] = {}
         self._check(rules)
 
     def __call__(self, *args: Any, **params: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
+from sys import _getframe
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Record:
         "__dict__",  # made only for a record that departs from the defaults below
         "array",  # leaf or constant: its array. Result: the output, if a rule reads it
         "dtype",
+        "edges",  # positions of the inputs that need a gradient; None until they are asked for
         "holds",  # (storage, version, lock) of every array that a rule will read
         "index",  # order of creation: larger than that of every input
         "inputs",  # Record or Python number, per argument
@@ -80,6 +81,7 @@ class Record:
         dtype: Any,
         needs_grad: bool,
         site: Site | None,
+        edges: tuple[int, ...] | None = None,
     ) -> None:
         self.index = stamp()
         self.primitive = primitive
@@ -92,6 +94,7 @@ class Record:
         self.saved: Any = inputs
         self.array: Any = None
         self.holds: Any = ()
+        self.edges = edges
         self.storage: Storage | None = None
 
     @property
@@ -121,17 +124,16 @@ def is_internal(filename: str) -> bool:
 
 def user_site() -> Site | None:
     """The nearest call outside the package, as code and instruction."""
-    frame = sys._getframe(2)
-    while True:
+    frame: Any = _getframe(2)
+    while frame is not None:
         code = frame.f_code
-        internal = _INTERNAL.get(code.co_filename)  # inlined: this loop runs for every recorded value
+        internal = _INTERNAL.get(code.co_filename)
         if internal is None:
             internal = is_internal(code.co_filename)
         if not internal:
             return code, frame.f_lasti
-        if frame.f_back is None:
-            return None
         frame = frame.f_back
+    return None
 
 
 def line_of(site: Site | None) -> str:

@@ -21,7 +21,7 @@ from .errors import DtypeError, ShapeError, TraceError, describe, labels
 from .joint import picked
 from .mode import mode
 from .node import Node, node_of
-from .primitive import Array, Operand, Primitive
+from .primitive import Array, Operand, Plan, Primitive
 from .record import Record, Storage, stamp, user_site
 from .symbol import Symbol, find_reads
 from .write import is_frozen, keep, storage_of
@@ -476,11 +476,12 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
         mode.trace.enter(args)
         compute = primitive  # the arrays are Symbols: one equation
     arrays: list[Any] = []
-    needs = 0  # one bit per argument
-    bit = 1
+    inputs: list[Any] = []
+    kinds = 1  # behind this 1 two bits per argument: is a number, needs a gradient
+    needs = mixed = False
     dtype = None
-    mixed = False
     for x in args:
+        kinds <<= 2
         if isinstance(x, Tensor):
             if x._view is not None:
                 refresh(x)
@@ -491,13 +492,16 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
             elif array.dtype is not dtype:
                 mixed = True
             record = x._record
+            inputs.append(record)
             if record is not None and record.needs_grad:
-                needs |= bit
+                kinds += 1
+                needs = True
         elif x.__class__ in _NUMBERS:
             arrays.append(x)
+            inputs.append(x)
+            kinds += 2
         else:
             return apply(primitive, [as_operand(primitive, x) for x in args], params)
-        bit += bit
 
     try:
         if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
@@ -506,61 +510,59 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
     except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
         raise _explained(primitive, args, error) from error
 
+    records = needs and mode.grad and primitive.differentiable
+    if records and None in inputs:  # a constant's first use in a graph
+        inputs = [record_of(x) if isinstance(x, Tensor) else x for x in args]
     if out.__class__ is not _ndarray:
         if out.__class__ is tuple:
-            return _joint(primitive, args, params, arrays, out, needs, bit)
+            return _joint(primitive, args, inputs, params, arrays, out, kinds if records else 0)
         out = as_array(out)
     result: Tensor = _new(Tensor)
     result._array = out
     result._record = result._storage = result._view = None
     if primitive.view:
         _link_view(result, args[0], primitive, params)
-    if needs and mode.grad and primitive.differentiable and (dtype := out.dtype).kind == "f":
-        inputs = tuple([(x._record or record_of(x)) if isinstance(x, Tensor) else x for x in args])
-        record = Record(primitive, inputs, params, out.shape, dtype, True, user_site())
+    if records and (dtype := out.dtype).kind == "f":
+        plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, out)
+        record = Record(primitive, tuple(inputs), params, out.shape, dtype, True, user_site(), plan.edges)
         result._record = record
-        reads = primitive.reads.get(bit | needs)
-        if reads is None:
-            reads = _find_reads(primitive, needs, bit, arrays, params, out)
-        if reads is not _NOTHING:
-            if reads[0]:
-                record.array = out
-            _keep(record, reads, args, arrays, (result,))
+        if plan.reads_output:
+            record.array = out
+            _keep(record, plan.reads, args, arrays, (result,))
+        elif plan.reads:
+            _keep(record, plan.reads, args, arrays, ())
         if result._storage is not None:
             record.storage = result._storage
-        if result._view is not None:
-            result._view = result._view._replace(seen=result._view.base._record)
+            if result._view is not None:
+                result._view = result._view._replace(seen=result._view.base._record)
         if mode.anomaly:
             check_forward(record, arrays, (out,))
     return result
 
 
-_NOTHING: tuple[bool, tuple[int, ...]] = (False, ())
-
-
-def _find_reads(
-    primitive: Primitive, needs: int, bit: int, arrays: list[Any], params: dict[str, Any], out: Array
-) -> tuple[bool, tuple[int, ...]]:
+def _plan(primitive: Primitive, kinds: int, arrays: list[Any], params: dict[str, Any], out: Array) -> Plan:
     """What the rules of the needed inputs read, found once and noted in the primitive."""
-    flags = tuple(bool(needs >> i & 1) for i in range(len(arrays)))
-    reads = find_reads(primitive, flags, tuple(arrays), params, out)
-    primitive.reads[bit | needs] = reads = _NOTHING if reads == _NOTHING else reads
-    return reads
+    places = range(2 * len(arrays) - 2, -1, -2)
+    needed = tuple(bool(kinds >> place & 1) for place in places)
+    numbers = tuple(bool(kinds >> place & 2) for place in places)
+    reads_output, which = find_reads(primitive, needed, tuple(arrays), params, out)
+    reads = tuple(i for i in which if not numbers[i])  # a number stands for itself
+    plan = primitive.reads[kinds] = Plan(reads_output, reads, tuple(i for i, need in enumerate(needed) if need))
+    return plan
 
 
 def _joint(
-    primitive: Primitive, args: Any, params: dict[str, Any], arrays: Any, outs: Any, needs: int, bit: int
+    primitive: Primitive, args: Any, inputs: Any, params: dict[str, Any], arrays: Any, outs: Any, kinds: int
 ) -> tuple[Tensor, ...]:
     """The outputs of a primitive with several, recorded as one computation (see core.joint)."""
     results = tuple(wrap(as_array(out)) for out in outs)
-    if needs and mode.grad and primitive.differentiable:
-        inputs = tuple([(x._record or record_of(x)) if isinstance(x, Tensor) else x for x in args])
+    if kinds:
         outs = tuple(t._array for t in results)
+        plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, outs)
         shapes, dtypes = tuple(out.shape for out in outs), tuple(out.dtype for out in outs)
-        record = Record(primitive, inputs, params, shapes, dtypes, True, user_site())
+        record = Record(primitive, tuple(inputs), params, shapes, dtypes, True, user_site(), plan.edges)
         record.array = outs  # always: they say how many there are
-        reads = primitive.reads.get(bit | needs) or _find_reads(primitive, needs, bit, arrays, params, outs)
-        _keep(record, (True, reads[1]), args, arrays, results)
+        _keep(record, plan.reads, args, arrays, results)
         for k, result in enumerate(results):
             if result.dtype.kind == "f":
                 result._record = picked(record, k)
@@ -570,30 +572,24 @@ def _joint(
     return results
 
 
-def _keep(
-    record: Record, reads: tuple[bool, tuple[int, ...]], args: Any, arrays: Any, results: tuple[Tensor, ...]
-) -> None:
-    """Keep the arrays that the rules will read, and no others, with the versions they have now."""
-    reads_output, which = reads
+def _keep(record: Record, reads: tuple[int, ...], args: Any, arrays: Any, results: tuple[Tensor, ...]) -> None:
+    """Keep the arrays that the rules will read (of inputs, of outputs), and no others, with their versions of now."""
     holds = []
-    if reads_output:
-        for result in results:
-            storage = result._storage or storage_of(result)
+    for result in results:
+        storage = result._storage or storage_of(result)
+        storage.saved = True
+        holds.append((storage, storage.version, None))
+    if reads:
+        saved = [*record.inputs]
+        for i in reads:
+            storage = args[i]._storage or storage_of(args[i])
             storage.saved = True
-            holds.append((storage, storage.version, None))
-    if which:
-        saved: list[Any] = list(record.inputs)
-        for i in which:
-            if args[i].__class__ in _NUMBERS:
-                continue  # stands for itself
-            origin = args[i]._storage or storage_of(args[i])
-            origin.saved = True
             lock = None
             array = arrays[i]
-            if origin.shared:
+            if storage.shared:
                 array, lock = keep(array)
             saved[i] = array
-            holds.append((origin, origin.version, lock))
+            holds.append((storage, storage.version, lock))
         record.saved = saved
     record.holds = holds
 

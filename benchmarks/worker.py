@@ -62,8 +62,9 @@ class Contender:
         """Bytes by which the resident size exceeds what it was before the first step, at most."""
         gc.collect()
         give_back()
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write(CLEAR_PEAK)
+        if os.path.exists("/proc/self/clear_refs"):
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write(CLEAR_PEAK)
         before = resident("VmRSS")
         loss = None
         for _ in range(steps):
@@ -79,7 +80,12 @@ def give_back() -> None:
 
 
 def resident(field: str) -> int:
-    """VmRSS, the resident size now, or VmHWM, its peak, in bytes."""
+    """VmRSS, the resident size now, or VmHWM, its peak, in bytes; without /proc the peak in either case."""
+    if not os.path.exists("/proc/self/status"):
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(field))
 

@@ -102,7 +102,7 @@ def script(torch: Any, nn: Any, optim: Any) -> Step:
         loss = criterion(model(X), Y)
         loss.backward()
         optimizer.step()
-        return loss.detach()
+        return loss
 
     return step
 

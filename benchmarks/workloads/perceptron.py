@@ -90,7 +90,7 @@ def script(torch: Any, nn: Any, optim: Any, widths: tuple[int, ...], m: int) -> 
         loss = criterion(model(X), labels)
         loss.backward()
         optimizer.step()
-        return loss.detach()
+        return loss
 
     return step
 

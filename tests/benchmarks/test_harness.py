@@ -1,0 +1,126 @@
+"""The benchmark harness: that it measures what it says, tells who is absent, and judges by the bars."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import harness, report
+from benchmarks.harness import Bar, Worker, Workload
+from benchmarks.workloads import NAMES
+
+TRAINING = ["article", "mlp", "chain"]
+
+
+def workload(name: str) -> Workload:
+    return importlib.import_module(f"benchmarks.workloads.{name}").WORKLOAD
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_contenders_compute_the_same_losses(name):
+    """NumPy by hand and the library go through the same losses, so their times can be compared."""
+    asked = workload(name)
+    hand, ours = (asked.contenders[who]() for who in ("numpy", "tinygrad_edu"))
+    for _ in range(asked.check):
+        np.testing.assert_allclose(float(ours()), float(hand()), rtol=asked.rtol)
+
+
+def test_columns_compute_the_same_losses_as_rows():
+    """The article's layout is the same network: its samples as columns change no loss."""
+    article = workload("article")
+    rows, columns = article.contenders["numpy"](), article.contenders["numpy columns"]()
+    for _ in range(article.check):
+        np.testing.assert_allclose(columns(), rows(), rtol=article.rtol)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bars_name_contenders(name):
+    """Whatever a bar compares is measured."""
+    asked = workload(name)
+    assert asked.name == name
+    assert asked.bars
+    assert all(side in asked.contenders for bar in asked.bars for side in (bar.above, bar.below))
+
+
+def test_worker_runs_only_when_asked():
+    """A worker answers every command with what was asked for, and ends when its input does."""
+    with Worker("chain", "numpy") as worker:
+        started = worker.ask("start", collector=True)
+        losses = worker.ask("losses", steps=2)
+        times = worker.ask("run", steps=3, warm=1)["samples"]
+    assert started["version"] == np.__version__
+    assert losses["losses"] == pytest.approx([10.0, 10.0], rel=1e-5)  # ones stay near 1: 0.999 * 1 + 0.001
+    assert len(times) == 3
+    assert all(0 < t < 1 for t in times)
+    assert worker.process.returncode == 0
+
+
+def test_worker_that_fails_is_an_error():
+    """A contender that raises stops the run; it doesn't drop out of the table."""
+    with Worker("imports", "numpy") as worker, pytest.raises(RuntimeError, match="numpy ended with code 1"):
+        worker.ask("start", collector=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a peak can be set back only where there is /proc")
+def test_memory_is_what_the_step_needs():
+    """The peak counts what a step held at once, and not what set-up had let go before."""
+    with Worker("memory", "numpy") as worker:
+        worker.ask("start", collector=True)
+        (peak,) = worker.ask("memory", steps=1)["samples"]
+    activations = 20 * 256 * 512 * 4  # bytes: each layer's output must live until its backward pass
+    weight = 512 * 512 * 4
+    assert activations < peak < activations + 12 * weight  # a gradient and buffers of BLAS, not 20 gradients
+
+
+def test_run_gives_medians_and_names_the_absent():
+    """A result holds every contender that is here, says who is not, and judges its bars."""
+    chain = workload("chain")
+    asked = Workload(
+        "chain",
+        "?",
+        bars=(Bar("numpy", "numpy", 1.0), Bar("numpy", "no_such_library", 1.0)),
+        steps=2,
+        rounds=(2, 1),
+        contenders={"numpy": chain.contenders["numpy"], "no_such_library": chain.contenders["numpy"]},
+    )
+    result = harness.run(asked)
+    assert list(result["contenders"]) == ["numpy"]
+    assert result["absent"] == ["no_such_library"]
+    hand = result["contenders"]["numpy"]
+    assert hand["samples"] == 4  # 2 steps in each of 2 rounds
+    assert hand["quartiles"][0] <= hand["median"] <= hand["quartiles"][1]
+    assert [bar["met"] for bar in result["bars"]] == [True, None]
+
+
+def test_different_losses_are_told():
+    """Contenders whose losses part are said not to compute the same thing, in the table too."""
+    asked = Workload("chain", "?", rtol=1e-4)
+    contenders = {"numpy": {"losses": [1.0, 0.5]}, "torch": {"losses": [1.0, 0.51]}}
+    found = harness.agreement(asked, contenders)
+    assert not found["equal"]
+    assert found["difference"] == pytest.approx(0.02)
+    shown = {"median": 1e-3, "quartiles": [1e-3, 1e-3]}
+    result = {"question": "?", "unit": "step", "absent": [], "others": 0.0, "agreement": found, "bars": []}
+    table = report.workload_table("chain", {**result, "contenders": {"numpy": shown, "torch": shown}})
+    assert "NOT THE SAME" in table
+
+
+def test_bars_are_judged_by_the_ratio_of_medians():
+    """A bar is met when its ratio is at most the limit; the table says both."""
+    contenders = {"tinygrad_edu": {"median": 3.0}, "torch": {"median": 4.0}}
+    tight, wide = (harness.judged(Bar("tinygrad_edu", "torch", limit), contenders) for limit in (0.7, 0.75))
+    assert (tight["ratio"], tight["met"], wide["met"]) == (0.75, False, True)
+    table = report.bars_table({"chain": {"unit": "step", "bars": [tight, wide]}})
+    assert "| chain | tinygrad_edu / PyTorch eager | 0.75 | 0.70 | **no** |" in table
+    assert "| chain | tinygrad_edu / PyTorch eager | 0.75 | 0.75 | yes |" in table
+
+
+def test_disturbed_measurement_says_so():
+    """Where other processes had the machine, the table warns."""
+    shown = {"numpy": {"median": 1e-3, "quartiles": [1e-3, 1e-3]}}
+    result = {"question": "?", "unit": "step", "absent": [], "agreement": None, "bars": [], "contenders": shown}
+    assert "DISTURBED" in report.workload_table("mlp", {**result, "others": 0.8})
+    assert "DISTURBED" not in report.workload_table("mlp", {**result, "others": 0.01})

@@ -150,13 +150,13 @@ def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
 
 
 def _others() -> float:
-    """Seconds of processor time spent so far on anything but our own processes; 0 where unknown."""
+    """Seconds of processor time spent so far on anything but our own processes, other machines included; 0 where unknown."""
     if not os.path.exists("/proc/stat"):
         return 0.0
     with open("/proc/stat") as file:
-        user, nice, system, _idle, _wait, interrupts, soft, *_ = map(int, file.readline().split()[1:])
+        user, nice, system, _idle, _wait, interrupts, soft, stolen, *_ = map(int, file.readline().split()[1:])
     own = os.times()
-    everyone = (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
+    everyone = (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
     return everyone - own.user - own.system - own.children_user - own.children_system
 
 

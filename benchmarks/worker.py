@@ -40,9 +40,9 @@ class Contender:
     def losses(self, steps: int) -> dict[str, Any]:
         """The losses of the first steps: equal for all contenders, or they don't compute the same thing."""
         began = perf_counter()
-        found = [float(self.step())]
+        found = [number(self.step())]
         first = perf_counter() - began
-        found += [float(self.step()) for _ in range(steps - 1)]
+        found += [number(self.step()) for _ in range(steps - 1)]
         return {"first_call_s": first, "losses": found}
 
     def run(self, steps: int, warm: int) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Contender:
         loss = None
         for _ in range(steps):
             loss = self.step()
-        return {"samples": [float(resident("VmHWM") - before)], "losses": [float(loss)]}  # type: ignore[arg-type]
+        return {"samples": [float(resident("VmHWM") - before)], "losses": [number(loss)]}
 
 
 def give_back() -> None:
@@ -77,6 +77,11 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's
     if trim is not None:
         trim(0)
+
+
+def number(loss: Any) -> float:
+    """A loss of any library as a Python number; PyTorch warns of float() on what requires a gradient."""
+    return float(loss.item() if hasattr(loss, "item") else loss)
 
 
 def resident(field: str) -> int:

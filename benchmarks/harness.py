@@ -150,7 +150,7 @@ def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
 
 
 def _others() -> float:
-    """Seconds of processor time spent so far on anything but our own processes, other machines included; 0 where unknown."""
+    """Seconds of processor time spent so far on anything but our own processes; 0 where unknown."""
     if not os.path.exists("/proc/stat"):
         return 0.0
     with open("/proc/stat") as file:

@@ -225,11 +225,18 @@ def agreement(workload: Workload, contenders: dict[str, Any]) -> dict[str, Any] 
 
 
 def judged(bar: Bar, contenders: dict[str, Any]) -> dict[str, Any]:
-    """The ratio of medians beside its bar; None where a contender is absent."""
-    ratio = None
+    """The ratio of medians beside its bar, and its quartiles round by round; None where a contender is absent.
+
+    A machine shared with others has slow phases, which a round's two turns see alike: where the ratio of
+    medians lies outside of the quartiles, such a phase covered a part of the run.
+    """
+    found: dict[str, Any] = {**dataclasses.asdict(bar), "ratio": None, "quartiles": None, "met": None}
     if bar.above in contenders and bar.below in contenders:
-        ratio = contenders[bar.above]["median"] / contenders[bar.below]["median"]
-    return {**dataclasses.asdict(bar), "ratio": ratio, "met": None if ratio is None else ratio <= bar.limit}
+        above, below = contenders[bar.above], contenders[bar.below]
+        found["ratio"] = above["median"] / below["median"]
+        found["quartiles"] = np.percentile(np.divide(above["rounds"], below["rounds"]), [25, 75]).tolist()
+        found["met"] = found["ratio"] <= bar.limit
+    return found
 
 
 def machine() -> dict[str, Any]:

@@ -58,13 +58,14 @@ def workload_table(name: str, result: dict[str, Any]) -> str:
 
 def bars_table(results: dict[str, Any]) -> str:
     """Every bar, in Markdown: what was reached, what is to be reached, and whether it is."""
-    lines = ["| workload | figure | reached | bar | met |", "|---|---|---|---|---|"]
+    lines = ["| workload | figure | reached | round by round | bar | met |", "|---|---|---|---|---|---|"]
     for name, result in results.items():
         for bar in result["bars"]:
             figure = " / ".join(title(bar[end], result["unit"]) for end in ("above", "below"))
             reached = "absent" if bar["ratio"] is None else f"{bar['ratio']:.2f}"
+            spread = "-" if bar["ratio"] is None else "{:.2f} - {:.2f}".format(*bar["quartiles"])
             met = {True: "yes", False: "**no**", None: "-"}[bar["met"]]
-            lines.append(f"| {name} | {figure} | {reached} | {bar['limit']:.2f} | {met} |")
+            lines.append(f"| {name} | {figure} | {reached} | {spread} | {bar['limit']:.2f} | {met} |")
     return "\n".join(lines)
 
 

@@ -11,8 +11,7 @@ from typing import Any
 import tinygrad_edu  # noqa: F401  # fills METHODS
 from tinygrad_edu.core import tensor as module
 from tinygrad_edu.core.primitive import Operand, Primitive
-from tinygrad_edu.core.tensor import Tensor
-from tinygrad_edu.ops.public import METHODS
+from tinygrad_edu.core.tensor import METHODS, Tensor
 
 SOURCE = Path(module.__file__)
 STUB = SOURCE.with_suffix(".pyi")
@@ -36,6 +35,8 @@ def stub() -> str:
             lines.append(_function(node))
         elif isinstance(node, ast.ClassDef):
             lines.append(_class(node))
+        elif isinstance(node, ast.AnnAssign):
+            lines.append(f"{ast.unparse(node.target)}: {ast.unparse(node.annotation)}")
     return "\n".join(lines) + "\n"
 
 

@@ -563,6 +563,34 @@ def test_value_with_many_users_gets_all_their_cotangents():
     assert_array_equal(x.grad, [10_000, 10_000])
 
 
+@pytest.mark.parametrize(
+    "key", [0, -1, slice(1, None), (1, 2), (..., 0), (slice(None), None, 1), [0, 0, 1], (slice(None), [2, 0, 2])]
+)
+def test_parts_are_added_where_they_were_taken(key):
+    """Each part of x sends its cotangent to its place, added to what other parts have sent: so does x * M."""
+    X = np.arange(6.0).reshape(2, 3) + 1
+    x, M = leaf(*X.ravel()), np.zeros((2, 3))
+    y = x.reshape(2, 3)
+    (y[key] * y[key] + 5 * y[key] + (y[0] * y[0]).sum()).sum().backward()
+    picked = X[key]
+    np.add.at(M, key, 2 * picked + 5)
+    M[0] += 2 * X[0] * picked.size
+    assert_array_equal(x.grad, M.ravel())
+
+
+def test_parts_are_never_added_into_memory_of_another():
+    """A cotangent that came from the user, from a hook or through a view is left as it was."""
+    x, given = leaf(1.0, 2.0, 3.0), ones(3, dtype=np.float64)
+    y = x * 1
+    seen = []
+    y.register_hook(lambda g: seen.append(g.clone()) or g)
+    part = y[1]
+    (y.reshape(3) + part).backward(given)  # y is sent a view of `given` first, then 3 at its place 1
+    assert_array_equal(given, [1, 1, 1])
+    assert_array_equal(seen[0], [1, 4, 1])
+    assert_array_equal(x.grad, [1, 4, 1])
+
+
 def test_detach_cuts_and_shares():
     """x.detach() * x: the gradient flows through one operand; memory is the same."""
     x = leaf(1.0, 2.0)

@@ -14,7 +14,8 @@ import numpy as np
 import tinygrad_edu
 from tinygrad_edu.core.primitive import NUMPY, Primitive
 from tinygrad_edu.core.symbol import Symbol
-from tinygrad_edu.ops.public import METHODS, PUBLIC
+from tinygrad_edu.core.tensor import METHODS
+from tinygrad_edu.ops.public import PUBLIC
 from tinygrad_edu.symbolic.printer import expression
 from tinygrad_edu.symbolic.simplify import simplify
 

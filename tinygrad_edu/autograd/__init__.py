@@ -89,7 +89,7 @@ def backward(
     """Accumulate the gradients of several tensors into the `.grad` of the leaves, in one pass."""
     outs = _several(tensors)
     cotangents = [None] * len(outs) if grad_tensors is None else _several(grad_tensors)
-    _engine.backward(outs, cotangents, retain_graph, create_graph, inputs)
+    _engine.accumulate(outs, cotangents, retain_graph, create_graph, inputs)
 
 
 def _several(x: Any) -> list[Any]:

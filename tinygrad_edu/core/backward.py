@@ -23,20 +23,44 @@ from .joint import add_parts, complete, outputs_of
 from .mode import mode
 from .record import Record
 from .sums import sum_rows
-from .tensor import Tensor, from_numpy, of_record, record_of, refresh, wrap
-from .write import check_unwritten, write
+from .tensor import Tensor, from_numpy, method, of_record, record_of, refresh, wrap
+from .write import refuse_written, write
 
 _ndarray = np.ndarray
 
 
 def backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the derivative of this tensor by every leaf that requires one to the leaf's `.grad`.
+
+    Args:
+        gradient: the cotangent of this tensor, same shape; 1 for a scalar.
+        retain_graph: keep the saved arrays, so that backward can run again; default: create_graph.
+        create_graph: record the gradient's own computation, for gradients of gradients.
+        inputs: accumulate into these tensors alone.
+    Raises:
+        RuntimeError: nothing requires a gradient; not a scalar and no `gradient`; the graph's
+            arrays were freed by an earlier backward; a value was overwritten since.
+    """
+    accumulate([self], [gradient], retain_graph, create_graph, inputs)
+
+
+method("backward", backward)
+
+
+def accumulate(
     outputs: Sequence[Tensor],
     cotangents: Sequence[Any],
     retain_graph: bool | None = None,
     create_graph: bool = False,
     inputs: Any = None,
 ) -> None:
-    """Accumulate the gradients of `outputs` into the `.grad` of leaves. See Tensor.backward."""
+    """Add the gradients of `outputs` to the `.grad` of leaves. See `backward`."""
     roots = _roots(outputs, cotangents, create_graph)
     targets = None
     if inputs is not None:
@@ -156,8 +180,9 @@ def _visit(
             "first call to keep them; gradients of both calls then add up in .grad. To start "
             "afresh, compute the loss again."
         )
-    if record.holds:
-        check_unwritten(record)
+    for storage, version, _ in record.holds:
+        if storage.version != version:
+            refuse_written(record, storage)
     Y: Any = record if record.array is None else record.array
     if dY.__class__ is tuple and primitive.needs_zeros:
         dY = complete(dY, record, _as_tensor if create_graph else np.asarray)
@@ -171,11 +196,14 @@ def _visit(
     if variadic:
         primitive.begin()
     sources = record.inputs
-    for index in edges_of(record):
+    for index in record.edges or edges_of(record):
         x = sources[index]
         if useful is not None and x not in useful:
             continue
         if variadic:
+            if primitive.add is not None and index == 0 and _owned(cotangents.get(x), x, borrowed, dY):
+                primitive.add(cotangents[x], dY, *inputs, **params)
+                continue
             dX = primitive.call_rule(index, dY, Y, inputs, params)
         elif params:
             dX = primitive.rules[index](dY, Y, *inputs, **params)  # type: ignore[misc]  # see has_rule
@@ -210,12 +238,17 @@ def _add(cotangents: dict[Record, Any], borrowed: set[Record], record: Record, d
     known = cotangents.get(record)
     if known is None:
         cotangents[record] = dX
-    elif record not in borrowed and known.__class__ is _ndarray and dX.__class__ is _ndarray:
+    elif _owned(known, record, borrowed, dX):
         cotangents[record] = np.add(known, dX, out=known)
     else:
         total = known + dX
         cotangents[record] = np.asarray(total) if isinstance(total, np.generic) else total  # 0-d stays an array
         borrowed.discard(record)
+
+
+def _owned(known: Any, record: Record, borrowed: set[Record], dX: Any) -> bool:
+    """Whether a known cotangent is an array that was made here, so that the array dX may be added in place."""
+    return known.__class__ is _ndarray and record not in borrowed and dX.__class__ is _ndarray
 
 
 _index = operator.attrgetter("index")
@@ -240,7 +273,7 @@ def _latest_first(outputs: list[Record]) -> list[Record]:
     while stack:
         record = stack.pop()
         inputs = record.inputs
-        for i in edges_of(record):
+        for i in record.edges or edges_of(record):
             x = inputs[i]
             if x.primitive is not None and x not in seen:
                 seen.add(x)
@@ -273,7 +306,7 @@ def unbroadcast(dX: Any, shape: tuple[int, ...]) -> Any:
 
 def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: bool) -> list[tuple[Record, Any]]:
     """Each output's record with its cotangent: 1 for a scalar, else what the caller gave."""
-    roots = []
+    roots: list[tuple[Record, Any]] = []
     for output, given in zip(outputs, cotangents, strict=True):
         record = _needing(output, "backward")
         if given is None:
@@ -284,8 +317,11 @@ def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: b
                     "cotangent of this shape."
                 )
             array = output._array
-            ones = np.ones(array.shape, array.dtype) if array.__class__ is _ndarray else np.ones_like(array)
-            dY: Any = wrap(ones)
+            if array.__class__ is _ndarray:
+                one = np.array(1, array.dtype).reshape(array.shape)
+                roots.append((record, wrap(one) if create_graph else one))
+                continue
+            dY: Any = wrap(np.ones_like(array))
         else:
             dY = given if isinstance(given, Tensor) else from_numpy(np.asarray(given, output.dtype))
             if dY.shape != output.shape:
@@ -294,10 +330,8 @@ def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: b
                     f"{tuple(output.shape)}; they must be equal."
                 )
             dY = dY.to(output.dtype) if dY.dtype != output.dtype else dY
-        roots.append((record, dY))
-    if create_graph:
-        return roots
-    return [(r, dY._array) for r, dY in roots]
+        roots.append((record, dY if create_graph else dY._array))
+    return roots
 
 
 def _needing(tensor: Any, operation: str) -> Record:

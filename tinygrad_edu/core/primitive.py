@@ -84,6 +84,7 @@ class Primitive:
     """One entry of the rule book; calling it computes, in the domain that its arguments call for."""
 
     needs_zeros = True  # of joint outputs: the cotangent of one that nobody used is zeros, else None
+    add: Callable[..., None] | None = None
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Primitive:
         domain: Sampler | tuple[Sampler, ...],
         view: bool,
         opaque: bool,
+        add: Callable[..., None] | None = None,
     ) -> None:
         self.forward = forward
         self.key = forward.__name__  # its entry in the rule book
@@ -111,6 +113,7 @@ class Primitive:
         self.domain = domain
         self.view = view
         self.opaque = opaque
+        self.add = add
         self.reads: dict[int, Plan] = {}
         self._check(rules)
 
@@ -184,6 +187,7 @@ def primitive(
     domain: Sampler | tuple[Sampler, ...] = everywhere,
     view: bool = False,
     opaque: bool = False,
+    add: Callable[..., None] | None = None,
     **rules: Rule,
 ) -> Callable[[Callable[..., Array]], Primitive]:
     """Enter a forward and its rules into the rule book.
@@ -196,11 +200,15 @@ def primitive(
         domain: where the tests draw each input.
         view: the result shares the first input's memory.
         opaque: the forward does what Symbols can't follow, so it is emitted as a helper.
+        add: `add(dX, dY, *inputs, **params)` adds what the rule of a variadic primitive's first input would
+            return to an array dX that the engine owns: for rules whose result is mostly zeros.
         rules: `dX` for parameter X. An input without a rule is never differentiated.
     """
 
     def enter(forward: Callable[..., Array]) -> Primitive:
-        entry = Primitive(forward, rules, name=name, numpy=numpy, types=types, domain=domain, view=view, opaque=opaque)
+        entry = Primitive(
+            forward, rules, name=name, numpy=numpy, types=types, domain=domain, view=view, opaque=opaque, add=add
+        )
         if entry.key in PRIMITIVES:
             raise ValueError(f"the rule book has a primitive {entry.key} already.")
         PRIMITIVES[entry.key] = entry

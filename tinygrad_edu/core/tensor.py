@@ -353,28 +353,6 @@ class Tensor(Operand):
             record.hooks = {}
         return RemovableHandle(record.hooks, hook)
 
-    def backward(
-        self,
-        gradient: Any = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: Any = None,
-    ) -> None:
-        """Add the derivative of this tensor by every leaf that requires one to the leaf's `.grad`.
-
-        Args:
-            gradient: the cotangent of this tensor, same shape; 1 for a scalar.
-            retain_graph: keep the saved arrays, so that backward can run again; default: create_graph.
-            create_graph: record the gradient's own computation, for gradients of gradients.
-            inputs: accumulate into these tensors alone.
-        Raises:
-            RuntimeError: nothing requires a gradient; not a scalar and no `gradient`; the graph's
-                arrays were freed by an earlier backward; a value was overwritten since.
-        """
-        from .backward import backward
-
-        backward([self], [gradient], retain_graph, create_graph, inputs)
-
     def detach(self) -> Tensor:
         """A tensor on the same memory that the graph does not know."""
         result = wrap(self._array)
@@ -761,9 +739,14 @@ def _plain(data: Any) -> Any:
     return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
 
 
-def method(name: str, function: Any) -> None:
-    """Attach a function of ops/ to Tensor; the first argument is the tensor."""
+METHODS: dict[str, Any] = {}  # Tensor.<name> that others have attached: the function with PyTorch's signature
+
+
+def method(name: str, function: Any, operation: Any = None) -> None:
+    """Attach a function to Tensor; its first argument is the tensor. `operation` says what it stands for."""
     setattr(Tensor, name, function)
+    if not name.startswith("__"):
+        METHODS[name] = operation or function
 
 
 def _explained(primitive: Primitive, args: Any, error: Exception) -> Exception:

@@ -30,8 +30,9 @@ def write(target: Tensor, ufunc: Any, *args: Any, by: str = "", site: Site | Non
         by: the operation's name, for the message if a record needed the old value.
         site: where the user called it; found here unless the caller knows.
     """
-    if mode.trace is not None:
-        mode.trace.enter((target,))
+    trace = mode.trace
+    if trace is not None:
+        trace.enter((target,))
     array = target._array
     storage = target._storage or storage_of(target)
     try:
@@ -47,8 +48,8 @@ def write(target: Tensor, ufunc: Any, *args: Any, by: str = "", site: Site | Non
         target._array = _through_lock(array, ufunc, args)
     storage.version = stamp()
     storage.writer = (by or ufunc.__name__, site or (user_site() if storage.saved else None))
-    if mode.trace is not None:
-        mode.trace.wrote(target)
+    if trace is not None:
+        trace.wrote(target)
 
 
 def storage_of(tensor: Tensor) -> Storage:
@@ -117,14 +118,8 @@ def keep(array: Array) -> tuple[Array, Lock | None]:
     return array, Lock(array)
 
 
-def check_unwritten(record: Record) -> None:
+def refuse_written(record: Record, storage: Storage) -> None:
     """Refuse to differentiate through a value that is no longer what the forward pass saw."""
-    for storage, version, _ in record.holds:
-        if storage.version != version:
-            _refuse(record, storage)
-
-
-def _refuse(record: Record, storage: Storage) -> None:
     primitive = record.primitive
     assert primitive is not None
     written, what = record, "its result"

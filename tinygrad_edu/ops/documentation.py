@@ -7,8 +7,9 @@ import inspect
 from pathlib import Path
 
 from ..core.primitive import PRIMITIVES
+from ..core.tensor import METHODS
 from .creation import constructor
-from .public import METHODS, PUBLIC
+from .public import PUBLIC
 
 _BOOK = Path(__file__).with_name("BOOK.md")
 

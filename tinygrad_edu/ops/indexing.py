@@ -34,10 +34,20 @@ def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
     return tuple(arrays[k.number] if isinstance(k, Slot) else k for k in key)
 
 
+def _add_back(dX: Array, dY: Array, X: Array, *indices: Array, key: tuple[Any, ...]) -> None:
+    """dX += scatter(dY): of a slice without its zeros, so that the n parts of a tensor cost n slices, not n tensors."""
+    if indices:
+        part, dY = dX, scatter.forward(dY, *indices, key=key, shape=dX.shape)
+    else:
+        part = dX[key if any(k is ... for k in key) else (*key, ...)]  # an array also where one element is meant
+    np.add(part, dY, out=part)
+
+
 @primitive(
     types=None,
     view=True,
     opaque=True,
+    add=_add_back,
     dX=lambda dY, Y, X, *indices, key: scatter(dY, *indices, key=key, shape=X.shape),  # type: ignore[has-type]
 )
 def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:

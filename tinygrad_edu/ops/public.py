@@ -21,7 +21,6 @@ from ..core.tensor import Tensor, apply, method
 F = TypeVar("F", bound=Callable[..., Any])
 
 PUBLIC: dict[str, Any] = {}  # tinygrad_edu.<name>
-METHODS: dict[str, Any] = {}  # Tensor.<name>: the function with PyTorch's signature
 _SIGNS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "and": "&", "or": "|", "xor": "^",
     "lshift": "<<", "rshift": ">>",
@@ -45,11 +44,9 @@ def public(*names: str, inplace: bool = False, function: bool = True, as_method:
             if function:
                 PUBLIC[name] = accepting
             if as_method:
-                METHODS[name] = operation
-                method(name, bound)
+                method(name, bound, operation)
             if inplace:
-                METHODS[f"{name}_"] = operation
-                method(f"{name}_", _in_place(bound, f"{name}_"))
+                method(f"{name}_", _in_place(bound, f"{name}_"), operation)
         return accepting  # type: ignore[no-any-return]  # same signature, more keywords
 
     return attach

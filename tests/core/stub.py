@@ -46,7 +46,7 @@ def _foreign() -> list[str]:
     for function in METHODS.values():
         for annotation in getattr(function, "__annotations__", {}).values():
             for word in re.findall(r"[A-Z]\w+", str(annotation)):
-                kind = function.__globals__.get(word)
+                kind = getattr(function, "__globals__", {}).get(word)
                 if inspect.isclass(kind) and kind.__module__.startswith("tinygrad_edu.ops."):
                     found.add(f"from ..{kind.__module__.removeprefix('tinygrad_edu.')} import {word}")
     return sorted(found)

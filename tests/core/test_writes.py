@@ -465,6 +465,7 @@ ALLOWED = {
     "core/write.py:write": "the one function that writes",
     "core/write.py:_through_lock": "its second half: the same write, with the lock held open",
     "core/backward.py:_add": "adds into a cotangent that this pass allocated and nobody else has seen",
+    "ops/indexing.py:_add_back": "as core/backward.py:_add, which lets it into its own allocation",
     "optim/sgd.py:_blend": "handed to core.write, which hands it the memory",
     "ops/writes.py:_put": "what assign's forward does to its own copy, and core.write to the target",
     "ops/products.py:cross_along": "opaque forward: fills an array that it has just made, through views",

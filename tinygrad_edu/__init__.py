@@ -56,12 +56,15 @@ from .core.tensor import (
 )
 from .ops.activation import (
     celu,
+    celu_,
     log_softmax,
     logaddexp,
     logaddexp2,
     logit,
     relu,
+    relu_,
     selu,
+    selu_,
     sigmoid,
     softmax,
     tanh,
@@ -159,6 +162,12 @@ from .ops.diagonals import (
     tril_indices,
     triu,
     triu_indices,
+)
+from .ops.distance import (
+    bilinear,
+    cosine_similarity,
+    pairwise_distance,
+    pdist,
 )
 from .ops.documentation import (
     docs,
@@ -302,6 +311,7 @@ from .ops.piecewise import (
     hardshrink,
     prelu,
     threshold,
+    threshold_,
 )
 from .ops.prod import (
     prod,
@@ -345,6 +355,12 @@ from .ops.random import (
     randperm,
     seed,
     set_rng_state,
+)
+from .ops.random_activation import (
+    rrelu_,
+)
+from .ops.random_activation import (
+    rrelu_of as rrelu,
 )
 from .ops.reduction import (
     all_ as all,
@@ -572,6 +588,7 @@ __all__ = [
     "autograd",
     "baddbmm",
     "bernoulli",
+    "bilinear",
     "bincount",
     "bitwise_and",
     "bitwise_left_shift",
@@ -590,6 +607,7 @@ __all__ = [
     "cdist",
     "ceil",
     "celu",
+    "celu_",
     "chain_matmul",
     "cholesky",
     "cholesky_inverse",
@@ -607,6 +625,7 @@ __all__ = [
     "corrcoef",
     "cos",
     "cosh",
+    "cosine_similarity",
     "count_nonzero",
     "cov",
     "cross",
@@ -778,6 +797,8 @@ __all__ = [
     "ones_like",
     "optim",
     "outer",
+    "pairwise_distance",
+    "pdist",
     "permute",
     "pi",
     "pinverse",
@@ -801,6 +822,7 @@ __all__ = [
     "ravel",
     "reciprocal",
     "relu",
+    "relu_",
     "remainder",
     "renorm",
     "repeat_interleave",
@@ -809,6 +831,8 @@ __all__ = [
     "rot90",
     "round",
     "row_stack",
+    "rrelu",
+    "rrelu_",
     "rsqrt",
     "scatter",
     "scatter_add",
@@ -818,6 +842,7 @@ __all__ = [
     "select",
     "select_scatter",
     "selu",
+    "selu_",
     "set_default_dtype",
     "set_grad_enabled",
     "set_rng_state",
@@ -856,6 +881,7 @@ __all__ = [
     "tensor_split",
     "tensordot",
     "threshold",
+    "threshold_",
     "tile",
     "topk",
     "trace",

@@ -292,7 +292,20 @@ def test_in_place_activations(name, arguments, rng):
 
 
 # builtins, which have no signature in PyTorch
-BUILTINS = {"linear", "softplus", "gelu", "hardshrink", "logsigmoid", "one_hot", "prelu", "softshrink"}
+BUILTINS = {
+    "linear",
+    "softplus",
+    "gelu",
+    "hardshrink",
+    "logsigmoid",
+    "one_hot",
+    "prelu",
+    "softshrink",
+    "bilinear",
+    "celu_",
+}
+BUILTINS |= {"cosine_similarity", "elu_", "hardtanh_", "leaky_relu_", "pairwise_distance", "pdist", "relu_", "rrelu_"}
+BUILTINS |= {"selu_", "threshold_"}
 FUNCTIONS = [name for name in F.__all__ if name not in BUILTINS]
 
 

@@ -638,3 +638,16 @@ for _pattern, _shape in {"square": (3, 3), "tall": (4, 2), "wide": (2, 4), "stac
         output_row("qr_complete", _pattern, real(*_shape), output=_output)
     for _output in (0, 1, 2):
         output_row("svd_factors", _pattern, real(*_shape), output=_output, full_matrices=False)
+
+# --- losses of numbers, and their guard against division by 0
+
+for _reduction in ("mean", "sum", "none"):
+    for _pattern, _shapes in {"equal": ((5, 2), (5, 2)), "broadcast": ((3, 1), (4,)), "0-d": ((), ())}.items():
+        _pair = [real(*_s) for _s in _shapes]
+        row("absolute_error", f"{_pattern}-{_reduction}", *_pair, reduction=_reduction)
+        for _delta, _scale in ((1.0, 1.0), (0.4, 2.5)):
+            _name = f"{_pattern}-{_reduction}-{_delta}"
+            row("limited_error", _name, *_pair, delta=_delta, scale=_scale, reduction=_reduction)
+row("raised", "matrix", real(2, 3, domain=positive), least=0.1)
+row("raised", "0-d", real(domain=positive), least=0.1)
+row("raised", "empty", real(0, 3, domain=positive), least=0.1)

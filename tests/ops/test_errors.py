@@ -12,7 +12,8 @@ from numpy.testing import assert_array_equal
 
 import tinygrad_edu as tg
 from tinygrad_edu import DtypeError, ShapeError, Tensor, tensor
-from tinygrad_edu.ops import linalg, loss
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.ops import linalg
 
 
 class Tensors:
@@ -89,18 +90,18 @@ BAD = [
     Bad("t", lambda t: tg.zeros(2, 3, 4).t(), RuntimeError, "t: expects at most 2 axes, got shape (2, 3, 4); use .mT."),
     Bad("permute", lambda t: t.W.permute(0, 0), RuntimeError,
         "permute: dims (0, 0) must name each of the 2 axes once."),
-    Bad("mse", lambda t: loss.mse_loss(t.v, t.y), ShapeError, "mse_loss: shapes (3,) and (2,) do not broadcast..."),
-    Bad("bce-shape", lambda t: loss.binary_cross_entropy(t.p, t.v), ShapeError, "binary_cross_entropy: Using a target "
+    Bad("mse", lambda t: F.mse_loss(t.v, t.y), ShapeError, "mse_loss: shapes (3,) and (2,) do not broadcast..."),
+    Bad("bce-shape", lambda t: F.binary_cross_entropy(t.p, t.v), ShapeError, "binary_cross_entropy: Using a target "
         "size ((3,)) that is different to the input size ((2,)) is refused..."),
-    Bad("bce-logits-shape", lambda t: loss.binary_cross_entropy_with_logits(t.p, t.v), ShapeError,
+    Bad("bce-logits-shape", lambda t: F.binary_cross_entropy_with_logits(t.p, t.v), ShapeError,
         "binary_cross_entropy_with_logits: Using a target size ((3,)) that is different to the input size ((2,))..."),
-    Bad("ce-shape", lambda t: loss.cross_entropy(t.scores, t.count), ShapeError, "cross_entropy: Expected input "
+    Bad("ce-shape", lambda t: F.cross_entropy(t.scores, t.count), ShapeError, "cross_entropy: Expected input "
         "batch_size to match target batch_size: input (3, 4) calls for labels of shape (3,), got (2,)."),
-    Bad("ce-weight", lambda t: loss.cross_entropy(t.scores, tensor([0, 1, 2]), weight=t.v), ShapeError,
+    Bad("ce-weight", lambda t: F.cross_entropy(t.scores, tensor([0, 1, 2]), weight=t.v), ShapeError,
         "cross_entropy: weight has shape (3,); one number for each of the 4 classes is needed."),
-    Bad("nll-weight", lambda t: loss.nll_loss(t.scores, tensor([0, 1, 2]), weight=t.v), ShapeError,
+    Bad("nll-weight", lambda t: F.nll_loss(t.scores, tensor([0, 1, 2]), weight=t.v), ShapeError,
         "nll_loss: weight..."),
-    Bad("ce-0-d", lambda t: loss.cross_entropy(t.one, tensor(0)), ShapeError,
+    Bad("ce-0-d", lambda t: F.cross_entropy(t.one, tensor(0)), ShapeError,
         "cross_entropy: input needs a class axis..."),
     Bad("setitem", lambda t: t.W.__setitem__(0, t.v), ShapeError, "setitem: shape mismatch: a value of shape (3,) "
         "cannot be broadcast to the indexed part, (2,)."),
@@ -136,11 +137,11 @@ BAD = [
         "convert with .float() first."),
     Bad("softmax-of-integers", lambda t: t.count.softmax(0), DtypeError, "softmax: floating numbers are needed..."),
     Bad("var-of-integers", lambda t: t.count.var(), DtypeError, "var: floating numbers are needed, not int64; ..."),
-    Bad("ce-of-integers", lambda t: loss.cross_entropy(tg.zeros(3, 4, dtype=tg.int64), tensor([0, 1, 2])), DtypeError,
+    Bad("ce-of-integers", lambda t: F.cross_entropy(tg.zeros(3, 4, dtype=tg.int64), tensor([0, 1, 2])), DtypeError,
         "cross_entropy: input must be floating, not int64; convert with .float()."),
-    Bad("ce-float-labels", lambda t: loss.cross_entropy(t.scores, t.v), ShapeError, "cross_entropy: a float32 target "
+    Bad("ce-float-labels", lambda t: F.cross_entropy(t.scores, t.v), ShapeError, "cross_entropy: a float32 target "
         "holds probabilities, so it must have input's shape (3, 4), not (3,); labels are int64: convert with .long()."),
-    Bad("nll-float-labels", lambda t: loss.nll_loss(t.scores, t.v), DtypeError, "nll_loss: labels must be int64, not "
+    Bad("nll-float-labels", lambda t: F.nll_loss(t.scores, t.v), DtypeError, "nll_loss: labels must be int64, not "
         "float32; convert with .long()."),
     Bad("minus-booleans", lambda t: t.mask - t.mask, DtypeError,
         "sub: Subtraction, the `-` operator, with a bool tensor "
@@ -167,27 +168,27 @@ BAD = [
     Bad("times-list", lambda t: t.v * [1, 2, 3], TypeError, "mul: list is not a tensor; make one with tensor(...)."),
     Bad("minus-none", lambda t: None - t.v, TypeError, "sub: NoneType is not a tensor; make one with tensor(...)."),
     # values
-    Bad("labels-too-large", lambda t: loss.cross_entropy(t.scores, tensor([0, 4, 1])), IndexError,
+    Bad("labels-too-large", lambda t: F.cross_entropy(t.scores, tensor([0, 4, 1])), IndexError,
         f"cross_entropy: {LABELS} 4 at index 1."),
-    Bad("labels-negative", lambda t: loss.cross_entropy(t.scores, tensor([0, 1, -1])), IndexError,
+    Bad("labels-negative", lambda t: F.cross_entropy(t.scores, tensor([0, 1, -1])), IndexError,
         f"cross_entropy: {LABELS} -1 at index 2."),
-    Bad("labels-of-nll", lambda t: loss.nll_loss(t.scores, tensor([0, 9, 1])), IndexError, f"nll_loss: {LABELS} 9..."),
-    Bad("labels-of-pixels", lambda t: loss.cross_entropy(tg.zeros(2, 4, 3), tensor([[0, 1, 2], [0, 7, 1]])), IndexError,
+    Bad("labels-of-nll", lambda t: F.nll_loss(t.scores, tensor([0, 9, 1])), IndexError, f"nll_loss: {LABELS} 9..."),
+    Bad("labels-of-pixels", lambda t: F.cross_entropy(tg.zeros(2, 4, 3), tensor([[0, 1, 2], [0, 7, 1]])), IndexError,
         f"...{LABELS} 7 at index (1, 1)."),
-    Bad("probabilities-above-1", lambda t: loss.binary_cross_entropy(t.p, t.y), RuntimeError,
+    Bad("probabilities-above-1", lambda t: F.binary_cross_entropy(t.p, t.y), RuntimeError,
         "binary_cross_entropy: all "
         "elements of input should be between 0 and 1; apply sigmoid, or use binary_cross_entropy_with_logits on..."),
-    Bad("probabilities-below-0", lambda t: loss.binary_cross_entropy(-t.p, t.y), RuntimeError,
+    Bad("probabilities-below-0", lambda t: F.binary_cross_entropy(-t.p, t.y), RuntimeError,
         "binary_cross_entropy: ..."),
-    Bad("reduction", lambda t: loss.mse_loss(t.v, t.v, reduction="means"), ValueError, "mse_loss: means is not a valid "
+    Bad("reduction", lambda t: F.mse_loss(t.v, t.v, reduction="means"), ValueError, "mse_loss: means is not a valid "
         "value for reduction: 'mean', 'sum' or 'none'. Did you mean 'mean'?"),
-    Bad("reduction-far-off", lambda t: loss.cross_entropy(t.scores, tensor([0, 1, 2]), reduction="average"), ValueError,
+    Bad("reduction-far-off", lambda t: F.cross_entropy(t.scores, tensor([0, 1, 2]), reduction="average"), ValueError,
         "cross_entropy: average is not a valid value for reduction: 'mean', 'sum' or 'none'."),
-    Bad("reduction-of-nll", lambda t: loss.nll_loss(t.scores, tensor([0, 1, 2]), reduction=None), ValueError,
+    Bad("reduction-of-nll", lambda t: F.nll_loss(t.scores, tensor([0, 1, 2]), reduction=None), ValueError,
         "nll_loss: ..."),
-    Bad("reduction-of-bce", lambda t: loss.binary_cross_entropy(t.y, t.y, reduction="none "), ValueError,
+    Bad("reduction-of-bce", lambda t: F.binary_cross_entropy(t.y, t.y, reduction="none "), ValueError,
         "binary_cross_entropy: none  is not a valid value for reduction: ...Did you mean 'none'?"),
-    Bad("smoothing", lambda t: loss.cross_entropy(t.scores, tensor([0, 1, 2]), label_smoothing=2.0), RuntimeError,
+    Bad("smoothing", lambda t: F.cross_entropy(t.scores, tensor([0, 1, 2]), label_smoothing=2.0), RuntimeError,
         "cross_entropy: label_smoothing must lie between 0 and 1, got 2.0."),
     Bad("rounding", lambda t: tg.div(t.v, 2, rounding_mode="up"), RuntimeError,
         "div: rounding_mode is None, 'trunc' or..."),

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu.ops import activation, loss
+from tinygrad_edu.nn import functional
+from tinygrad_edu.ops import activation
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -130,11 +131,11 @@ BOTH: dict[str, Callable[[Any, Any], Any]] = {
 class OurF:
     """nn.functional's names, from the rule book."""
 
-    mse_loss = staticmethod(loss.mse_loss)
-    nll_loss = staticmethod(loss.nll_loss)
-    cross_entropy = staticmethod(loss.cross_entropy)
-    binary_cross_entropy = staticmethod(loss.binary_cross_entropy)
-    binary_cross_entropy_with_logits = staticmethod(loss.binary_cross_entropy_with_logits)
+    mse_loss = staticmethod(functional.mse_loss)
+    nll_loss = staticmethod(functional.nll_loss)
+    cross_entropy = staticmethod(functional.cross_entropy)
+    binary_cross_entropy = staticmethod(functional.binary_cross_entropy)
+    binary_cross_entropy_with_logits = staticmethod(functional.binary_cross_entropy_with_logits)
     softmax = staticmethod(activation.softmax)
 
 

@@ -251,7 +251,7 @@ def test_every_rule_of_the_book_is_read():
 
 def _of_source(source: str) -> list[str]:
     node = ast.parse(f"f = lambda dA, A, Z, *, axis: {source}").body[0].value  # type: ignore[attr-defined]
-    return Reader(node, import_module("tinygrad_edu.ops.loss"), is_rule=True).faults
+    return Reader(node, import_module("tinygrad_edu.ops.losses_classes"), is_rule=True).faults
 
 
 @pytest.mark.parametrize(

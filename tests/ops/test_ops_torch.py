@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as tg
-from tinygrad_edu.ops import activation, elementwise, linalg, loss
+from tinygrad_edu.nn import functional
+from tinygrad_edu.ops import activation, elementwise, linalg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -26,11 +27,11 @@ FUNCTIONAL = SimpleNamespace(
     sigmoid=activation.sigmoid,
     tanh=activation.tanh,
     linear=linalg.affine,
-    mse_loss=loss.mse_loss,
-    nll_loss=loss.nll_loss,
-    cross_entropy=loss.cross_entropy,
-    binary_cross_entropy=loss.binary_cross_entropy,
-    binary_cross_entropy_with_logits=loss.binary_cross_entropy_with_logits,
+    mse_loss=functional.mse_loss,
+    nll_loss=functional.nll_loss,
+    cross_entropy=functional.cross_entropy,
+    binary_cross_entropy=functional.binary_cross_entropy,
+    binary_cross_entropy_with_logits=functional.binary_cross_entropy_with_logits,
 )
 assert elementwise.clamp is tg.clamp
 

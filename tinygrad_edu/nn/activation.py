@@ -88,7 +88,7 @@ class Softmax(Module):
 
     def forward(self, input: Any) -> Any:
         """P, in the shape of Z."""
-        return F.softmax(input, self.dim)
+        return F.softmax(input, self.dim, 5)
 
     def extra_repr(self) -> str:
         """The axis of the classes."""
@@ -104,7 +104,7 @@ class LogSoftmax(Module):
 
     def forward(self, input: Any) -> Any:
         """log P, in the shape of Z."""
-        return F.log_softmax(input, self.dim)
+        return F.log_softmax(input, self.dim, 5)
 
     def extra_repr(self) -> str:
         """The axis of the classes."""
@@ -395,8 +395,34 @@ class Softmin(Module):
 
     def forward(self, input: Any) -> Any:
         """P, in the shape of Z."""
-        return F.softmin(input, self.dim)
+        return F.softmin(input, self.dim, 5)
 
     def extra_repr(self) -> str:
         """The axis of the classes."""
         return f"dim={self.dim}"
+
+
+class Softmax2d(Module):
+    """Probabilities over the channels of images, (m, c, h, w) or (c, h, w)."""
+
+    def forward(self, input: Any) -> Any:
+        """P, in the shape of Z."""
+        if input.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.ndim}D instead")
+        return F.softmax(input, -3)
+
+
+class RReLU(Module):
+    """Z where it is positive, elsewhere Z times a slope: drawn from [lower, upper] in training, else their mean."""
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Any) -> Any:
+        """A, in the shape of Z."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        """Both limits, and inplace if so."""
+        return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")

@@ -5,63 +5,119 @@ nn follows PyTorch: rows are samples, X (m, n_in), and a weight is (n_out, n_in)
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-import numpy as np
-
-from ..core.errors import ShapeError
 from ..core.tensor import apply
-from ..ops import activation, linalg, loss
+from ..ops import activation, linalg
 from ..ops import random as draws
 from ..ops.activation import (
     celu,
+    celu_,
     elu,
+    elu_,
     gelu,
     glu,
     leaky_relu,
+    leaky_relu_,
     logsigmoid,
     mish,
+    relu_,
     selu,
+    selu_,
     silu,
-    softmin,
     softplus,
     softsign,
     tanhshrink,
 )
+from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
 from ..ops.gathering import one_hot
-from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
-from ..ops.shape import expand
+from ..ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from ..ops.losses_binary import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    hinge_embedding_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+)
+from ..ops.losses_classes import cross_entropy, linear_cross_entropy, nll_loss
+from ..ops.losses_likelihood import gaussian_nll_loss, kl_div, poisson_nll_loss
+from ..ops.losses_margin import multi_margin_loss, multilabel_margin_loss
+from ..ops.losses_ranking import (
+    cosine_embedding_loss,
+    margin_ranking_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from ..ops.piecewise import (
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    hardtanh_,
+    prelu,
+    relu6,
+    softshrink,
+    threshold,
+    threshold_,
+)
+from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
 from ..ops.windows import pad
 
 __all__ = [
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
+    "celu_",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
+    "elu_",
+    "gaussian_nll_loss",
     "gelu",
     "glu",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
     "hardtanh",
+    "hardtanh_",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "log_softmax",
     "logsigmoid",
+    "margin_ranking_loss",
     "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "pdist",
+    "poisson_nll_loss",
     "prelu",
     "relu",
     "relu6",
+    "relu_",
+    "rrelu",
+    "rrelu_",
     "selu",
+    "selu_",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "softmin",
     "softplus",
@@ -70,6 +126,9 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
+    "threshold_",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
 ]
 
 
@@ -101,107 +160,15 @@ def relu(input: Any, inplace: bool = False) -> Any:
 
 
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """Probabilities along `dim`, proportional to exp(input)."""
-    return activation.softmax(input, dim, dtype)
+    """Probabilities along `dim`, proportional to exp(input). Without dim PyTorch's old guess, with its warning."""
+    return activation.softmax(input, activation.guessed_axis(input, dim, "softmax", _stacklevel), dtype)
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """The logarithms of the softmax along `dim`."""
-    return activation.log_softmax(input, dim, dtype)
+    """The logarithms of the softmax along `dim`. Without dim PyTorch's old guess, with its warning."""
+    return activation.log_softmax(input, activation.guessed_axis(input, dim, "log_softmax", _stacklevel), dtype)
 
 
-def mse_loss(
-    input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean", weight: Any = None
-) -> Any:
-    """The mean squared difference; with a weight of input's shape, the weighted mean.
-
-    Shapes that differ are broadcast, with PyTorch's warning: (m, 1) and (m,) give m * m differences.
-    """
-    if size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
-    if input.shape != target.shape:
-        warnings.warn(
-            f"mse_loss: Using a target size ({tuple(target.shape)}) that is different to the input size "
-            f"({tuple(input.shape)}). This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-            stacklevel=2,
-        )
-        shape = np.broadcast_shapes(input.shape, target.shape)
-        input, target = expand(input, shape), expand(target, shape)
-    if weight is None:
-        return loss.mse_loss(input, target, reduction)
-    if weight.shape != input.shape:
-        raise ShapeError(
-            f"mse_loss: weight has shape {tuple(weight.shape)}, input {tuple(input.shape)}; they must be equal."
-        )
-    loss.check_reduction(reduction, "mse_loss")
-    total = loss.reduce_loss(weight * loss.mse_loss(input, target, "none"), "none" if reduction == "none" else "sum")
-    return total / weight.sum() if reduction == "mean" else total
-
-
-def binary_cross_entropy(
-    input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
-) -> Any:
-    """-(target log(input) + (1 - target) log(1 - input)) of probabilities; see ops.loss."""
-    if size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
-    return loss.binary_cross_entropy(input, target, weight, reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    reduce: Any = None,
-    reduction: str = "mean",
-    pos_weight: Any = None,
-) -> Any:
-    """binary_cross_entropy of sigmoid(input), computed from the scores; see ops.loss."""
-    if size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
-    return loss.binary_cross_entropy_with_logits(input, target, weight, reduction, pos_weight)
-
-
-def cross_entropy(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-    label_smoothing: float = 0.0,
-) -> Any:
-    """The cross-entropy of softmax(input) with labels or probabilities; see ops.loss."""
-    if size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
-    return loss.cross_entropy(
-        input, target, weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
-    )
-
-
-def nll_loss(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-) -> Any:
-    """Minus the log-probability of each sample's label; see ops.loss."""
-    if size_average is not None or reduce is not None:
-        reduction = reduction_of(size_average, reduce, reduction)
-    return loss.nll_loss(input, target, weight, ignore_index=ignore_index, reduction=reduction)
-
-
-def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """The reduction that the two old arguments stand for, where one of them is given."""
-    if size_average is None and reduce is None:
-        return reduction
-    found = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.", stacklevel=3
-    )
-    return found
+def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
+    """The softmax of -input along `dim`. Without dim PyTorch's old guess, with its warning."""
+    return activation.softmax(-input, activation.guessed_axis(input, dim, "softmin", _stacklevel), dtype)

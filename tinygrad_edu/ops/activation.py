@@ -6,6 +6,7 @@ Where g has a kink, the derivative from the left is taken, as PyTorch does: relu
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -336,9 +337,32 @@ def glu(input: Any, dim: int = -1) -> Any:
     return gated(input, axis=axis)
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
-    """The softmax of -input along `dim`."""
-    return softmax(-input, dim, dtype)
+@public("relu_", as_method=False)
+def relu_(input: Any) -> Any:
+    """max(input, 0), stored in the input."""
+    return in_place(relu(input), input, "relu_", True)
+
+
+def leaky_relu_(input: Any, negative_slope: float = 0.01) -> Any:
+    """leaky_relu, stored in the input."""
+    return leaky_relu(input, negative_slope, True)
+
+
+def elu_(input: Any, alpha: float = 1.0) -> Any:
+    """elu, stored in the input."""
+    return elu(input, alpha, True)
+
+
+@public("selu_", as_method=False)
+def selu_(input: Any) -> Any:
+    """selu, stored in the input."""
+    return selu(input, True)
+
+
+@public("celu_", as_method=False)
+def celu_(input: Any, alpha: float = 1.0) -> Any:
+    """celu, stored in the input."""
+    return celu(input, alpha, True)
 
 
 def in_place(result: Any, input: Any, name: str, inplace: bool) -> Any:
@@ -353,6 +377,18 @@ def _in(input: Any, dtype: Any) -> Any:
 def _has_classes(input: Any, axis: int) -> bool:
     """Whether there is anything to sum: without classes nothing is shared out, and the result is empty."""
     return bool(input.ndim == 0 or input.shape[axis] > 0)
+
+
+def guessed_axis(input: Any, dim: int | None, operation: str, stacklevel: int) -> int:
+    """The axis of the classes; where none is given, PyTorch's guess from before it asked: 0 or 1 by the number."""
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {operation} has been deprecated. Change the call to include dim=X as an "
+        "argument.",
+        stacklevel=stacklevel,
+    )
+    return 0 if input.ndim in (0, 1, 3) else 1
 
 
 def _class_axis(input: Any, dim: int | None, operation: str) -> int:

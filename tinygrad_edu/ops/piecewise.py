@@ -137,9 +137,24 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
 @public("threshold", as_method=False)
 def threshold(input: Any, threshold: float, value: float, inplace: bool = False) -> Any:
     """input where it exceeds the threshold, `value` elsewhere."""
+    return in_place(_above(input, threshold, value), input, "threshold_", inplace)
+
+
+def _above(input: Any, threshold: float, value: float) -> Any:
     if input.dtype.kind != "f":  # integers stay integers
         threshold, value = int(threshold), int(value)
-    return in_place(above(input, threshold=threshold, value=value), input, "threshold_", inplace)
+    return above(input, threshold=threshold, value=value)
+
+
+def hardtanh_(input: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """hardtanh, stored in the input."""
+    return hardtanh(input, min_val, max_val, True)
+
+
+@public("threshold_", as_method=False)
+def threshold_(input: Any, threshold: float, value: float) -> Any:
+    """threshold, stored in the input."""
+    return in_place(_above(input, threshold, value), input, "threshold_", True)
 
 
 @public("prelu")

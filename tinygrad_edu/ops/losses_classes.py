@@ -1,0 +1,280 @@
+"""Losses of classes: labels, or probabilities, against one score or log-probability per class.
+
+The classes lie along axis 1 of scores (m, n_classes) or (m, n_classes, d1, ...), along axis 0 of (n_classes,).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import floating_only, only_first
+from ..core.errors import DtypeError, ShapeError
+from ..core.primitive import Array, primitive
+from ..core.tensor import apply
+from .activation import log_softmax_over
+from .checks import check
+from .dims import one_axis
+from .elementwise import choose, zero_where
+from .indexing import put_along, take_along
+from .linalg import affine
+from .loss import check_reduction, reduce_loss, reduction_of
+from .reduction import mean_over, sum_over
+from .shape import astype, reshape_to
+
+
+def _softmax_minus_labels(dL: Array, L: Array, Z: Array, labels: Array, *, ignore_index: int) -> Array:
+    """The article's A - Y for several classes: softmax(Z), less 1 at each sample's label, over m."""
+    P = np.exp(log_softmax_over(Z, axis=1))
+    m = count_kept(labels, ignore_index=ignore_index, dtype=Z.dtype)
+    return minus_one_hot(P, labels, ignore_index=ignore_index) * (dL / np.maximum(m, 1))  # none kept: 0
+
+
+@primitive(
+    name="one_hot",
+    types=None,
+    opaque=True,
+    dP=lambda dD, D, P, labels, *, ignore_index: zero_where((labels == ignore_index)[:, None], dD),
+)
+def minus_one_hot(P: Array, labels: Array, *, ignore_index: int) -> Array:
+    """P - Y with Y[i, labels[i]] = 1 and zeros elsewhere; a row whose label is ignore_index becomes 0."""
+    kept = labels != ignore_index
+    if kept.all():
+        Y = np.zeros_like(P)
+        Y[np.arange(len(P)), labels] = 1
+        return P - Y
+    Y = P.copy()
+    rows = np.flatnonzero(kept)
+    Y[rows] = 0
+    Y[rows, labels[rows]] = 1
+    return P - Y
+
+
+@primitive(name="count_nonzero", types=None, opaque=True)
+def count_kept(labels: Array, *, ignore_index: int, dtype: np.dtype[Any]) -> Array:
+    """How many labels there are besides ignore_index, as a number to divide by."""
+    return np.asarray(np.count_nonzero(labels != ignore_index), dtype)
+
+
+def _back_at_labels(dp: Array, p: Array, A: Array, labels: Array, *, ignore_index: int) -> Array:
+    """dp where it came from, zeros elsewhere and in the rows that are ignored."""
+    ignored = labels == ignore_index
+    safe = np.where(ignored, 0, labels)
+    return put_along(zero_where(ignored, dp)[:, None], safe[:, None], axis=1, shape=A.shape)
+
+
+@primitive(name="nll_loss", types=None, opaque=True, dA=_back_at_labels)
+def at_labels(A: Array, labels: Array, *, ignore_index: int) -> Array:
+    """p[i] = A[i, labels[i]], and 0 where the label is ignore_index."""
+    kept = labels != ignore_index
+    every = bool(kept.all())
+    safe = valid_labels(labels if every else np.where(kept, labels, 0), n_classes=A.shape[1])
+    picked = A[np.arange(len(A)), safe]
+    return picked if every else np.where(kept, picked, 0)
+
+
+@primitive(name="cross_entropy", types=only_first(floating_only), dZ=_softmax_minus_labels)
+def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> Array:
+    """L = -mean(log softmax(Z)[i, labels[i]]), Z (m, n_classes), labels (m,), in nats per sample.
+
+    Samples labelled ignore_index are left out of the mean.
+    """
+    p = at_labels(log_softmax_over(Z, axis=1), labels, ignore_index=ignore_index)
+    return -np.add.reduce(p, axis=None) / count_kept(labels, ignore_index=ignore_index, dtype=Z.dtype)
+
+
+@primitive(name="nll_loss", types=None)
+def valid_labels(labels: Array, *, n_classes: int) -> Array:
+    """The labels themselves, once each is known to be one of 0 .. n_classes - 1."""
+    check(
+        (labels >= 0) & (labels < n_classes),
+        f"Target out of bounds: labels must lie in 0..{n_classes - 1} (or be ignore_index)",
+        IndexError,
+        labels,
+    )
+    return labels
+
+
+# --- the public functions: torch.nn.functional's signatures
+
+
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Any:
+    """Minus the log-probability that `input` gives to each label.
+
+    Args:
+        input: log-probabilities, (m, n_classes), (m, n_classes, d1, ...) or (n_classes,).
+        target: labels, int64, without the class axis.
+        weight: per class; the mean is weighted by it.
+        ignore_index: samples with this label count for nothing.
+    Raises:
+        IndexError: a label is neither a class nor ignore_index.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    check_reduction(reduction, "nll_loss")
+    axis = 0 if input.ndim == 1 else 1
+    _check_scores(input, weight, axis, "nll_loss")
+    _check_labels(input, target, ignore_index, "nll_loss")
+    ignored = target == ignore_index
+    labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
+    picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)
+    scale = choose(ignored, 0, 1).astype(input.dtype) if weight is None else choose(ignored, 0, weight[labels])
+    losses = choose(ignored, 0, -picked * scale)
+    if reduction != "mean":
+        return reduce_loss(losses, reduction)
+    return reduce_loss(losses, "sum") / reduce_loss(scale, "sum")
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """The cross-entropy of softmax(input) and target, in nats per sample.
+
+    Args:
+        input: scores, (m, n_classes), (m, n_classes, d1, ...) or (n_classes,).
+        target: labels (int64, without the class axis) or probabilities (the shape of input).
+        weight: per class; with labels the mean is weighted by it.
+        ignore_index: samples with this label count for nothing.
+        label_smoothing: the part of each target that is spread evenly over all classes.
+    Raises:
+        IndexError: a label is neither a class nor ignore_index.
+        ShapeError: target has neither input's shape nor that without the class axis.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    check_reduction(reduction, "cross_entropy")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"cross_entropy: label_smoothing must lie between 0 and 1, got {label_smoothing}.")
+    axis = 0 if input.ndim == 1 else 1
+    _check_scores(input, weight, axis, "cross_entropy")
+    if target.dtype.kind == "f":
+        if tuple(target.shape) != tuple(input.shape):
+            raise ShapeError(
+                f"cross_entropy: a {target.dtype} target holds probabilities, so it must have input's shape "
+                f"{tuple(input.shape)}, not {tuple(target.shape)}; labels are int64: convert with .long()."
+            )
+        n = input.shape[axis]
+        target = target * (1 - label_smoothing) + label_smoothing / n if label_smoothing else target
+        weighted = target if weight is None else target * _along(weight, input.ndim, axis)
+        losses = -sum_over(weighted * log_softmax_over(input, axis=axis), axis=(axis,), keepdims=False)
+        total = reduce_loss(losses, "none" if reduction == "none" else "sum")
+        return total / max(math.prod(losses.shape), 1) if reduction == "mean" else total
+    _check_labels(input, target, ignore_index, "cross_entropy")
+    if weight is None and reduction == "mean" and not label_smoothing and input.ndim == 2:
+        return apply(cross_entropy_of_classes, (input, target), {"ignore_index": ignore_index})
+    log_P = log_softmax_over(input, axis=axis)
+    hard = nll_loss(log_P, target, weight, ignore_index=ignore_index, reduction=reduction)
+    if not label_smoothing:
+        return hard
+    return (1 - label_smoothing) * hard + label_smoothing * _spread(
+        log_P, target, weight, ignore_index, reduction, axis
+    )
+
+
+def linear_cross_entropy(
+    input: Any,
+    linear_weight: Any,
+    target: Any,
+    *,
+    linear_bias: Any = None,
+    weight: Any = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Any:
+    """cross_entropy of linear(input, linear_weight, linear_bias).
+
+    Args:
+        input: (m, n_in) or (n_in,).
+        linear_weight: (n_classes, n_in), or (n_classes, d1, ..., n_in) for targets (m, d1, ...).
+        linear_bias: the shape of linear_weight without its last axis.
+        options: must be None: PyTorch's ways of computing in chunks, which change no number, are not here.
+    """
+    if options is not None:
+        raise NotImplementedError("linear_cross_entropy: options= chooses chunks, which are not here; leave it out.")
+    if not 1 <= input.ndim <= 2:
+        raise ShapeError(f"linear_cross_entropy: expected input with dimensionality 1 or 2, got {input.ndim}.")
+    if linear_weight.ndim < 2:
+        raise ShapeError(
+            f"linear_cross_entropy: expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}."
+        )
+    *outer, n_in = linear_weight.shape
+    if input.shape[-1] != n_in:
+        raise ShapeError(
+            "linear_cross_entropy: expected equal input and linear_weight last dimensions (in_features), got "
+            f"{input.shape[-1]} and {n_in}, respectively."
+        )
+    if linear_bias is not None and tuple(linear_bias.shape) != tuple(outer):
+        raise ShapeError(
+            f"linear_cross_entropy: expected linear_bias shape {tuple(outer)}, got {tuple(linear_bias.shape)}."
+        )
+    if len(outer) > 1 and input.ndim == 1:
+        raise ShapeError(
+            f"linear_cross_entropy: K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
+            f"requires batched input, (N, {n_in}), got unbatched input with shape {tuple(input.shape)}."
+        )
+    shape = (*input.shape[:-1], *outer)
+    if ignore_index is not None and tuple(target.shape) == shape:
+        raise RuntimeError("linear_cross_entropy: ignore_index cannot be specified when target contains probabilities.")
+    W = reshape_to(linear_weight, shape=(math.prod(outer), n_in))
+    flat = (input, W) if linear_bias is None else (input, W, reshape_to(linear_bias, shape=(math.prod(outer),)))
+    scores = reshape_to(apply(affine, flat, {}), shape=shape)
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, None, ignored, None, reduction, label_smoothing)
+
+
+def _spread(log_P: Any, target: Any, weight: Any, ignore_index: int, reduction: str, axis: int) -> Any:
+    """The loss against all classes evenly: what label smoothing mixes in."""
+    ignored = target == ignore_index
+    weighted = log_P if weight is None else log_P * _along(weight, log_P.ndim, axis)
+    losses = choose(ignored, 0, -mean_over(weighted, axis=(axis,), keepdims=False))
+    if reduction != "mean":
+        return reduce_loss(losses, reduction)
+    one = choose(ignored, 0, 1 if weight is None else weight[choose(ignored, 0, target)])
+    return reduce_loss(losses, "sum") / reduce_loss(astype(one, dtype=log_P.dtype), "sum")
+
+
+def _along(weight: Any, ndim: int, axis: int) -> Any:
+    """Weights per class, shaped to broadcast along the class axis."""
+    return reshape_to(weight, shape=tuple(-1 if i == axis else 1 for i in range(ndim)))
+
+
+def _check_scores(input: Any, weight: Any, axis: int, operation: str) -> None:
+    if input.dtype.kind != "f":
+        raise DtypeError(f"{operation}: input must be floating, not {input.dtype}; convert with .float().")
+    if input.ndim == 0:
+        raise ShapeError(f"{operation}: input needs a class axis, got a 0-d tensor.")
+    if weight is not None and tuple(weight.shape) != (input.shape[axis],):
+        raise ShapeError(
+            f"{operation}: weight has shape {tuple(weight.shape)}; one number for each of the {input.shape[axis]} "
+            "classes is needed."
+        )
+
+
+def _check_labels(input: Any, target: Any, ignore_index: int, operation: str) -> None:
+    if target.dtype.kind not in "iu":
+        raise DtypeError(f"{operation}: labels must be int64, not {target.dtype}; convert with .long().")
+    shape = tuple(input.shape)
+    axis = one_axis(0 if input.ndim == 1 else 1, input.ndim, operation)
+    expected = shape[:axis] + shape[axis + 1 :]
+    if tuple(target.shape) != expected:
+        raise ShapeError(
+            f"{operation}: Expected input batch_size to match target batch_size: input {shape} calls for "
+            f"labels of shape {expected}, got {tuple(target.shape)}."
+        )

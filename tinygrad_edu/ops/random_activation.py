@@ -38,11 +38,11 @@ def rrelu_of(
         )
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
-    values = input._values()
-    slopes = np.ones(values.shape, values.dtype)
-    drawn = values <= 0
-    draws = (generator or default_generator).uniform(int(np.count_nonzero(drawn)), np.dtype("float64"))
-    slopes[drawn] = draws * (upper - lower) + lower
+    drawn = input._values() <= 0
+    count = int(np.count_nonzero(drawn))
+    draws = (generator or default_generator).uniform(count, np.dtype("float64")) * (upper - lower) + lower
+    places = np.cumsum(drawn).reshape(drawn.shape) * drawn  # 0 where nothing is drawn, else which draw
+    slopes = np.concatenate([[1.0], draws])[places].astype(input.dtype)
     return input * finish(slopes)
 
 

@@ -651,3 +651,22 @@ for _reduction in ("mean", "sum", "none"):
 row("raised", "matrix", real(2, 3, domain=positive), least=0.1)
 row("raised", "0-d", real(domain=positive), least=0.1)
 row("raised", "empty", real(0, 3, domain=positive), least=0.1)
+# --- pooling: per axis (count, size, step, before, spread); size 0: adaptive
+
+_POOLED: dict[str, tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]] = {
+    "tiles": ((2, 3, 4, 6), ((2, 2, 2, 0, 1), (3, 2, 2, 0, 1))),
+    "overlapping-in-a-frame": ((2, 5, 6), ((3, 3, 2, 1, 1), (6, 3, 1, 1, 1))),
+    "with-gaps": ((2, 7), ((2, 2, 4, 0, 1),)),
+    "spread": ((1, 2, 7), ((3, 3, 1, 0, 2),)),
+    "over-the-end": ((5, 3), ((3, 2, 2, 0, 1), (2, 2, 2, 0, 1))),
+    "all": ((2, 3, 4), ((1, 3, 3, 0, 1), (1, 4, 4, 0, 1))),
+    "adaptive": ((2, 5, 7), ((3, 0, 0, 0, 0), (4, 0, 0, 0, 0))),
+    "adaptive-to-more": ((3, 2), ((2, 0, 0, 0, 0), (3, 0, 0, 0, 0))),
+    "volume": ((2, 4, 3, 4), ((2, 2, 2, 0, 1), (2, 0, 0, 0, 0), (2, 2, 2, 0, 1))),
+    "empty": ((0, 4), ((2, 2, 2, 0, 1),)),
+}
+for _pattern, (_shape, _plane) in _POOLED.items():
+    _pooled = (*_shape[: len(_shape) - len(_plane)], *(w[0] for w in _plane))
+    row("max_pool", _pattern, distinct(*_shape), plane=_plane)
+    row("onto_largest", _pattern, real(*_pooled), distinct(*_shape), plane=_plane)
+    row("largest_places", _pattern, distinct(*_shape), plane=_plane)

@@ -57,6 +57,7 @@ from .ranking import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
+from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 __all__ = [
     "BCELoss",
@@ -88,6 +89,9 @@ __all__ = [
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
     "Mish",
     "Module",
     "ModuleDict",

@@ -61,6 +61,9 @@ from ..ops.piecewise import (
     threshold_,
 )
 from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
+from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
+from ..ops.pooling import max_pool1d, max_pool2d, max_pool3d
+from ..ops.shape import expand
 from ..ops.windows import pad
 
 __all__ = [
@@ -95,6 +98,9 @@ __all__ = [
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
     "mish",
     "mse_loss",
     "multi_margin_loss",

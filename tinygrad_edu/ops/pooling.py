@@ -26,6 +26,7 @@ from .pooling_windows import (
     shifts,
     starts,
 )
+from .public import public
 
 
 @primitive(

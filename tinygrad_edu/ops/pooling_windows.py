@@ -48,7 +48,7 @@ def stops(n: int, windows: tuple[int, ...]) -> np.ndarray[Any, Any]:
     """Where each window ends, at most where the padding does."""
     count, size, _, before, spread = windows
     if size == 0:
-        return -(-(np.arange(count) + 1) * n // max(count, 1))
+        return np.negative(-(np.arange(count) + 1) * n // max(count, 1))
     return np.minimum(starts(n, windows) + spread * (size - 1) + 1, n + before)
 
 

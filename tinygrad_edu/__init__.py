@@ -313,6 +313,18 @@ from .ops.piecewise import (
     threshold,
     threshold_,
 )
+from .ops.pooling import (
+    _max_pool1d as max_pool1d,
+)
+from .ops.pooling import (
+    _max_pool2d as max_pool2d,
+)
+from .ops.pooling import (
+    _max_pool3d as max_pool3d,
+)
+from .ops.pooling import (
+    max_pool1d_with_indices,
+)
 from .ops.prod import (
     prod,
 )
@@ -760,6 +772,10 @@ __all__ = [
     "matrix_exp",
     "matrix_power",
     "max",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool3d",
     "maximum",
     "mean",
     "median",

@@ -21,6 +21,7 @@ from .pooling_windows import (
     flat_shape,
     is_regular,
     lengths_of,
+    one_by_one,
     plane_of,
     reduce_windows,
     shifts,
@@ -64,23 +65,38 @@ def _flat(X: Array, plane: Plane) -> Array:
 def onto_largest(V: Array, X: Array, *, plane: Plane) -> Array:
     """Zeros in the shape of X, with V added where X is largest in its window.
 
-    It finds the maxima again rather than keep them, so that `relu_()` may overwrite them. Of
-    64x6x28x28 floats in windows of 2x2 this takes 0.5 ms, by largest_places and np.add.at 1.6.
+    It finds the maxima again rather than keep them, so that `relu_()` may overwrite them.
     """
-    Y = max_pool.forward(X, plane=plane)
-    if not is_regular(plane) or np.isnan(Y).any():
+    first, lengths = X.ndim - len(plane), lengths_of(X, plane)
+    stages = [plane] if are_disjoint(plane) else one_by_one(lengths, plane)
+    maxima = [X]
+    for stage in stages if is_regular(plane) else ():
+        maxima.append(max_pool.forward(maxima[-1], plane=stage))
+    if not is_regular(plane) or np.isnan(maxima[-1]).any():
         places = _flat(largest_places.forward(X, plane=plane), plane)
-        Z = put_along.forward(_flat(V, plane), places, axis=X.ndim - len(plane), shape=flat_shape(X, plane))
-        return Z.reshape(X.shape)
+        return put_along.forward(_flat(V, plane), places, axis=first, shape=flat_shape(X, plane)).reshape(X.shape)
+    for stage, whole, largest in zip(stages[::-1], maxima[-2::-1], maxima[:0:-1], strict=True):
+        V = _onto_first(V, whole, largest, stage)
+    return V
+
+
+def _onto_first(V: Array, X: Array, Y: Array, plane: Plane) -> Array:
+    """Zeros in the shape of X, with V added at the first element of each window that equals Y.
+
+    One multiplication per position. Of 64x6x28x28 floats in windows of 2x2 the whole rule takes 0.5 ms, by
+    largest_places and np.add.at 1.6; windows that overlap are cheaper one axis after the other (3x3: 1.6 and 2.1 ms).
+    """
     lengths, disjoint = lengths_of(X, plane), are_disjoint(plane)
     Z = (np.empty if are_tiles(lengths, plane) else np.zeros)(X.shape, V.dtype)
     # As integers times 0 or 1: inf * 0 would be NaN, and np.copyto(where=) takes 4 times as long
     bits = np.dtype(f"u{V.dtype.itemsize}")
     sent, left = V.view(bits), np.ones(Y.shape, np.bool_)  # left: the maximum has not been met yet
-    for outs, at in each_position(lengths, plane):
-        hits = X[at] == Y[outs]
-        hits &= left[outs]
-        left[outs] ^= hits
+    steps = list(each_position(lengths, plane))
+    for k, (outs, at) in enumerate(steps):
+        hits = left[outs]
+        if k < len(steps) - 1:  # what is left then is met at the last position
+            hits = hits & (X[at] == Y[outs])
+            left[outs] ^= hits
         if disjoint:
             np.multiply(sent[outs], hits, out=Z.view(bits)[at])
         else:

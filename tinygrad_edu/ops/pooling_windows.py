@@ -32,11 +32,12 @@ class Windows(NamedTuple):
     spread: int
 
 
+ITSELF = (1, 1, 0, 1)  # each element is a window: nothing to do along this axis
 Plane = tuple[tuple[int, ...], ...]  # Windows for each of the last axes; plain tuples in emitted source
 Places = slice | np.ndarray[Any, Any]
 
 
-def starts(n: int, windows: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def starts(n: int, windows: tuple[int, ...]) -> Any:
     """Where each window of an axis of length n begins, which may be before the axis."""
     count, size, step, before, _ = windows
     numbers = np.arange(count)
@@ -44,11 +45,11 @@ def starts(n: int, windows: tuple[int, ...]) -> np.ndarray[Any, Any]:
     return found
 
 
-def stops(n: int, windows: tuple[int, ...]) -> np.ndarray[Any, Any]:
+def stops(n: int, windows: tuple[int, ...]) -> Any:
     """Where each window ends, at most where the padding does."""
     count, size, _, before, spread = windows
     if size == 0:
-        return np.negative(-(np.arange(count) + 1) * n // max(count, 1))
+        return -(-(np.arange(count) + 1) * n // max(count, 1))
     return np.minimum(starts(n, windows) + spread * (size - 1) + 1, n + before)
 
 
@@ -113,15 +114,26 @@ def are_tiles(lengths: tuple[int, ...], plane: Plane) -> bool:
     )
 
 
+def one_by_one(lengths: tuple[int, ...], plane: Plane) -> list[Plane]:
+    """Pooling as several steps, along one axis each, the last first: so the first of equals is the first by rows."""
+    steps: list[Plane] = []
+    for i in range(len(plane) - 1, -1, -1):
+        others = (*lengths[:i], *(w[0] for w in plane[i:]))
+        steps.append(tuple(plane[i] if j == i else (n, *ITSELF) for j, n in enumerate(others)))
+    return steps
+
+
 def reduce_windows(ufunc: np.ufunc, X: Array, plane: Plane, empty: float) -> Array:
     """X with the elements of each window made one, `empty` where there are none.
 
     The rows first: they lie side by side in memory. Of 64x6x28x28 floats in windows of 2x2 the
     maxima take 0.13 ms, by the four corners of the windows 0.16, np.maximum.reduce 5.3.
     """
+    Y = X
     for axis, windows in enumerate(plane, X.ndim - len(plane)):
-        X = _reduce_along(ufunc, X, axis, windows, empty)
-    return X
+        if tuple(windows[1:]) != ITSELF:
+            Y = _reduce_along(ufunc, Y, axis, windows, empty)
+    return X.copy() if Y is X else Y
 
 
 def _reduce_along(ufunc: np.ufunc, X: Array, axis: int, windows: tuple[int, ...], empty: float) -> Array:
@@ -231,8 +243,8 @@ def plane_of(input: Any, dims: int, arguments: tuple[Any, Any, Any, Any, bool], 
 def _windows(n: int, size: int, step: int, before: int, spread: int, ceil_mode: bool) -> Windows:
     room = n + 2 * before - spread * (size - 1) - 1  # what the first window leaves
     count = (room + (step - 1 if ceil_mode else 0)) // step + 1
-    if ceil_mode and (count - 1) * step >= n + before:
-        count -= 1  # a window must begin within the input or the padding before it
+    if ceil_mode:
+        count = min(count, (n + before - 1) // step + 1)  # none begins in the padding after the input
     return Windows(count, size, step, before, spread)
 
 

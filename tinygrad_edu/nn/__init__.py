@@ -49,6 +49,7 @@ from .loss_classes import (
 )
 from .module import Module
 from .parameter import Parameter
+from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 from .ranking import (
     CosineEmbeddingLoss,
     HingeEmbeddingLoss,
@@ -57,7 +58,6 @@ from .ranking import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 
 __all__ = [
     "BCELoss",

@@ -60,10 +60,8 @@ from ..ops.piecewise import (
     threshold,
     threshold_,
 )
-from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
-from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
 from ..ops.pooling import max_pool1d, max_pool2d, max_pool3d
-from ..ops.shape import expand
+from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
 from ..ops.windows import pad
 
 __all__ = [

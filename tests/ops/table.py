@@ -670,3 +670,28 @@ for _pattern, (_shape, _plane) in _POOLED.items():
     row("max_pool", _pattern, distinct(*_shape), plane=_plane)
     row("onto_largest", _pattern, real(*_pooled), distinct(*_shape), plane=_plane)
     row("largest_places", _pattern, distinct(*_shape), plane=_plane)
+# --- convolutions: image, window, channels in and out, and the grid (stride, before, dilation, groups)
+
+_GRIDS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int, tuple[Any, ...], tuple[int, ...]]] = {
+    "plain": ((4, 5), (3, 2), 2, 3, ((1, 1), (0, 0), (1, 1), 1), (2, 4)),
+    "padded": ((3, 4), (3, 3), 3, 2, ((1, 1), (1, 1), (1, 1), 1), (3, 4)),
+    "strided": ((5, 6), (3, 2), 2, 2, ((2, 3), (1, 0), (1, 1), 1), (3, 2)),
+    "dilated": ((7,), (3,), 2, 2, ((1,), (1,), (2,), 1), (5,)),
+    "strided-and-dilated": ((9,), (2,), 1, 2, ((2,), (2,), (3,), 1), (5,)),
+    "groups": ((4, 3), (2, 2), 4, 6, ((1, 1), (1, 0), (1, 1), 2), (5, 2)),
+    "depthwise": ((5,), (3,), 3, 3, ((1,), (1,), (1,), 3), (5,)),
+    "points": ((3, 2), (1, 1), 3, 2, ((1, 1), (0, 0), (1, 1), 1), (3, 2)),
+    "unseen-edge": ((6,), (2,), 1, 1, ((4,), (0,), (1,), 1), (1,)),
+    "volumes": ((2, 3, 2), (2, 2, 1), 1, 2, ((1, 1, 1), (1, 0, 0), (1, 1, 1), 1), (3, 2, 2)),
+    "no-channels": ((4,), (2,), 0, 2, ((1,), (0,), (1,), 1), (3,)),
+}
+for _pattern, (_image, _window, _n_in, _n_out, _grid, _count) in _GRIDS.items():
+    _groups = _grid[3]
+    _X, _Y, _W = (2, _n_in, *_image), (2, _n_out, *_count), (_n_out, _n_in // _groups, *_window)
+    row("correlation", _pattern, real(*_X), real(*_W), grid=_grid, shape=_count)
+    row("correlation", f"{_pattern}-biased", real(*_X), real(*_W), real(_n_out), grid=_grid, shape=_count)
+    row("transposed_correlation", _pattern, real(*_Y), real(*_W), grid=_grid, shape=_image)
+    row("transposed_correlation", f"{_pattern}-biased", real(*_Y), real(*_W), real(_n_in), grid=_grid, shape=_image)
+    row("kernel_correlation", _pattern, real(*_X), real(*_Y), grid=_grid, shape=_window)
+    row("gather_windows", _pattern, real(*_X), window=_window, count=_count, grid=_grid)
+    row("scatter_windows", _pattern, real(2, _n_in, *_window, *_count), shape=_image, grid=_grid)

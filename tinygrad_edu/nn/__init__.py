@@ -33,7 +33,18 @@ from .activation import (
 )
 from .containers import ModuleDict, ModuleList, Sequential
 from .distance import Bilinear, CosineSimilarity, PairwiseDistance
+from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .dropout import Dropout
+from .fold import Fold, Unfold
+from .lazy import (
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyLinear,
+)
 from .linear import Flatten, Identity, Linear
 from .loss import GaussianNLLLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, PoissonNLLLoss, SmoothL1Loss
 from .loss_classes import (
@@ -58,8 +69,25 @@ from .ranking import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
+from .parameter import Parameter, UninitializedParameter
 
 __all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyLinear",
+    "Fold",
+    "Unfold",
+    "UninitializedParameter",
     "BCELoss",
     "BCEWithLogitsLoss",
     "Bilinear",

@@ -30,6 +30,16 @@ from ..ops.activation import (
     tanhshrink,
 )
 from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
+from ..ops.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    unfold,
+)
 from ..ops.gathering import one_hot
 from ..ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from ..ops.losses_binary import (
@@ -66,6 +76,14 @@ from ..ops.windows import pad
 
 __all__ = [
     "bilinear",
+    "unfold",
+    "fold",
+    "conv_transpose3d",
+    "conv_transpose2d",
+    "conv_transpose1d",
+    "conv3d",
+    "conv2d",
+    "conv1d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
+from .parameter import UninitializedParameter
 
 
 class Keys(NamedTuple):
@@ -35,11 +36,18 @@ def load(own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owne
     for key, target in own.items():
         if key not in given:
             continue
+        waiting = isinstance(target, UninitializedParameter)
+        if isinstance(given[key], UninitializedParameter):
+            if not waiting:
+                errors.append(
+                    f"{key} has no shape yet in the checkpoint, which is a lazy module's before its first call."
+                )
+            continue
         array = _numbers(given[key])
         if array is None:
             kind = type(given[key]).__name__
             errors.append(f'for "{key}" a Tensor or an array of numbers is expected, got {kind}.')
-        elif array.shape != target.shape:
+        elif not waiting and array.shape != target.shape:
             errors.append(
                 f"size mismatch for {key}: copying a param with shape {tuple(array.shape)} from checkpoint, "
                 f"the shape in current model is {tuple(target.shape)}."
@@ -56,7 +64,10 @@ def load(own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owne
         )
     with no_grad():
         for key, value in values.items():
-            own[key].copy_(value)
+            target = own[key]
+            if isinstance(target, UninitializedParameter):
+                target.materialize(value.shape)
+            target.copy_(value)
     return keys
 
 

@@ -117,7 +117,8 @@ class _Correlation(_Convolution):
     ) -> None:
         super().__init__()
         self._configure(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype
+            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
+            padding_mode, device, dtype,
         )  # fmt: skip
 
     def forward(self, input: Any) -> Any:
@@ -222,10 +223,8 @@ class _Transposed(_Convolution):
         image = tuple(input.shape[-n:])
         if len(image) != n:
             raise ShapeError(f"{name}: Expected {n + 1}D or {n + 2}D input, but got shape {tuple(input.shape)}.")
-        least = [
-            (m - 1) * s - 2 * int(p) + d * (k - 1) + 1
-            for m, s, p, d, k in zip(image, self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
-        ]
+        options: Any = (self.stride, self.padding, self.dilation, self.kernel_size)  # a transposed padding is numbers
+        least = [(m - 1) * s - 2 * p + d * (k - 1) + 1 for m, s, p, d, k in zip(image, *options, strict=True)]
         most = [m + s - 1 for m, s in zip(least, self.stride, strict=True)]
         if any(not low <= w <= high for low, w, high in zip(least, wanted, most, strict=True)):
             raise ValueError(

@@ -78,7 +78,7 @@ class LazyLinear(LazyModuleMixin, Linear):
         if self.in_features and not self.has_uninitialized_params():
             super().reset_parameters()
 
-    def initialize_parameters(self, input: Any) -> None:  # type: ignore[override]  # what the layer is called with
+    def initialize_parameters(self, input: Any) -> None:
         """Take over the length of the input's last axis."""
         waiting = self.has_uninitialized_params()
         if self.in_features == 0:
@@ -102,7 +102,7 @@ class _LazyConvolution(LazyModuleMixin, _Convolution):
         if self.in_channels and not self.has_uninitialized_params():
             super().reset_parameters()
 
-    def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]  # as called
+    def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
         """Take over the input's number of channels."""
         n, name = self.axes, type(self).__name__
         if input.ndim not in (n + 1, n + 2):

@@ -86,10 +86,10 @@ class UninitializedParameter(Parameter):
         Parameter.__init__(self, data, requires_grad, name=name)
 
     @property
-    def _array(self) -> NoReturn:  # type: ignore[override]  # every operation reads it first
+    def _array(self) -> NoReturn:  # every operation reads it first
         raise ValueError(
-            "Attempted to use an uninitialized parameter: it belongs to a lazy module, which knows its shape only after "
-            "the first input. Call the module once on a batch, or load a state_dict, before using its parameters."
+            "Attempted to use an uninitialized parameter: it belongs to a lazy module, which knows its shape only "
+            "after the first input. Call the module once on a batch, or load a state_dict, before using its parameters."
         )
 
     @property

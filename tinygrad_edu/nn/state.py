@@ -39,9 +39,7 @@ def load(own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owne
         waiting = isinstance(target, UninitializedParameter)
         if isinstance(given[key], UninitializedParameter):
             if not waiting:
-                errors.append(
-                    f"{key} has no shape yet in the checkpoint, which is a lazy module's before its first call."
-                )
+                errors.append(f"{key} has no shape yet in the checkpoint: a lazy module's, before its first call.")
             continue
         array = _numbers(given[key])
         if array is None:

@@ -474,6 +474,10 @@ ALLOWED = {
     "ops/pooling_windows.py:_spread_along": "of an opaque forward: fills an array that it has just made",
     "ops/random.py:normal": "draws made here, turned into normals before anybody sees them",
     "ops/random.py:_box_muller": "works in the draws of `normal`",
+    "ops/columns.py:load": "of an opaque forward: frames samples in a buffer that it has just made",
+    "ops/columns.py:matrices": "of an opaque forward: fills a buffer that it has just made",
+    "ops/correlation.py:_correlate": "of an opaque forward: fills the result that its caller has just made",
+    "ops/correlation.py:kernel_correlation": "opaque forward: lays samples out in a buffer that it has just made",
     "autograd/check.py:gradcheck": "a direction drawn here",
 }
 

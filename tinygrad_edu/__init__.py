@@ -136,6 +136,14 @@ from .ops.comparison import (
 from .ops.comparison import (
     right_shift as bitwise_right_shift,
 )
+from .ops.convolution import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from .ops.creation import (
     arange,
     as_tensor,
@@ -633,6 +641,12 @@ __all__ = [
     "column_stack",
     "concat",
     "concatenate",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "copysign",
     "corrcoef",
     "cos",

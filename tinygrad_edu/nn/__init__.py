@@ -32,8 +32,8 @@ from .activation import (
     Threshold,
 )
 from .containers import ModuleDict, ModuleList, Sequential
-from .distance import Bilinear, CosineSimilarity, PairwiseDistance
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .distance import Bilinear, CosineSimilarity, PairwiseDistance
 from .dropout import Dropout
 from .fold import Fold, Unfold
 from .lazy import (
@@ -59,7 +59,7 @@ from .loss_classes import (
     NLLLoss2d,
 )
 from .module import Module
-from .parameter import Parameter
+from .parameter import Parameter, UninitializedParameter
 from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 from .ranking import (
     CosineEmbeddingLoss,
@@ -69,35 +69,25 @@ from .ranking import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .parameter import Parameter, UninitializedParameter
 
 __all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "Bilinear",
+    "CELU",
     "Conv1d",
     "Conv2d",
     "Conv3d",
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
-    "LazyConv1d",
-    "LazyConv2d",
-    "LazyConv3d",
-    "LazyConvTranspose1d",
-    "LazyConvTranspose2d",
-    "LazyConvTranspose3d",
-    "LazyLinear",
-    "Fold",
-    "Unfold",
-    "UninitializedParameter",
-    "BCELoss",
-    "BCEWithLogitsLoss",
-    "Bilinear",
-    "CELU",
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "ELU",
     "Flatten",
+    "Fold",
     "GELU",
     "GLU",
     "GaussianNLLLoss",
@@ -110,6 +100,13 @@ __all__ = [
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LinearCrossEntropyLoss",
@@ -153,6 +150,8 @@ __all__ = [
     "Threshold",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unfold",
+    "UninitializedParameter",
     "functional",
     "init",
 ]

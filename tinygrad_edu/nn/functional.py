@@ -29,7 +29,6 @@ from ..ops.activation import (
     softsign,
     tanhshrink,
 )
-from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
 from ..ops.convolution import (
     conv1d,
     conv2d,
@@ -40,6 +39,7 @@ from ..ops.convolution import (
     fold,
     unfold,
 )
+from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
 from ..ops.gathering import one_hot
 from ..ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from ..ops.losses_binary import (
@@ -76,24 +76,23 @@ from ..ops.windows import pad
 
 __all__ = [
     "bilinear",
-    "unfold",
-    "fold",
-    "conv_transpose3d",
-    "conv_transpose2d",
-    "conv_transpose1d",
-    "conv3d",
-    "conv2d",
-    "conv1d",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
     "dropout",
     "elu",
     "elu_",
+    "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -151,6 +150,7 @@ __all__ = [
     "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
+    "unfold",
 ]
 
 

@@ -180,6 +180,15 @@ from .ops.distance import (
 from .ops.documentation import (
     docs,
 )
+from .ops.dropout import (
+    _torch_alpha_dropout as alpha_dropout,
+)
+from .ops.dropout import (
+    _torch_feature_alpha_dropout as feature_alpha_dropout,
+)
+from .ops.dropout import (
+    feature_dropout,
+)
 from .ops.einsum import (
     einsum,
     kron,
@@ -302,6 +311,17 @@ from .ops.norm import (
     dist,
     norm,
     renorm,
+)
+from .ops.normalization import (
+    _torch_batch_norm as batch_norm,
+)
+from .ops.normalization import (
+    _torch_instance_norm as instance_norm,
+)
+from .ops.normalization import (
+    group_norm,
+    layer_norm,
+    rms_norm,
 )
 from .ops.ordering import (
     argsort,
@@ -580,6 +600,7 @@ __all__ = [
     "adjoint",
     "all",
     "allclose",
+    "alpha_dropout",
     "amax",
     "amin",
     "aminmax",
@@ -607,6 +628,7 @@ __all__ = [
     "atleast_3d",
     "autograd",
     "baddbmm",
+    "batch_norm",
     "bernoulli",
     "bilinear",
     "bincount",
@@ -693,6 +715,8 @@ __all__ = [
     "exp2",
     "expm1",
     "eye",
+    "feature_alpha_dropout",
+    "feature_dropout",
     "fix",
     "flatten",
     "flip",
@@ -718,6 +742,7 @@ __all__ = [
     "get_rng_state",
     "greater",
     "greater_equal",
+    "group_norm",
     "gt",
     "hardshrink",
     "heaviside",
@@ -735,6 +760,7 @@ __all__ = [
     "inference_mode",
     "initial_seed",
     "inner",
+    "instance_norm",
     "int",
     "int16",
     "int32",
@@ -753,6 +779,7 @@ __all__ = [
     "isreal",
     "kron",
     "kthvalue",
+    "layer_norm",
     "lcm",
     "le",
     "lerp",
@@ -857,6 +884,7 @@ __all__ = [
     "renorm",
     "repeat_interleave",
     "reshape",
+    "rms_norm",
     "roll",
     "rot90",
     "round",

@@ -472,6 +472,8 @@ ALLOWED = {
     "ops/pooling.py:_onto_first": "of an opaque forward: fills an array that it has just made, position by position",
     "ops/pooling.py:largest_places": "opaque forward: counts in an array that it has just made",
     "ops/pooling_windows.py:_spread_along": "of an opaque forward: fills an array that it has just made",
+    "ops/normalization.py:standardized": "divides what its forward has just subtracted",
+    "ops/normalization.py:_moved": "handed to core.write, which hands it the memory",
     "ops/random.py:normal": "draws made here, turned into normals before anybody sees them",
     "ops/random.py:_box_muller": "works in the draws of `normal`",
     "ops/columns.py:load": "of an opaque forward: frames samples in a buffer that it has just made",

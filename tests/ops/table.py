@@ -695,3 +695,24 @@ for _pattern, (_image, _window, _n_in, _n_out, _grid, _count) in _GRIDS.items():
     row("kernel_correlation", _pattern, real(*_X), real(*_Y), grid=_grid, shape=_window)
     row("gather_windows", _pattern, real(*_X), window=_window, count=_count, grid=_grid)
     row("scatter_windows", _pattern, real(2, _n_in, *_window, *_count), shape=_image, grid=_grid)
+# --- normalisation
+
+for _pattern, _shape, _axis in (
+    ("rows", (3, 4), (1,)),
+    ("columns", (4, 2), (0,)),
+    ("channels", (2, 3, 4), (0, 2)),
+    ("last-two", (2, 2, 3), (1, 2)),
+    ("all", (5,), (0,)),
+):
+    for _output in (0, 1, 2):
+        output_row("standardized", _pattern, real(*_shape), output=_output, axis=_axis, eps=1e-2)
+    row("over_root_mean_square", _pattern, real(*_shape), axis=_axis, eps=1e-2)
+for _pattern, _x, _w, _shape in (
+    ("features", (2, 3), (3,), (3,)),
+    ("last-two", (4, 2, 3), (2, 3), (2, 3)),
+    ("channels", (2, 3, 4), (3,), (3, 1)),
+    ("one-channel", (2, 1, 4), (1,), (1, 1)),
+    ("empty", (0, 3), (3,), (3,)),
+):
+    row("scaled", _pattern, real(*_x), real(*_w), shape=_shape)
+    row("scaled", f"{_pattern}-shifted", real(*_x), real(*_w), real(*_w), shape=_shape)

@@ -76,6 +76,24 @@ from ..ops.windows import pad
 
 __all__ = [
     "bilinear",
+from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from ..ops.gathering import one_hot
+from ..ops.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    normalize,
+    rms_norm,
+)
+from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
+from ..ops.shape import expand
+from ..ops.windows import pad
+
+__all__ = [
+    "alpha_dropout",
+    "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -90,6 +108,9 @@ __all__ = [
     "cosine_similarity",
     "cross_entropy",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "elu_",
     "fold",
@@ -97,6 +118,10 @@ __all__ = [
     "gelu",
     "glu",
     "gumbel_softmax",
+    "feature_alpha_dropout",
+    "gelu",
+    "glu",
+    "group_norm",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -106,10 +131,13 @@ __all__ = [
     "huber_loss",
     "kl_div",
     "l1_loss",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "leaky_relu_",
     "linear",
     "linear_cross_entropy",
+    "local_response_norm",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",
@@ -122,6 +150,7 @@ __all__ = [
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
@@ -133,6 +162,7 @@ __all__ = [
     "relu_",
     "rrelu",
     "rrelu_",
+    "rms_norm",
     "selu",
     "selu_",
     "sigmoid",

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.dtypes import arithmetic, as_dtype, floating_only, int64, uint8
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
-from ..core.sums import sum_rows
+from ..core.sums import sum_axes, sum_rows
 from .dims import axes, one_axis
 from .indexing import take_along
 from .public import public
@@ -66,7 +66,7 @@ def nansum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 )
 def mean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The mean over some axes."""
-    return _add_reduce(X, axis=axis, keepdims=keepdims) / _count(X, axis)
+    return sum_axes(X, axis, keepdims) / _count(X, axis)
 
 
 def _share(dY: Array, Y: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
@@ -92,7 +92,7 @@ def min_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 
 
 def _centred(X: Array, axis: Axes) -> Array:
-    return X - np.mean(X, axis=axis, keepdims=True)
+    return X - mean_over(X, axis=axis, keepdims=True)
 
 
 def _variance_rule(dV: Array, V: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
@@ -104,8 +104,7 @@ def _variance_rule(dV: Array, V: Array, X: Array, *, axis: Axes, keepdims: bool,
 def var_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     """Mean squared distance from the mean, the count lessened by ddof."""
     n = _count(X, axis)
-    squares = np.sum(np.square(_centred(X, axis)), axis=axis, keepdims=keepdims)
-    return squares / max(n - ddof, 0)
+    return sum_axes(np.square(_centred(X, axis)), axis, keepdims) / max(n - ddof, 0)
 
 
 def _deviation_rule(dS: Array, S: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:

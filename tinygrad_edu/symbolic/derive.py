@@ -121,7 +121,8 @@ class _Graph:
             inputs = [x]  # whose shapes are all that its rule reads
         if isinstance(Y, tuple):
             Y = tuple(self.named.get((record, k), y) for k, y in enumerate(Y))
-            dY = tuple(np.zeros_like(y) if part is None else part for y, part in zip(Y, dY, strict=True))
+            if record.primitive.needs_zeros:
+                dY = tuple(np.zeros_like(y) if part is None else part for y, part in zip(Y, dY, strict=True))
         dX = record.primitive.call_rule(index, dY, Y, inputs, record.params)
         if isinstance(dX, tuple):
             return dX

@@ -316,11 +316,15 @@ from .ops.normalization import (
     _torch_batch_norm as batch_norm,
 )
 from .ops.normalization import (
+    _torch_group_norm as group_norm,
+)
+from .ops.normalization import (
     _torch_instance_norm as instance_norm,
 )
 from .ops.normalization import (
-    group_norm,
-    layer_norm,
+    _torch_layer_norm as layer_norm,
+)
+from .ops.normalization import (
     rms_norm,
 )
 from .ops.ordering import (

@@ -40,6 +40,7 @@ from ..ops.convolution import (
     unfold,
 )
 from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
+from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..ops.gathering import one_hot
 from ..ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from ..ops.losses_binary import (
@@ -57,6 +58,15 @@ from ..ops.losses_ranking import (
     margin_ranking_loss,
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
+)
+from ..ops.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    normalize,
+    rms_norm,
 )
 from ..ops.piecewise import (
     hardshrink,
@@ -77,7 +87,17 @@ from ..ops.windows import pad
 __all__ = [
     "bilinear",
 from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..ops.gathering import one_hot
+from ..ops.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    normalize,
+    rms_norm,
+)
 from ..ops.normalization import (
     batch_norm,
     group_norm,

@@ -102,14 +102,8 @@ def scaled(X: Array, W: Array, b: Array = None, *, shape: Axes) -> Array:
 # --- the public functions: torch.nn.functional's signatures
 
 
-@public("layer_norm", as_method=False)
 def layer_norm(
-    input: Any,
-    normalized_shape: Sequence[int],
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
-    cudnn_enable: bool = True,
+    input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
     """Each sample standardized over its last axes, times weight plus bias, which have the shape of those axes."""
     shape = _last_axes(input, normalized_shape, "layer_norm")
@@ -132,15 +126,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     return _affine(over_root_mean_square(input, axis=_last(input, shape), eps=eps), weight, None, shape)
 
 
-@public("group_norm", as_method=False)
-def group_norm(
-    input: Any,
-    num_groups: int,
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
-    cudnn_enabled: bool = True,
-) -> Any:
+def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """Each sample standardized over each of `num_groups` groups of channels and their places; input (N, C, ...)."""
     if input.ndim < 2:
         raise ShapeError(
@@ -253,6 +239,32 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     """input over its norm of order p along `dim`, or over eps where the norm is smaller."""
     result = input / np.maximum(vector_norm(input, p, dim, keepdim=True), eps)
     return result if out is None else out.copy_(result)
+
+
+@public("layer_norm", as_method=False)
+def _torch_layer_norm(
+    input: Any,
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Any:
+    """nn.functional.layer_norm under torch's own name, with an argument that concerns GPUs alone."""
+    return layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+@public("group_norm", as_method=False)
+def _torch_group_norm(
+    input: Any,
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Any:
+    """nn.functional.group_norm under torch's own name, with an argument that concerns GPUs alone."""
+    return group_norm(input, num_groups, weight, bias, eps)
 
 
 @public("batch_norm", as_method=False)

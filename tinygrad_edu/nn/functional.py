@@ -85,35 +85,9 @@ from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
 from ..ops.windows import pad
 
 __all__ = [
-    "bilinear",
-from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from ..ops.gathering import one_hot
-from ..ops.normalization import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    local_response_norm,
-    normalize,
-    rms_norm,
-)
-from ..ops.normalization import (
-    batch_norm,
-    group_norm,
-    instance_norm,
-    layer_norm,
-    local_response_norm,
-    normalize,
-    rms_norm,
-)
-from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
-from ..ops.shape import expand
-from ..ops.windows import pad
-
-__all__ = [
     "alpha_dropout",
     "batch_norm",
+    "bilinear",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
@@ -133,15 +107,13 @@ __all__ = [
     "dropout3d",
     "elu",
     "elu_",
+    "feature_alpha_dropout",
     "fold",
     "gaussian_nll_loss",
     "gelu",
     "glu",
-    "gumbel_softmax",
-    "feature_alpha_dropout",
-    "gelu",
-    "glu",
     "group_norm",
+    "gumbel_softmax",
     "hardshrink",
     "hardsigmoid",
     "hardswish",
@@ -149,9 +121,9 @@ __all__ = [
     "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
     "kl_div",
     "l1_loss",
-    "instance_norm",
     "layer_norm",
     "leaky_relu",
     "leaky_relu_",
@@ -180,9 +152,9 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "rrelu",
     "rrelu_",
-    "rms_norm",
     "selu",
     "selu_",
     "sigmoid",

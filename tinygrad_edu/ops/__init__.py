@@ -6,6 +6,7 @@ Importing this package fills the tables of core.primitive and attaches the metho
 from . import (
     activation,
     arranging,
+    attention,
     calculus,
     columns,
     comparison,
@@ -32,6 +33,7 @@ from . import (
     losses_ranking,
     matrices,
     matrix_norm,
+    multi_head,
     norm,
     normalization,
     ordering,
@@ -58,6 +60,7 @@ from . import (
 __all__ = [
     "activation",
     "arranging",
+    "attention",
     "calculus",
     "columns",
     "comparison",
@@ -84,6 +87,7 @@ __all__ = [
     "losses_ranking",
     "matrices",
     "matrix_norm",
+    "multi_head",
     "norm",
     "normalization",
     "ordering",

@@ -70,16 +70,21 @@ def output_of(key: str, k: int) -> Primitive:
     """One output of a primitive with several, as a primitive that is in no book; the others get zeros."""
     joint = PRIMITIVES[key]
 
-    def forward(A: Any, **params: Any) -> Any:
-        return joint.forward(A, **params)[k]
+    def forward(*inputs: Any, **params: Any) -> Any:
+        return joint.forward(*inputs, **params)[k]
 
-    def rule(dY: Any, Y: Any, A: Any, **params: Any) -> Any:
-        Ys = joint(A, **params)
-        dYs = tuple(dY if i == k else np.zeros_like(y) for i, y in enumerate(Ys))
-        return joint.call_rule(0, dYs, Ys, (A,), params)
+    def rule_of(index: int) -> Any:
+        def rule(dY: Any, Y: Any, *inputs: Any, **params: Any) -> Any:
+            Ys = joint(*inputs, **params)
+            unused = np.zeros_like if joint.needs_zeros else lambda y: None
+            dYs = tuple(dY if i == k else unused(y) for i, y in enumerate(Ys))
+            return joint.call_rule(index, dYs, Ys, inputs, params)
+
+        return rule
 
     one = copy.copy(joint)
-    one.forward, one.rules, one.numpy, one.reads = forward, (rule,) if joint.differentiable else (None,), None, {}
+    one.rules = tuple(None if rule is None else rule_of(i) for i, rule in enumerate(joint.rules))
+    one.forward, one.numpy, one.reads = forward, None, {}
     return one
 
 
@@ -136,7 +141,7 @@ OTHER_TYPES = {
 }
 OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"} | {
     "inverse_of", "solve_system", "determinant", "cofactors", "sign_and_log", "cholesky_factor", "qr_complete",
-    "qr_triangle", "singular_values_only", "matrix_exponential", "distances",
+    "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "row_dots", "attend",
 }  # fmt: skip
 
 
@@ -716,3 +721,47 @@ for _pattern, _x, _w, _shape in (
 ):
     row("scaled", _pattern, real(*_x), real(*_w), shape=_shape)
     row("scaled", f"{_pattern}-shifted", real(*_x), real(*_w), real(*_w), shape=_shape)
+# --- attention
+
+
+def never_masked(*shape: int) -> Draw:
+    """Scores with some -inf among them, none of a whole row: what a mask leaves."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray[Any, Any]:
+        S = np.asarray(rng.standard_normal(shape))
+        S[..., 1:] = np.where(rng.random(S[..., 1:].shape) < 0.3, -np.inf, S[..., 1:])
+        return S
+
+    return draw
+
+
+def spread(*shape: int) -> Draw:
+    """Scores whose rows lie so far apart that no one shift serves all of them."""
+    return lambda rng: np.asarray(rng.standard_normal(shape) - 100.0 * np.arange(shape[-2])[:, None])
+
+
+row("row_dots", "rows", real(2, 3), real(2, 3))
+row("row_dots", "broadcast", real(4, 1, 3), real(2, 3))
+row("row_dots", "vectors", real(3), real(3))
+row("row_dots", "no-rows", real(0, 3), real(0, 3))
+for _causal in (False, True):
+    row("scaled_scores", f"heads-{_causal}", real(2, 3, 4, 5), real(2, 3, 6, 5), scale=0.5, causal=_causal)
+    row("scaled_scores", f"masked-{_causal}", real(2, 4, 5), real(2, 6, 5), real(4, 6), scale=2.0, causal=_causal)
+row("scaled_scores", "broadcast", real(2, 1, 4, 5), real(3, 6, 5), real(3, 1, 6), scale=-0.5, causal=False)
+row("scaled_scores", "no-queries", real(2, 0, 5), real(2, 6, 5), scale=1.0, causal=False)
+for _output in (0, 1):
+    output_row("attend", "heads", real(2, 3, 4, 6), real(2, 3, 6, 5), output=_output)
+    output_row("attend", "matrix", real(4, 6), real(6, 5), output=_output)
+    output_row("attend", "masked", never_masked(2, 4, 6), real(2, 6, 5), output=_output)
+    output_row("attend", "far-apart", spread(2, 4, 6), real(2, 6, 5), output=_output)
+    output_row(
+        "attend",
+        "dropped",
+        real(2, 4, 6),
+        real(2, 6, 5),
+        exactly(2.0 * (np.arange(48) % 3 > 0).reshape(2, 4, 6)),
+        output=_output,
+    )
+for _batch in (0, 1):
+    for _output in (0, 2):
+        output_row("split_heads", f"batch-{_batch}", real(2, 3, 12), output=_output, parts=3, heads=2, batch=_batch)

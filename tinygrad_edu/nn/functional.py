@@ -82,6 +82,11 @@ from ..ops.piecewise import (
 )
 from ..ops.pooling import max_pool1d, max_pool2d, max_pool3d
 from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
+from ..ops.attention import scaled_dot_product_attention
+from ..ops.gathering import one_hot
+from ..ops.multi_head import multi_head_attention_forward
+from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
+from ..ops.shape import expand
 from ..ops.windows import pad
 
 __all__ = [
@@ -141,6 +146,7 @@ __all__ = [
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "multi_head_attention_forward",
     "nll_loss",
     "normalize",
     "one_hot",
@@ -155,6 +161,7 @@ __all__ = [
     "rms_norm",
     "rrelu",
     "rrelu_",
+    "scaled_dot_product_attention",
     "selu",
     "selu_",
     "sigmoid",

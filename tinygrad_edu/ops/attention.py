@@ -96,7 +96,7 @@ def _dropped(A: Array, keep: Array) -> Array:
     return A if keep is None else A * keep
 
 
-def _scores_cotangent(dY: tuple[Array, ...], Y: tuple[Array, ...], V: Array, keep: Array = None) -> Array:
+def _scores_cotangent(dY: tuple[Array, ...], Y: tuple[Array, ...], S: Array, V: Array, keep: Array = None) -> Array:
     """P * (dP - sum(dP * P)), of the cotangents of both outputs, either of which may be None."""
     dO, dP, O, P = dY[0], dY[1], Y[0], Y[1]
     if dO is None:
@@ -105,14 +105,12 @@ def _scores_cotangent(dY: tuple[Array, ...], Y: tuple[Array, ...], V: Array, kee
     return dS if dP is None else dS + P * (dP - row_dots(dP, P)[..., None])
 
 
-def _values_cotangent(dY: tuple[Array, ...], Y: tuple[Array, ...], V: Array, keep: Array = None) -> Array:
+def _values_cotangent(dY: tuple[Array, ...], Y: tuple[Array, ...], S: Array, V: Array, keep: Array = None) -> Array:
     """P^T dO."""
     return np.zeros_like(V) if dY[0] is None else _dropped(Y[1], keep).mT @ dY[0]
 
 
-@primitive(
-    name="scaled_dot_product_attention", types=equal, opaque=True, dS=_scores_cotangent, dV=_values_cotangent
-)
+@primitive(name="scaled_dot_product_attention", types=equal, opaque=True, dS=_scores_cotangent, dV=_values_cotangent)
 def attend(S: Array, V: Array, keep: Array = None) -> tuple[Array, ...]:
     """O = P V and P = softmax(S), rows of -inf giving zeros; with `keep`, the mask of dropout, O = (P keep) V."""
     P = _softmax(S)

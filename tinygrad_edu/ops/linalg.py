@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def _check_inner(A: Array, B: Array) -> None:
 def matrix_product(A: Array, B: Array) -> Array:
     """C = A @ B, (..., n, k) @ (..., k, p) -> (..., n, p)."""
     _check_inner(A, B)
+    if A.ndim > 2 and B.ndim == 2:  # one product: 16 of (64, 64) @ (64, 192) take 341 us, (1024, 64) @ (64, 192) 263
+        return np.reshape(product(_rows(A), B), (*A.shape[:-1], B.shape[-1]))
     return product(A, B)
 
 
@@ -82,15 +85,15 @@ def dot(x: Array, y: Array) -> Array:
 @primitive(
     name="linear",
     types=equal,
-    dX=lambda dZ, Z, X, W, b=None: product(dZ, W),
+    dX=lambda dZ, Z, X, W, b=None: matrix_product(dZ, W) if X.ndim > 2 else product(dZ, W),
     dW=lambda dZ, Z, X, W, b=None: product(_rows(dZ).mT, _rows(X)),
     db=lambda dZ, Z, X, W, b: dZ,  # summed over the rows by the engine
 )
 def affine(X: Array, W: Array, b: Array = None) -> Array:
     """Z = X @ W.T + b, rows as samples: X (..., n_in), W (n_out, n_in), b (n_out,), Z (..., n_out)."""
     try:
-        Z = product(X, W.T)
-        return Z if b is None else Z + b
+        Z = matrix_product(X, W.T) if X.ndim > 2 else product(X, W.T)
+        return Z if b is None else np.add(Z, b, out=Z)
     except ValueError:
         raise ShapeError(
             f"input {X.shape}, weight {W.shape} and bias {None if b is None else b.shape} do not fit: the input's "
@@ -101,7 +104,7 @@ def affine(X: Array, W: Array, b: Array = None) -> Array:
 
 def _rows(X: Array) -> Array:
     """A stack of samples as one matrix, a sample per row."""
-    return X if X.ndim == 2 else np.reshape(X, (-1, X.shape[-1]))
+    return X if X.ndim == 2 else np.reshape(X, (math.prod(X.shape[:-1]), X.shape[-1]))
 
 
 @public("matmul")

@@ -480,6 +480,10 @@ ALLOWED = {
     "ops/columns.py:matrices": "of an opaque forward: fills a buffer that it has just made",
     "ops/correlation.py:_correlate": "of an opaque forward: fills the result that its caller has just made",
     "ops/correlation.py:kernel_correlation": "opaque forward: lays samples out in a buffer that it has just made",
+    "ops/attention.py:scaled_scores": "opaque forward: adds the mask to the product that it has just made",
+    "ops/attention.py:_softmax": "of an opaque forward: goes on in the array that it has just made",
+    "ops/attention.py:attend": "opaque forward: fills the array that it has just made",
+    "ops/linalg.py:affine": "adds the bias to the product that it has just made; of Symbols np makes a sum",
     "autograd/check.py:gradcheck": "a direction drawn here",
 }
 

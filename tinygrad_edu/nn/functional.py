@@ -29,6 +29,7 @@ from ..ops.activation import (
     softsign,
     tanhshrink,
 )
+from ..ops.attention import scaled_dot_product_attention
 from ..ops.convolution import (
     conv1d,
     conv2d,
@@ -68,6 +69,7 @@ from ..ops.normalization import (
     normalize,
     rms_norm,
 )
+from ..ops.multi_head import multi_head_attention_forward
 from ..ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -82,11 +84,6 @@ from ..ops.piecewise import (
 )
 from ..ops.pooling import max_pool1d, max_pool2d, max_pool3d
 from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
-from ..ops.attention import scaled_dot_product_attention
-from ..ops.gathering import one_hot
-from ..ops.multi_head import multi_head_attention_forward
-from ..ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, prelu, relu6, softshrink, threshold
-from ..ops.shape import expand
 from ..ops.windows import pad
 
 __all__ = [

@@ -8,7 +8,7 @@ The first line is one primitive, the other two are another: in one of Q, K and V
 compute dS, which makes the backward pass a third slower. By O = P V, sum(dP * P) is sum(dO * O): rows of d
 numbers in the place of rows as long as there are keys.
 
-Q is (..., L, d), K (..., n, d), V (..., n, d_v), O (..., L, d_v): L queries, n keys, the axes before them batch and heads.
+Q is (..., L, d), K (..., n, d), V (..., n, d_v), O (..., L, d_v): L queries, n keys; in front batch and heads.
 
 Not here: heads and projections (multi_head.py).
 """
@@ -52,8 +52,6 @@ def scaled_scores(Q: Array, K: Array, M: Array = None, *, scale: float, causal: 
     """S = scale Q K^T + M, the mask M broadcast; causal: -inf where a key comes after its query."""
     S = (Q * scale) @ K.mT  # BLAS takes heads as they lie in a projection: copies made first gain nothing
     if M is not None:
-        if np.broadcast_shapes(S.shape, M.shape) != S.shape:
-            raise ShapeError(f"attn_mask {M.shape} does not broadcast to the scores' shape {S.shape}.")
         np.add(S, M, out=S)
     return np.add(S, _future(*S.shape[-2:], S.dtype), out=S) if causal else S
 
@@ -61,6 +59,7 @@ def scaled_scores(Q: Array, K: Array, M: Array = None, *, scale: float, causal: 
 @primitive(
     np.vecdot,
     types=equal,
+    opaque=True,
     dX=lambda ds, s, X, Y: ds[..., None] * Y,
     dY=lambda ds, s, X, Y: ds[..., None] * X,
 )
@@ -150,7 +149,9 @@ def scaled_dot_product_attention(
     if enable_gqa and query.ndim > 2:
         key, value = _shared(query, key, "key"), _shared(query, value, "value")
     scale = _scale(query) if scale is None else scale
-    _broadcast(query.shape[:-2], key.shape[:-2], query, key, value)
+    batch = _broadcast(query.shape[:-2], key.shape[:-2], query, key, value)
+    if attn_mask is not None:
+        _check_mask(attn_mask, (*batch, query.shape[-2], key.shape[-2]))
     S = scores(query, key, additive(attn_mask, query.dtype, keeps=True), scale, is_causal)
     batch = _broadcast(S.shape[:-2], value.shape[:-2], query, key, value)
     if batch != S.shape[:-2]:
@@ -200,6 +201,15 @@ def _broadcast(one: Any, other: Any, *tensors: Any) -> tuple[int, ...]:
             "not broadcast; they are batch and heads, (..., heads, length, d). Fewer heads of key and value than of "
             f"query are allowed with enable_gqa=True.{describe(tensors, ('query', 'key', 'value'))}"
         ) from None
+
+
+def _check_mask(mask: Any, shape: tuple[int, ...]) -> None:
+    have = tuple(mask.shape)
+    if len(have) > len(shape) or any(n not in (1, m) for n, m in zip(have[::-1], shape[::-1], strict=False)):
+        raise ShapeError(
+            f"scaled_dot_product_attention: attn_mask {have} does not broadcast to the scores, {shape}: a row per "
+            "query, a column per key, in front batch and heads."
+        )
 
 
 def _check(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, is_causal: bool) -> None:

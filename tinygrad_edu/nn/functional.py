@@ -60,6 +60,7 @@ from ..ops.losses_ranking import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ..ops.multi_head import multi_head_attention_forward
 from ..ops.normalization import (
     batch_norm,
     group_norm,
@@ -69,7 +70,6 @@ from ..ops.normalization import (
     normalize,
     rms_norm,
 )
-from ..ops.multi_head import multi_head_attention_forward
 from ..ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -140,10 +140,10 @@ __all__ = [
     "max_pool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
-    "multi_head_attention_forward",
     "nll_loss",
     "normalize",
     "one_hot",

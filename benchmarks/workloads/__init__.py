@@ -3,4 +3,4 @@
 A contender imports its own library inside its function, so that no process holds another's threads.
 """
 
-NAMES = ["article", "mlp", "mlp_large", "chain", "imports", "memory", "graph"]  # in the order of the table
+NAMES = ["article", "mlp", "mlp_large", "adam", "chain", "imports", "memory", "graph"]  # in the order of the table

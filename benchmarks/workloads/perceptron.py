@@ -72,8 +72,8 @@ def pytorch(widths: tuple[int, ...], m: int) -> Step:
     return script(torch, nn, optim, widths, m)
 
 
-def script(torch: Any, nn: Any, optim: Any, widths: tuple[int, ...], m: int) -> Step:
-    """One script for both libraries."""
+def script(torch: Any, nn: Any, optim: Any, widths: tuple[int, ...], m: int, rule: str = "SGD") -> Step:
+    """One script for both libraries, training by the optimizer of this name."""
     X, labels = map(torch.tensor, images(m, widths[0], widths[-1]))
     layers = []
     for n_in, n_out in itertools.pairwise(widths):
@@ -83,7 +83,7 @@ def script(torch: Any, nn: Any, optim: Any, widths: tuple[int, ...], m: int) -> 
         for p, value in zip(model.parameters(), weights(*widths), strict=True):
             p.copy_(torch.from_numpy(value))
     criterion = nn.CrossEntropyLoss()
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    optimizer = getattr(optim, rule)(model.parameters(), lr=LEARNING_RATE)
 
     def step() -> Any:
         optimizer.zero_grad()

@@ -52,10 +52,6 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        if differentiable:
-            raise ValueError(
-                "SGD: differentiable=True is not supported; write the update with operators and create_graph."
-            )
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -67,7 +63,6 @@ class SGD(Optimizer):
             "differentiable": differentiable,
             "fused": fused,
         }
-        self.check(defaults)
         super().__init__(params, defaults)
 
     def check(self, group: Group) -> None:

@@ -467,6 +467,7 @@ ALLOWED = {
     "core/backward.py:_add": "adds into a cotangent that this pass allocated and nobody else has seen",
     "ops/indexing.py:_add_back": "as core/backward.py:_add, which lets it into its own allocation",
     "optim/sgd.py:_blend": "handed to core.write, which hands it the memory",
+    "optim/formula.py:compute": "likewise",
     "ops/writes.py:_put": "what assign's forward does to its own copy, and core.write to the target",
     "ops/products.py:cross_along": "opaque forward: fills an array that it has just made, through views",
     "ops/pooling.py:_onto_first": "of an opaque forward: fills an array that it has just made, position by position",

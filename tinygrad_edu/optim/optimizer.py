@@ -79,7 +79,7 @@ def hooked(step: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(step)
     def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        if self.watched:
+        if self._opt_called is False:
             self._opt_called = True
         if not self._hooks:
             return step(self, *args, **kwargs)
@@ -111,8 +111,8 @@ class Optimizer:
         ValueError: there are no parameters, one is not a leaf, or one is given twice.
     """
 
-    counts: ClassVar[tuple[str, ...]] = ("step",)  # state that keeps its own dtype: numbers, not of the parameter's kind
-    watched = False  # whether a schedule wants to know of steps
+    counts: ClassVar[tuple[str, ...]] = ("step",)  # state that is a number and keeps its own dtype
+    _opt_called: bool | None = None  # whether there was a step since a schedule asked; None: nobody has
     _hooks: defaultdict[str, OrderedDict[int, Any]] | None = None  # by occasion; None until there is one
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -270,7 +270,9 @@ class Optimizer:
             for number, parameter in zip(new["params"], group["params"], strict=True)
         }
         state = {
-            numbered.get(key, key): _fitted(value, numbered[key], self.counts) if key in numbered else copy.deepcopy(value)
+            numbered.get(key, key): _fitted(value, numbered[key], self.counts)
+            if key in numbered
+            else copy.deepcopy(value)
             for key, value in state_dict["state"].items()
         }
         for new, group in zip(saved, self.param_groups, strict=True):  # the very dicts that a traced step reads

@@ -57,3 +57,9 @@ def descend(W: Array, alpha: Array, G: Array) -> Array:
 def descend_scaled(W: Array, alpha: Array, M: Array, V: Array, eps: Array) -> Array:
     """W = W - alpha M / (sqrt(V) + eps): steps of about alpha, however large the gradients are."""
     return W - alpha * (M / (np.sqrt(V) + eps))
+
+
+@in_place
+def descend_by(W: Array, alpha: Array, M: Array, D: Array) -> Array:
+    """W = W - alpha M / D."""
+    return W - alpha * (M / D)

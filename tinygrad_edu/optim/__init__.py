@@ -16,20 +16,20 @@ from .rprop import Rprop
 from .sgd import SGD
 
 __all__ = [
-    "LBFGS",
-    "Muon",
     "ASGD",
-    "SGD",
     "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "LBFGS",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SGD",
     "lr_scheduler",
     "swa_utils",
 ]

@@ -974,7 +974,14 @@ __all__ = [
     "zeros_like",
 ]
 
-_LATER = ("datasets", "func", "symbolic", "utils", "viz")  # loaded when first asked for: most programs never do
+_LATER = (
+    "datasets",
+    "distributions",
+    "func",
+    "symbolic",
+    "utils",
+    "viz",
+)  # loaded when first asked for
 _NOT_HERE = {
     "float16": "NumPy has no fast float16; use float32.",
     "half": "NumPy has no fast float16; use float32.",

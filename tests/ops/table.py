@@ -761,3 +761,14 @@ for _output in (0, 1):
         exactly(2.0 * (np.arange(48) % 3 > 0).reshape(2, 4, 6)),
         output=_output,
     )
+
+# --- how draws of gamma and beta move with their parameters
+
+for _pattern, _shape in {"matrix": (2, 3), "0-d": (), "empty": (0, 3)}.items():
+    _above = real(*_shape, domain=positive)
+    for _order in (0, 1, 2):
+        row("gamma_moment", f"{_pattern}-{_order}", _above, _above, order=_order)
+    for _j, _k in ((0, 0), (1, 0), (0, 1), (1, 2)):
+        row("beta_moment", f"{_pattern}-{_j}-{_k}", _above, _above, real(*_shape, domain=unit), j=_j, k=_k)
+row("gamma_moment", "broadcast", real(3, 1, domain=positive), real(4, domain=positive), order=1)
+row("beta_moment", "broadcast", real(3, 1, domain=positive), real(4, domain=positive), real(4, domain=unit), j=1, k=0)

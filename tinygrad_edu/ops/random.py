@@ -381,7 +381,7 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
         )
     if not np.isfinite(rows).all() or (rows < 0).any() or (rows.sum(1) <= 0).any():
         raise RuntimeError("multinomial: the weights must be finite, not negative, and not all zero in a row.")
-    if replacement:
+    if replacement and num_samples > 1:  # of one draw replacement makes no difference, and PyTorch none
         steps = np.cumsum(rows, axis=1)
         steps = steps / steps[:, -1:]
         draws = (generator or default_generator).uniform(len(rows) * num_samples, np.dtype("float64"))

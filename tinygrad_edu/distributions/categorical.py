@@ -1,0 +1,105 @@
+"""The categorical distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.tensor import Size
+from ..ops.creation import arange, full
+from ..ops.random import multinomial
+from ..ops.reduction import logsumexp
+from . import constraints
+from .distribution import Distribution
+from .utils import lazy_property, logits_to_probs, probs_to_logits
+
+
+class Categorical(Distribution):
+    """One of the integers 0 to n - 1.
+
+    Args:
+        probs: along the last axis, proportional to the probabilities.
+        logits: their logarithms, up to a constant.
+    """
+
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    has_enumerate_support = True
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        if (probs is None) == (logits is None):
+            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
+        self._given = "logits" if probs is None else "probs"
+        given = logits if probs is None else probs
+        if given.ndim < 1:
+            raise ValueError(f"`{self._given}` parameter must be at least one-dimensional.")
+        if probs is None:
+            self.logits = logits - logsumexp(logits, dim=-1, keepdim=True)
+        else:
+            self.probs = probs / probs.sum(-1, keepdim=True)
+        self._num_events = given.shape[-1]
+        super().__init__(given.shape[:-1], validate_args=validate_args)
+
+    @constraints.dependent_property(is_discrete=True, event_dim=0)
+    def support(self) -> Any:
+        """0 to n - 1."""
+        return constraints.integer_interval(0, self._num_events - 1)
+
+    @lazy_property
+    def logits(self) -> Any:
+        """The logarithms of the probabilities."""
+        return probs_to_logits(self.probs)
+
+    @lazy_property
+    def probs(self) -> Any:
+        """The probabilities."""
+        return logits_to_probs(self.logits)
+
+    @property
+    def _param(self) -> Any:
+        return getattr(self, self._given)
+
+    @property
+    def param_shape(self) -> Size:
+        """The parameter's shape."""
+        shape: Size = self._param.shape
+        return shape
+
+    @property
+    def mean(self) -> Any:
+        """NaN: numbers that name classes have no mean."""
+        return full(self._extended_shape(), math.nan, dtype=self.probs.dtype)
+
+    @property
+    def mode(self) -> Any:
+        """The most probable class."""
+        return self.probs.argmax(-1)
+
+    @property
+    def variance(self) -> Any:
+        """NaN, as the mean."""
+        return full(self._extended_shape(), math.nan, dtype=self.probs.dtype)
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        """Draws: PyTorch's from the seed."""
+        rows = self.probs.detach().reshape(-1, self._num_events)
+        draws = multinomial(rows, math.prod(sample_shape), True)
+        return draws.T.reshape(self._extended_shape(sample_shape))
+
+    def log_prob(self, value: Any) -> Any:
+        """The class's logit."""
+        self._validate_sample(value)
+        shape = np.broadcast_shapes(value.shape, self._batch_shape)
+        places = value.long().expand(shape).unsqueeze(-1)
+        return self.logits.expand(*shape, self._num_events).gather(-1, places).squeeze(-1)
+
+    def entropy(self) -> Any:
+        """-sum p log(p); a class of probability 0 adds nothing."""
+        least = float(np.finfo(self.logits.dtype).min)
+        return -(self.logits.clamp(min=least) * self.probs).sum(-1)
+
+    def enumerate_support(self, expand: bool = True) -> Any:
+        """All classes."""
+        values = arange(self._num_events).reshape(-1, *[1] * len(self._batch_shape))
+        return values.expand(-1, *self._batch_shape) if expand else values

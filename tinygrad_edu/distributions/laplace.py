@@ -1,0 +1,71 @@
+"""The Laplace distribution."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..ops.creation import empty
+from ..ops.exponential import expm1, log, log1p
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all
+
+
+class Laplace(Distribution):
+    """Of density exp(-|x - loc| / scale) / (2 scale)."""
+
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Any:
+        """loc."""
+        return self.loc
+
+    @property
+    def mode(self) -> Any:
+        """loc."""
+        return self.loc
+
+    @property
+    def variance(self) -> Any:
+        """2 scale**2."""
+        return 2 * self.scale**2
+
+    @property
+    def stddev(self) -> Any:
+        """sqrt(2) scale."""
+        return 2**0.5 * self.scale
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """By the inverse of cdf: PyTorch's from the seed."""
+        low = float(np.finfo(self.loc.dtype).eps) - 1
+        u = empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).uniform_(low, 1)
+        return self.loc - self.scale * u.sign() * log1p(-u.abs())
+
+    def log_prob(self, value: Any) -> Any:
+        """-log(2 scale) - |x - loc| / scale."""
+        self._validate_sample(value)
+        return -log(2 * self.scale) - (value - self.loc).abs() / self.scale
+
+    def cdf(self, value: Any) -> Any:
+        """exp(-|x - loc| / scale) / 2 below loc, 1 minus that above."""
+        self._validate_sample(value)
+        D = value - self.loc
+        return 0.5 - 0.5 * D.sign() * expm1(-D.abs() / self.scale)
+
+    def icdf(self, value: Any) -> Any:
+        """The inverse of cdf."""
+        term = value - 0.5
+        return self.loc - self.scale * term.sign() * log1p(-2 * term.abs())
+
+    def entropy(self) -> Any:
+        """1 + log(2 scale)."""
+        return 1 + log(2 * self.scale)

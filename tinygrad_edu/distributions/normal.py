@@ -1,0 +1,81 @@
+"""The normal distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from ..autograd import no_grad
+from ..ops.creation import empty
+from ..ops.elementwise import reciprocal
+from ..ops.exponential import log
+from ..ops.random import normal
+from ..ops.special import erf, erfinv
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all
+
+
+class Normal(Distribution):
+    """Of density exp(-(x - loc)**2 / (2 scale**2)) / (scale sqrt(2 pi)).
+
+    >>> from tinygrad_edu import tensor
+    >>> Normal(0.0, 2.0).log_prob(tensor(0.0))
+    tensor(-1.6121)
+    """
+
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Any:
+        """loc."""
+        return self.loc
+
+    @property
+    def mode(self) -> Any:
+        """loc."""
+        return self.loc
+
+    @property
+    def stddev(self) -> Any:
+        """scale."""
+        return self.scale
+
+    @property
+    def variance(self) -> Any:
+        """scale squared."""
+        return self.scale**2
+
+    def sample(self, sample_shape: Any = ()) -> Any:
+        """Draws: PyTorch's from the seed."""
+        shape = self._extended_shape(sample_shape)
+        with no_grad():
+            return normal(self.loc.expand(shape), self.scale.expand(shape))
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """loc + scale times standard normals."""
+        return self.loc + empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).normal_() * self.scale
+
+    def log_prob(self, value: Any) -> Any:
+        """-(x - loc)**2 / (2 scale**2) - log(scale) - log(2 pi) / 2."""
+        self._validate_sample(value)
+        return -((value - self.loc) ** 2) / (2 * self.scale**2) - log(self.scale) - math.log(math.sqrt(2 * math.pi))
+
+    def cdf(self, value: Any) -> Any:
+        """By erf."""
+        self._validate_sample(value)
+        return 0.5 * (1 + erf((value - self.loc) * reciprocal(self.scale) / math.sqrt(2)))
+
+    def icdf(self, value: Any) -> Any:
+        """By erfinv."""
+        return self.loc + self.scale * erfinv(2 * value - 1) * math.sqrt(2)
+
+    def entropy(self) -> Any:
+        """log(scale) + (1 + log(2 pi)) / 2."""
+        return 0.5 + 0.5 * math.log(2 * math.pi) + log(self.scale)

@@ -100,8 +100,8 @@ def gamma_below(concentration: Any, x: Any) -> Any:
 
 def _beta_moment(A: Array, B: Array, X: Array, *, j: int, k: int) -> Array:
     log_x, log_1_x = np.log(X), np.log1p(-X)
-    upper = log_x > polygamma_of.forward(A, n=0) - polygamma_of.forward(A + B, n=0)
-    upper &= np.maximum(B, 1) * X > 0.5  # as for gamma
+    larger = log_x > polygamma_of.forward(A, n=0) - polygamma_of.forward(A + B, n=0)
+    upper = larger & (np.maximum(B, 1) * X > 0.5)  # as for gamma
     y = log_x - log_1_x
     slope = B * X - A * (1 - X)
     slope = np.where(upper, slope, -slope)

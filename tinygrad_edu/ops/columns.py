@@ -10,6 +10,7 @@ image, and what a window sees beyond the image is 0:
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ Ints = tuple[int, ...]
 # take 4.2 ms in tiles of that size and 9.0 in one product per sample, in one thread 4.1 and 4.5.
 TILE = 1_000_000
 NARROW = 48  # positions; in tiles narrower than this the product itself gets slow
-BUFFER = 1 << 20  # bytes of columns at a time: what stays in a core's own cache
+BUFFER = 3 << 19  # bytes of columns at a time: what stays in a core's own cache
 WASTE = 1.6  # laying rows out end to end (see Columns) multiplies the positions by this at most
 
 
@@ -116,42 +117,46 @@ class Columns:
         self.together = max(1, min(self.tiles, BUFFER // size))  # tiles at a time
         self.framed, self.inside = overlap(before, reach, image)
         self.image = np.zeros((self.samples, channels, self.length), dtype)
-        self.buffer: Any = None
 
     def load(self, X: Array) -> None:
         """Frame the next few samples with zeros."""
         whole = self.image[: len(X), :, : math.prod(self.reach)].reshape(len(X), self.channels, *self.reach)
         whole[self.framed] = X[self.inside]
 
-    def view(self, m: int, shape: Ints, steps: Ints) -> Array:
+    def view(self, shape: Ints, steps: Ints) -> Array:
         """Into the framed images, axes (samples, *shape); steps are in elements."""
         size = self.image.itemsize
         strides = (self.image.strides[0], *(s * size for s in steps))
-        return np.lib.stride_tricks.as_strided(self.image, (m, *shape), strides)
+        return np.lib.stride_tricks.as_strided(self.image, (self.samples, *shape), strides)
+
+    @functools.cached_property
+    def windows(self) -> Array:
+        """A view: (samples, tiles, channels, *window, positions of a tile)."""
+        if self.flat:
+            shape: Ints = (self.tiles, self.channels, *self.window, self.tile)
+            return self.view(shape, (self.tile, self.length, *self.window_steps, 1))
+        shape = (1, self.channels, *self.window, *self.count)
+        return self.view(shape, (0, self.length, *self.window_steps, *self.position_steps))
+
+    @functools.cached_property
+    def buffer(self) -> Array:
+        """Where the windows are laid out."""
+        return np.empty((self.samples, self.together, *self.windows.shape[2:]), self.image.dtype)
 
     def matrices(self, m: int, first: int, last: int) -> Array:
         """The columns of tiles first .. last - 1 of the m samples loaded, in a buffer that the next call reuses."""
-        tiles, C = last - first, self.channels
-        if self.flat:
-            shape: Ints = (self.tiles, C, *self.window, self.tile)
-            steps: Ints = (self.tile, self.length, *self.window_steps, 1)
-            windows = self.view(m, shape, steps)[:, first:last]
-        else:
-            shape = (1, C, *self.window, *self.count)
-            windows = self.view(m, shape, (0, self.length, *self.window_steps, *self.position_steps))
-        if self.flat and math.prod(self.window) == 1:  # the image itself is the matrix
-            return windows.reshape(m, tiles, self.groups, C // self.groups, self.tile)
-        if self.buffer is None:
-            self.buffer = np.empty((self.samples, self.together, *shape[1:]), self.image.dtype)
-        columns = self.buffer[:m, :tiles]
-        columns[...] = windows
-        return columns.reshape(m, tiles, self.groups, -1, self.tile)
+        columns = windows = self.windows[:m, first:last]
+        if not self.flat or math.prod(self.window) > 1:  # else the image itself is the matrix
+            columns = self.buffer[:m, : last - first]
+            columns[...] = windows
+        return columns.reshape(m, last - first, self.groups, -1, self.tile)
 
-    def shifted(self, m: int) -> Array:
-        """Images as seen by each element of the window, without a copy: (m, tiles, groups, *window, tile, channels)."""
+    @functools.cached_property
+    def shifted(self) -> Array:
+        """Images as each element of the window sees them, a view: (samples, tiles, groups, *window, tile, channels)."""
         C = self.channels // self.groups
         shape = (self.tiles, self.groups, *self.window, self.tile, C)
-        return self.view(m, shape, (self.tile, C * self.length, *self.window_steps, 1, self.length))
+        return self.view(shape, (self.tile, C * self.length, *self.window_steps, 1, self.length))
 
     def room(self, channels: int, dtype: Any) -> Array:
         """Zeros for values at all positions of the samples: (samples, channels, tiles * tile)."""

@@ -119,7 +119,7 @@ def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints) -> Array:
         right = columns.tiled(values[:m])  # (m, tiles, groups, O, tile)
         if columns.shifts:
             right = right.reshape(*right.shape[:3], *(1,) * len(window), *right.shape[3:])
-            total = total + np.add.reduce(right @ columns.shifted(m), axis=(0, 1))  # (groups, *window, O, C)
+            total = total + np.add.reduce(right @ columns.shifted[:m], axis=(0, 1))  # (groups, *window, O, C)
         else:
             for first in range(0, columns.tiles, columns.together):
                 last = min(first + columns.together, columns.tiles)

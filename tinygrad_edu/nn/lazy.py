@@ -112,8 +112,10 @@ class _LazyConvolution(LazyModuleMixin, _Convolution):
             )
         waiting = self.has_uninitialized_params()
         if self.in_channels == 0:
-            known = self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
-            self.in_channels = input.shape[-n - 1] if waiting else known
+            if waiting:
+                self.in_channels = input.shape[-n - 1]
+            else:  # a state_dict has told
+                self.in_channels = self.weight.shape[0] if self.transposed else self.weight.shape[1] * self.groups
             if self.in_channels % self.groups:
                 channels, self.in_channels = self.in_channels, 0
                 raise ValueError(

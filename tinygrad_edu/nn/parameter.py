@@ -116,6 +116,12 @@ class UninitializedParameter(Parameter):
             return
         self.__init__(self.requires_grad, dtype=source.dtype)  # type: ignore[misc]  # another dtype, as .double() asks
 
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Whether it will require a gradient once it has a shape."""
+        assert self._record is not None
+        self._record.needs_grad = requires_grad
+        return self
+
     def detach(self) -> Tensor:
         """The parameter itself."""
         return self

@@ -1,0 +1,165 @@
+"""Convolutions: sums written out, both ways of laying windows out, errors, and other readings of the rules."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import tinygrad_edu as te
+from tinygrad_edu.nn import functional as F
+from tinygrad_edu.ops import columns as columns_module
+from tinygrad_edu.ops.columns import Columns, Grid
+from tinygrad_edu.ops.correlation import correlation, kernel_correlation, transposed_correlation
+
+
+def written_out(X, W, grid, count):
+    """The definition: every element of X that an element of a window sees, zero outside."""
+    stride, before, dilation, groups = grid
+    (N, _, *image), (O, c, *window) = X.shape, W.shape
+    Y = np.zeros((N, O, *count))
+    for o, i, k, p in itertools.product(range(O), range(c), np.ndindex(*window), np.ndindex(*count)):
+        q = tuple(s * b + d * a - z for s, b, d, a, z in zip(stride, p, dilation, k, before, strict=True))
+        if all(0 <= a < n for a, n in zip(q, image, strict=True)):
+            Y[(slice(None), o, *p)] += X[(slice(None), i + o // (O // groups) * c, *q)] * W[(o, i, *k)]
+    return Y
+
+
+GRIDS = {
+    "plain": ((5, 4), (2, 3), Grid((1, 1), (0, 0), (1, 1)), (4, 2)),
+    "framed unevenly": ((5, 4), (2, 3), Grid((1, 1), (2, 1), (1, 1)), (7, 5)),
+    "cropped": ((5, 4), (2, 3), Grid((1, 1), (-1, -1), (1, 1)), (2, 1)),
+    "strided, dilated, in groups": ((7, 8), (2, 3), Grid((3, 2), (1, 2), (2, 1), 2), (3, 4)),
+    "nothing of the image seen": ((2, 2), (1, 1), Grid((1, 1), (9, 9), (1, 1)), (2, 2)),
+    "far beyond the image": ((2, 3), (2, 2), Grid((4, 4), (5, 1), (3, 1)), (4, 3)),
+}
+
+
+@pytest.mark.parametrize(("image", "window", "grid", "count"), GRIDS.values(), ids=GRIDS)
+def test_correlation_is_the_sum_of_its_definition(image, window, grid, count, rng):
+    """Small whole numbers, so that every sum is exact; windows may begin and end anywhere."""
+    X = rng.integers(-3, 4, (2, 4, *image)).astype(float)
+    W = rng.integers(-3, 4, (2, 4 // grid.groups, *window)).astype(float)
+    assert_array_equal(correlation(X, W, grid=grid, shape=count), written_out(X, W, grid, count))
+
+
+@pytest.mark.parametrize(("image", "window", "grid", "count"), GRIDS.values(), ids=GRIDS)
+def test_the_three_products_are_one_form(image, window, grid, count, rng):
+    """<Y, correlation(X, W)> = <X, transposed_correlation(Y, W)> = <W, kernel_correlation(X, Y)>."""
+    X = rng.integers(-3, 4, (2, 4, *image)).astype(float)
+    Y = rng.integers(-3, 4, (2, 6, *count)).astype(float)
+    W = rng.integers(-3, 4, (6, 4 // grid.groups, *window)).astype(float)
+    form = np.sum(Y * correlation(X, W, grid=grid, shape=count))
+    assert np.sum(X * transposed_correlation(Y, W, grid=grid, shape=image)) == form
+    assert np.sum(W * kernel_correlation(X, Y, grid=grid, shape=window)) == form
+
+
+@pytest.mark.parametrize("tile", [1, 300, 10**6])
+@pytest.mark.parametrize("buffer", [1, 3000, 10**7])
+def test_results_do_not_depend_on_tiles_and_buffers(tile, buffer, rng, monkeypatch):
+    """However samples and positions are split, the same numbers come out: exact, of small whole numbers."""
+    X = rng.integers(-3, 4, (3, 4, 6, 5)).astype(float)
+    W = rng.integers(-3, 4, (4, 2, 3, 2)).astype(float)
+    for stride in (1, 2):
+        grid = Grid((stride, stride), (1, 1), (1, 1), 2)
+        count = grid.fitting((6, 5), (3, 2), (1, 1))
+        Y = rng.integers(-3, 4, (3, 4, *count)).astype(float)
+
+        def products(grid=grid, count=count, Y=Y):
+            return (
+                correlation(X, W, grid=grid, shape=count),
+                transposed_correlation(Y, W, grid=grid, shape=(6, 5)),
+                kernel_correlation(X, Y, grid=grid, shape=(3, 2)),
+            )
+
+        expected = products()
+        with monkeypatch.context() as patched:
+            patched.setattr(columns_module, "TILE", tile)
+            patched.setattr(columns_module, "NARROW", 1)
+            patched.setattr(columns_module, "BUFFER", buffer)
+            for found, exact in zip(products(), expected, strict=True):
+                assert_array_equal(found, exact)
+
+
+def test_rows_are_laid_end_to_end_where_that_wastes_little():
+    """Stride 1 and wide images: shifted images; a stride, or a window as wide as the image: windows one by one."""
+
+    def laid_flat(image, window, stride):
+        grid = Grid((stride, stride), (0, 0), (1, 1))
+        return Columns(1, image, np.dtype(float), window, grid.fitting(image, window, (0, 0)), grid, 1, 1).flat
+
+    assert laid_flat((32, 32), (3, 3), 1)
+    assert not laid_flat((32, 32), (3, 3), 2)
+    assert not laid_flat((32, 32), (30, 30), 1)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_conv2d_equals_the_composition_it_replaces(stride, groups, rng):
+    """Windows by F.unfold, a product per group, and the bias: the same values and gradients."""
+    arrays = [rng.standard_normal(s) for s in ((2, 4, 6, 5), (6, 4 // groups, 3, 2), (6,))]
+    found = []
+    for compose in (False, True):
+        X, W, b = (te.tensor(a, requires_grad=True) for a in arrays)
+        if compose:
+            V = F.unfold(X, (3, 2), padding=1, stride=stride)  # (N, C * 6, positions)
+            V = V.reshape(2, groups, 4 // groups * 6, -1)
+            Y = W.reshape(groups, 6 // groups, -1) @ V
+            Y = Y.reshape(2, 6, (6 + 2 - 3) // stride + 1, -1) + b[:, None, None]
+        else:
+            Y = F.conv2d(X, W, b, stride=stride, padding=1, groups=groups)
+        (Y * Y * Y).sum().backward()
+        found.append([Y.detach().numpy(), X.grad.numpy(), W.grad.numpy(), b.grad.numpy()])
+    for one, other in zip(*found, strict=True):
+        assert_allclose(one, other, rtol=1e-12, atol=1e-11)  # float64 sums of some 100 terms in another order
+
+
+def test_result_is_contiguous():
+    """So that .view() works on it, as in PyTorch."""
+    X, W = te.ones(2, 3, 5, 6), te.ones(4, 3, 3, 3)
+    assert F.conv2d(X, W, padding=1).is_contiguous()
+    assert F.conv2d(X, W, stride=2).is_contiguous()
+    assert F.conv_transpose2d(X, te.ones(3, 4, 2, 2), stride=2).is_contiguous()
+
+
+def test_large_inputs_need_little_beside_the_result():
+    """The columns of an image exist for a few tiles at a time: 150 KB of image, 1.4 MB of columns, 2.4 MB held."""
+    import tracemalloc
+
+    X, W = np.ones((1, 3, 112, 112), np.float32), np.ones((1, 3, 3, 3), np.float32)
+    grid = Grid((1, 1), (1, 1), (1, 1))
+    tracemalloc.start()
+    correlation(np.repeat(X, 20, axis=0), W, grid=grid, shape=(112, 112))
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert held < 20 * X.nbytes + 20 * X.nbytes // 3 + 4e6  # the input, the result, buffers
+
+
+def test_channels_that_do_not_fit_are_named():
+    """Operation, shapes, what was expected, and the layout."""
+    with pytest.raises(te.ShapeError) as error:
+        F.conv2d(te.zeros(2, 4, 8, 8), te.zeros(6, 3, 3, 3))
+    message = str(error.value)
+    assert message.startswith("conv2d: ")
+    assert "weight of size [6, 3, 3, 3], expected input[2, 4, 8, 8] to have 3 channels, but got 4 channels" in message
+    assert "Images are (N, C, height, width)" in message
+
+
+def test_window_larger_than_the_image_is_named():
+    """The padded image, the window, and two ways out."""
+    with pytest.raises(te.ShapeError, match=r"padded input size per channel: \(4, 4\). Kernel size: \(5, 5\)") as error:
+        F.conv2d(te.zeros(1, 1, 2, 2), te.zeros(1, 1, 5, 5), padding=1)
+    assert "add padding, or take a smaller kernel" in str(error.value)
+
+
+def test_third_derivatives():
+    """W of degree 3 through squares of a convolution: the derivatives are those of the polynomial."""
+    w = te.tensor([[[1.5]]], dtype=te.float64, requires_grad=True)
+    x = te.tensor([[[2.0]]], dtype=te.float64)
+    y = F.conv1d(F.conv1d(F.conv1d(x, w), w), w).sum()  # x w^3
+    for expected in (3 * 2.0 * 1.5**2, 6 * 2.0 * 1.5, 6 * 2.0):
+        (y,) = te.autograd.grad(y, w, create_graph=True)
+        y = y.sum()
+        assert y.item() == pytest.approx(expected, rel=1e-15)

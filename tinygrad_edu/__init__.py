@@ -78,6 +78,10 @@ from .ops.arranging import (
     rot90,
     tile,
 )
+from .ops.averaging import (
+    adaptive_avg_pool1d,
+    avg_pool1d,
+)
 from .ops.calculus import (
     cumulative_trapezoid,
     diff,
@@ -346,6 +350,9 @@ from .ops.piecewise import (
     threshold_,
 )
 from .ops.pooling import (
+    _adaptive_max_pool1d as adaptive_max_pool1d,
+)
+from .ops.pooling import (
     _max_pool1d as max_pool1d,
 )
 from .ops.pooling import (
@@ -594,6 +601,8 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "adaptive_avg_pool1d",
+    "adaptive_max_pool1d",
     "add",
     "addbmm",
     "addcdiv",
@@ -631,6 +640,7 @@ __all__ = [
     "atleast_2d",
     "atleast_3d",
     "autograd",
+    "avg_pool1d",
     "baddbmm",
     "batch_norm",
     "bernoulli",

@@ -661,7 +661,6 @@ _POOLED: dict[str, tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]] = {
     "tiles": ((2, 3, 4, 6), ((2, 2, 2, 0, 1), (3, 2, 2, 0, 1))),
     "overlapping-in-a-frame": ((2, 5, 6), ((3, 3, 2, 1, 1), (6, 3, 1, 1, 1))),
     "with-gaps": ((2, 7), ((2, 2, 4, 0, 1),)),
-    "spread": ((1, 2, 7), ((3, 3, 1, 0, 2),)),
     "over-the-end": ((5, 3), ((3, 2, 2, 0, 1), (2, 2, 2, 0, 1))),
     "all": ((2, 3, 4), ((1, 3, 3, 0, 1), (1, 4, 4, 0, 1))),
     "adaptive": ((2, 5, 7), ((3, 0, 0, 0, 0), (4, 0, 0, 0, 0))),
@@ -669,11 +668,18 @@ _POOLED: dict[str, tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]] = {
     "volume": ((2, 4, 3, 4), ((2, 2, 2, 0, 1), (2, 0, 0, 0, 0), (2, 2, 2, 0, 1))),
     "empty": ((0, 4), ((2, 2, 2, 0, 1),)),
 }
+row("max_pool", "spread", distinct(1, 2, 7), plane=((3, 3, 1, 0, 2),))
+row("onto_largest", "spread", real(1, 2, 3), distinct(1, 2, 7), plane=((3, 3, 1, 0, 2),))
+row("largest_places", "spread", distinct(1, 2, 7), plane=((3, 3, 1, 0, 2),))
 for _pattern, (_shape, _plane) in _POOLED.items():
     _pooled = (*_shape[: len(_shape) - len(_plane)], *(w[0] for w in _plane))
     row("max_pool", _pattern, distinct(*_shape), plane=_plane)
     row("onto_largest", _pattern, real(*_pooled), distinct(*_shape), plane=_plane)
     row("largest_places", _pattern, distinct(*_shape), plane=_plane)
+    for _padded, _divisor in ((True, None), (False, None), (True, 3)):
+        _name, _means = f"{_pattern}-{_padded}-{_divisor}", {"plane": _plane, "padded": _padded, "divisor": _divisor}
+        row("mean_pool", _name, real(*_shape), **_means)
+        row("spread_means", _name, real(*_pooled), **_means, lengths=_shape[len(_shape) - len(_plane) :])
 # --- convolutions: image, window, channels in and out, and the grid (stride, before, dilation, groups)
 
 _GRIDS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int, int, tuple[Any, ...], tuple[int, ...]]] = {

@@ -97,3 +97,253 @@ class MaxPool3d(_MaxPool):
             ceil_mode=self.ceil_mode,
             return_indices=self.return_indices,
         )
+
+
+class _MaxUnpool(Module):
+    """The arguments of the pooling that is undone."""
+
+    def __init__(self, kernel_size: Any, stride: Any, padding: Any) -> None:
+        super().__init__()
+        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+
+    def extra_repr(self) -> str:
+        """Where the windows lay."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+def _each(value: Any, dims: int) -> tuple[Any, ...]:
+    """One number per axis, as PyTorch shows it."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Zeros, with the largest elements back where MaxPool1d(return_indices=True) found them."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__(_each(kernel_size, 1), _each(kernel_size if stride is None else stride, 1), _each(padding, 1))
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        """(N, C, n_out) and the indices -> (N, C, n)."""
+        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Zeros, with the largest elements back where MaxPool2d(return_indices=True) found them."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__(_each(kernel_size, 2), _each(kernel_size if stride is None else stride, 2), _each(padding, 2))
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        """(N, C, h_out, w_out) and the indices -> (N, C, h, w)."""
+        return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Zeros, with the largest elements back where MaxPool3d(return_indices=True) found them."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__(_each(kernel_size, 3), _each(kernel_size if stride is None else stride, 3), _each(padding, 3))
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        """(N, C, d_out, h_out, w_out) and the indices -> (N, C, d, h, w)."""
+        return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class AvgPool1d(Module):
+    """The mean of each window of the last axis.
+
+    Args:
+        kernel_size: the length of a window.
+        stride: from one window to the next; default: kernel_size.
+        padding: zeros added at both ends.
+        ceil_mode: with a last window that reaches beyond the end, if elements are left over.
+        count_include_pad: whether the padding counts in the number that a sum is divided by.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        self.kernel_size = _each(kernel_size, 1)
+        self.stride = _each(kernel_size if stride is None else stride, 1)
+        self.padding = _each(padding, 1)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, n) -> (N, C, n_out)."""
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+    def extra_repr(self) -> str:
+        """Where the windows lie."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _AvgPool(Module):
+    """As AvgPool1d; with divisor_override every sum is divided by that."""
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.padding = kernel_size, padding
+        self.stride = kernel_size if stride is None else stride
+        self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
+
+    def extra_repr(self) -> str:
+        """Where the windows lie."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool2d(_AvgPool):
+    """The mean of each window of the last two axes; arguments as AvgPool1d, and divisor_override for its divisor."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, h, w) -> (N, C, h_out, w_out)."""
+        return F.avg_pool2d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+
+class AvgPool3d(_AvgPool):
+    """The mean of each window of the last three axes; arguments as AvgPool2d."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out)."""
+        return F.avg_pool3d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.divisor_override,
+        )
+
+
+class _AdaptivePool(Module):
+    """So many windows, as equal as can be: output_size, one integer or one per axis; None keeps an axis."""
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def extra_repr(self) -> str:
+        """How many windows."""
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptivePool):
+    """The means of output_size windows that cover the last axis evenly."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, n) -> (N, C, output_size)."""
+        return F.adaptive_avg_pool1d(input, self.output_size)
+
+
+class AdaptiveAvgPool2d(_AdaptivePool):
+    """The means of windows that cover the last two axes evenly; AdaptiveAvgPool2d(1) takes the mean of all.
+
+    >>> from tinygrad_edu import nn, ones
+    >>> nn.AdaptiveAvgPool2d((2, None))(ones(1, 3, 7, 4)).shape
+    Size([1, 3, 2, 4])
+    """
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, h, w) -> (N, C, h_out, w_out)."""
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+
+class AdaptiveAvgPool3d(_AdaptivePool):
+    """The means of windows that cover the last three axes evenly."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out)."""
+        return F.adaptive_avg_pool3d(input, self.output_size)
+
+
+class _AdaptiveMaxPool(_AdaptivePool):
+    """As _AdaptivePool; with return_indices the places of the largest elements are returned too."""
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = return_indices
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """The largest elements of output_size windows that cover the last axis evenly."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, n) -> (N, C, output_size), and the indices if asked for."""
+        return F.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """The largest elements of windows that cover the last two axes evenly."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, h, w) -> (N, C, h_out, w_out), and the indices if asked for."""
+        return F.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest elements of windows that cover the last three axes evenly."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out), and the indices if asked for."""
+        return F.adaptive_max_pool3d(input, self.output_size, self.return_indices)
+
+
+class _LPPool(Module):
+    """The power p = norm_type of the norm, and the windows: kernel_size, stride (default: kernel_size), ceil_mode."""
+
+    def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride, self.ceil_mode = norm_type, kernel_size, stride, ceil_mode
+
+    def extra_repr(self) -> str:
+        """The power, and where the windows lie."""
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """(sum of x**p) ** (1 / p) over each window of the last axis."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, n) -> (N, C, n_out)."""
+        return F.lp_pool1d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool2d(_LPPool):
+    """(sum of x**p) ** (1 / p) over each window of the last two axes."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, h, w) -> (N, C, h_out, w_out)."""
+        return F.lp_pool2d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool3d(_LPPool):
+    """(sum of x**p) ** (1 / p) over each window of the last three axes."""
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out)."""
+        return F.lp_pool3d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)

@@ -11,12 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
+from .creation import zeros
+from .gathering import valid_index
 from .indexing import put_along, take_along
 from .pooling_windows import (
     Plane,
+    adaptive_plane,
     are_disjoint,
     are_tiles,
+    check_input,
     each_position,
     flat_shape,
     is_regular,
@@ -25,9 +30,12 @@ from .pooling_windows import (
     plane_of,
     reduce_windows,
     shifts,
+    sizes_of,
     starts,
 )
 from .public import public
+from .scattering import place_along
+from .shape import reshape_to
 
 
 @primitive(
@@ -219,3 +227,105 @@ def max_pool3d(
 ) -> Any:
     """The largest element of each window of the last three axes: input (N, C, d, h, w) or (C, d, h, w)."""
     return _max_pool(input, 3, (kernel_size, stride, padding, dilation, ceil_mode), return_indices)
+
+
+def _adaptive_max_pool(input: Any, dims: int, output_size: Any, return_indices: bool) -> Any:
+    operation = f"adaptive_max_pool{dims}d"
+    if input.dtype.kind != "f":
+        raise NotImplementedError(f"{operation}: not implemented for {input.dtype}; convert with .float() first.")
+    return _largest(input, adaptive_plane(input, dims, output_size, operation), return_indices, operation)
+
+
+@public("adaptive_max_pool1d", as_method=False)
+def _adaptive_max_pool1d(input: Any, output_size: Any) -> Any:
+    """The largest elements of windows that cover the last axis evenly, and where they lie."""
+    return _adaptive_max_pool(input, 1, output_size, True)
+
+
+def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of `output_size` windows that cover the last axis evenly: input (N, C, n) or (C, n)."""
+    return _adaptive_max_pool(input, 1, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of windows that cover the last two axes evenly, output_size (None: as the input) of them."""
+    return _adaptive_max_pool(input, 2, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
+    """The largest elements of windows that cover the last three axes evenly, output_size of them."""
+    return _adaptive_max_pool(input, 3, output_size, return_indices)
+
+
+# --- the way back
+
+
+def _max_unpool(
+    input: Any, indices: Any, dims: int, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Any:
+    operation = f"max_unpool{dims}d"
+    size = sizes_of(kernel_size, dims, "kernel_size", operation)
+    step = size if stride is None else sizes_of(stride, dims, "stride", operation)
+    before = sizes_of(padding, dims, "padding", operation)
+    check_input(input, dims, operation)
+    if tuple(indices.shape) != tuple(input.shape):
+        raise ShapeError(
+            f"{operation}: Expected shape of indices to be same as that of the input tensor ({tuple(input.shape)}) "
+            f"but got indices tensor with shape: {tuple(indices.shape)}."
+        )
+    if indices.dtype != np.int64:
+        raise DtypeError(f"{operation}: elements in indices should be type int64 but got: {indices.dtype}.")
+    lengths = tuple((n - 1) * s + k - 2 * p for n, s, k, p in zip(input.shape[-dims:], step, size, before, strict=True))
+    if output_size is not None:
+        lengths = _chosen(tuple(output_size), lengths, step, operation)
+    if min(lengths) < 0:
+        raise ValueError(f"{operation}: output_size must contain non-negative spatial dimensions, but got {lengths}.")
+    lead, count = tuple(input.shape[:-dims]), math.prod(lengths)
+    flat, places = (reshape_to(x, shape=(*lead, math.prod(x.shape[-dims:]))) for x in (input, indices))
+    valid_index(places, count, operation)
+    empty = zeros(*lead, count, dtype=input.dtype)
+    return reshape_to(place_along(empty, flat, places, axis=len(lead)), shape=(*lead, *lengths))
+
+
+def _chosen(wanted: tuple[Any, ...], usual: tuple[int, ...], step: tuple[int, ...], operation: str) -> tuple[int, ...]:
+    """The lengths that the user asks for, of which each is pooled to the input's."""
+    dims = len(usual)
+    if len(wanted) == dims + 2:
+        wanted = wanted[2:]
+    if len(wanted) != dims:
+        raise ValueError(
+            f"{operation}: output_size should be a sequence containing {dims} or {dims + 2} elements, but it has a "
+            f"length of {len(wanted)}."
+        )
+    for axis, (n, m, s) in enumerate(zip(wanted, usual, step, strict=True)):
+        if not m - s < n < m + s:
+            raise ValueError(
+                f"{operation}: invalid output_size {wanted} (dim {axis} must be between {m - s} and {m + s})."
+            )
+    return tuple(int(n) for n in wanted)
+
+
+def max_unpool1d(
+    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Any:
+    """Zeros, with the input where `indices` of max_pool1d(..., return_indices=True) point to.
+
+    Args:
+        kernel_size, stride, padding: those of the pooling, from which the result's length follows.
+        output_size: the length itself, where several are pooled to the input's.
+    """
+    return _max_unpool(input, indices, 1, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(
+    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Any:
+    """Zeros, with the input where `indices` of max_pool2d(..., return_indices=True) point to; see max_unpool1d."""
+    return _max_unpool(input, indices, 2, kernel_size, stride, padding, output_size)
+
+
+def max_unpool3d(
+    input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None
+) -> Any:
+    """Zeros, with the input where `indices` of max_pool3d(..., return_indices=True) point to; see max_unpool1d."""
+    return _max_unpool(input, indices, 3, kernel_size, stride, padding, output_size)

@@ -89,8 +89,8 @@ def shifts(lengths: tuple[int, ...], plane: Plane) -> list[int]:
 
 
 def _grid(parts: list[Places], lengths: Any) -> tuple[Any, ...]:
-    """One index for the last axes from one for each: slices, or all combinations of the places."""
-    if all(isinstance(p, slice) for p in parts):
+    """One index for the last axes from one for each; of several lists of places all combinations."""
+    if sum(not isinstance(p, slice) for p in parts) <= 1:
         return (..., *parts)
     places = (np.arange(n)[p] if isinstance(p, slice) else p for p, n in zip(parts, lengths, strict=True))
     return (..., *np.ix_(*places))
@@ -129,8 +129,12 @@ def reduce_windows(ufunc: np.ufunc, X: Array, plane: Plane, empty: float) -> Arr
     The rows first: they lie side by side in memory. Of 64x6x28x28 floats in windows of 2x2 the
     maxima take 0.13 ms, by the four corners of the windows 0.16, np.maximum.reduce 5.3.
     """
+    first, lengths = X.ndim - len(plane), lengths_of(X, plane)
+    if len(plane) > 1 and all((1, n, n, 0, 1) == w for n, w in zip(lengths, plane, strict=True)):
+        whole = X.reshape(flat_shape(X, plane))  # a tenth of the time, and exacter sums
+        return ufunc.reduce(whole, axis=first).reshape((*X.shape[:first], *(1 for _ in plane)))
     Y = X
-    for axis, windows in enumerate(plane, X.ndim - len(plane)):
+    for axis, windows in enumerate(plane, first):
         if tuple(windows[1:]) != ITSELF:
             Y = _reduce_along(ufunc, Y, axis, windows, empty)
     return X.copy() if Y is X else Y
@@ -212,7 +216,7 @@ def _lengths(dims: int) -> str:
     return {1: "length", 2: "height, width"}.get(dims, "depth, height, width")
 
 
-def plane_of(input: Any, dims: int, arguments: tuple[Any, Any, Any, Any, bool], operation: str) -> Plane:
+def plane_of(input: Any, dims: int, arguments: tuple[Any, Any, Any, Any, bool], operation: str) -> tuple[Windows, ...]:
     """The windows that kernel_size, stride, padding, dilation and ceil_mode describe, checked against the input."""
     kernel_size, stride, padding, dilation, ceil_mode = arguments
     size = sizes_of(kernel_size, dims, "kernel_size", operation)

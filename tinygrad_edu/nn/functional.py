@@ -51,10 +51,26 @@ from ..ops.convolution import (
     fold,
     unfold,
 )
-from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
-from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from ..ops.distance import (
+    bilinear,
+    cosine_similarity,
+    pairwise_distance,
+    pdist,
+)
+from ..ops.dropout import (
+    alpha_dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+)
 from ..ops.gathering import one_hot
-from ..ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from ..ops.loss import (
+    huber_loss,
+    l1_loss,
+    mse_loss,
+    smooth_l1_loss,
+)
 from ..ops.losses_binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

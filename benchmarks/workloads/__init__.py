@@ -11,6 +11,7 @@ NAMES = [
     "adam",
     "lenet",
     "convolutions",
+    "lstm",
     "chain",
     "imports",
     "memory",

@@ -35,3 +35,14 @@ def weights(*widths: int) -> list[Array]:
         parameters.append(rng.uniform(-bound, bound, (n_out, n_in)).astype(np.float32))
         parameters.append(rng.uniform(-bound, bound, n_out).astype(np.float32))
     return parameters
+
+
+def sequences(length: int, m: int, n_in: int) -> Array:
+    """Noise in the shape of a batch of sequences, (length, m, n_in)."""
+    return np.random.default_rng(4).standard_normal((length, m, n_in), np.float32)
+
+
+def uniform(bound: float, *shapes: tuple[int, ...]) -> list[Array]:
+    """An array per shape, uniform within the bound."""
+    rng = np.random.default_rng(5)
+    return [rng.uniform(-bound, bound, shape).astype(np.float32) for shape in shapes]

@@ -1,0 +1,239 @@
+"""Recurrent cells, and stacks of recurrent layers: torch.lstm_cell, torch.lstm and their like.
+
+Samples are rows here, x (m, n_in), and a sequence is (T, m, n_in), or (m, T, n_in) with batch_first.
+A layer's weights are those of its gates below one another: w_ih (gates n, n_in), w_hh (gates n, n).
+
+A cell is composed of public functions, so that its formula is read off the graph; a layer of RNN or
+GRU is a loop over cells whose input parts are computed in one product. For the LSTM see ops/lstm.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.errors import ShapeError
+from ..core.tensor import Tensor
+from .activation import relu, sigmoid, tanh
+from .indexing import getitem
+from .linalg import affine
+from .lstm import gate_columns, lstm_steps
+from .public import public
+from .random import dropout as random_dropout
+from .shape import cat, stack, transpose
+from .slicing import chunk, unbind
+
+Step = Callable[..., tuple[Any, ...]]
+Layer = Callable[..., tuple[Any, tuple[Any, ...]]]
+
+
+def _linear(X: Any, W: Any, b: Any) -> Any:
+    return affine(X, W) if b is None else affine(X, W, b)
+
+
+# --- one step, from the input's part of the gates
+
+
+def _simple_step(activation: Any) -> Step:
+    def step(G: Any, state: tuple[Any, ...], w_hh: Any, b_hh: Any = None) -> tuple[Any, ...]:
+        return (activation(G + _linear(state[0], w_hh, b_hh)),)
+
+    return step
+
+
+def _gru_step(G: Any, state: tuple[Any, ...], w_hh: Any, b_hh: Any = None) -> tuple[Any, ...]:
+    """The reset gate r acts on the state's part of the candidate n, behind the product with w_hh."""
+    (h,) = state
+    r_x, z_x, n_x = chunk(G, 3, dim=1)
+    r_h, z_h, n_h = chunk(_linear(h, w_hh, b_hh), 3, dim=1)
+    r = sigmoid(r_x + r_h)
+    z = sigmoid(z_x + z_h)
+    n = tanh(n_x + r * n_h)
+    return (n + z * (h - n),)
+
+
+def _lstm_step(G: Any, state: tuple[Any, ...], w_hh: Any, b_hh: Any = None, w_hr: Any = None) -> tuple[Any, ...]:
+    h, c = state
+    i, f, g, o = chunk(G + _linear(h, w_hh, b_hh), 4, dim=1)
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    h = sigmoid(o) * tanh(c)
+    return (h if w_hr is None else affine(h, w_hr)), c
+
+
+# --- cells
+
+
+@public("rnn_tanh_cell", as_method=False)
+def rnn_tanh_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
+    """h' = tanh(w_ih x + b_ih + w_hh h + b_hh): input (m, n_in), hx (m, n)."""
+    return _cell("rnn_tanh_cell", _simple_step(tanh), input, (hx,), 1, w_ih, w_hh, b_ih, b_hh)[0]
+
+
+@public("rnn_relu_cell", as_method=False)
+def rnn_relu_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
+    """h' = relu(w_ih x + b_ih + w_hh h + b_hh): input (m, n_in), hx (m, n)."""
+    return _cell("rnn_relu_cell", _simple_step(relu), input, (hx,), 1, w_ih, w_hh, b_ih, b_hh)[0]
+
+
+@public("gru_cell", as_method=False)
+def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
+    """One step of a gated recurrent unit: h' = (1 - z) n + z h. Source: Cho et al. (2014)."""
+    return _cell("gru_cell", _gru_step, input, (hx,), 3, w_ih, w_hh, b_ih, b_hh)[0]
+
+
+@public("lstm_cell", as_method=False)
+def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = None, b_hh: Any = None) -> Any:
+    """One step of an LSTM: (h', c') from hx = (h, c), with c' = f c + i g and h' = o tanh(c')."""
+    if len(hx) != 2:
+        raise RuntimeError(f"lstm_cell: expects two hidden states, h and c, got {len(hx)}.")
+    return _cell("lstm_cell", _lstm_step, input, tuple(hx), 4, w_ih, w_hh, b_ih, b_hh)
+
+
+def _cell(
+    name: str, step: Step, input: Any, state: tuple[Any, ...], gates: int, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any
+) -> Any:
+    if input.ndim != 2 or input.shape[1] != w_ih.shape[1]:
+        raise ShapeError(
+            f"{name}: input has inconsistent input_size: expected (m, {w_ih.shape[1]}), got {tuple(input.shape)}. "
+            "Rows are samples here."
+        )
+    n = w_hh.shape[1]
+    for k, x in enumerate(state):
+        if tuple(x.shape) != (input.shape[0], n):
+            raise ShapeError(
+                f"{name}: hidden{k} has inconsistent hidden_size or batch size: got {tuple(x.shape)}, expected "
+                f"{(input.shape[0], n)}, one row per sample of the input {tuple(input.shape)}."
+            )
+    if w_ih.shape[0] != gates * n or w_hh.shape[0] != gates * n:
+        raise ShapeError(
+            f"{name}: w_ih {tuple(w_ih.shape)} and w_hh {tuple(w_hh.shape)} must have {gates * n} rows, "
+            f"{gates} times hidden_size {n}."
+        )
+    return step(_linear(input, w_ih, b_ih), state, w_hh, b_hh)
+
+
+# --- a layer, in one direction: X (T, m, n_in) and state to the outputs (T, m, n) and the last state
+
+
+def _loop(step: Step) -> Layer:
+    """A layer as a loop over steps; the input's part of all of them is one product."""
+
+    def layer(X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool) -> tuple[Any, tuple[Any, ...]]:
+        w_ih, w_hh, b_ih, b_hh, *rest = weights
+        steps = unbind(_linear(X, w_ih, b_ih))
+        outputs = []
+        for g in reversed(steps) if reverse else steps:
+            state = step(g, state, w_hh, b_hh, *rest)
+            outputs.append(state[0])
+        return stack(outputs[::-1] if reverse else outputs), state
+
+    return layer
+
+
+def _lstm_layer(
+    X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool
+) -> tuple[Any, tuple[Any, ...]]:
+    w_ih, w_hh, b_ih, b_hh, *projection = weights
+    if projection:
+        return _loop(_lstm_step)(X, state, weights, reverse)
+    biases = [b for b in (b_ih, b_hh) if b is not None]
+    G = gate_columns(X, w_ih, *([biases[0] + biases[1]] if biases else []))
+    H, C, _ = lstm_steps(G, w_hh, *state, reverse=reverse)
+    last = 0 if reverse else -1
+    return H, (getitem(H, key=(last, ...)), transpose(getitem(C, key=(last, ...)), 0, 1))
+
+
+# --- stacks of layers
+
+
+def _stacked(
+    name: str,
+    layer: Layer,
+    input: Any,
+    state: tuple[Any, ...],
+    params: Sequence[Any],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Any, ...]:
+    """All layers in both directions: the outputs, then each part of the state behind the last step.
+
+    The state's parts are (num_layers * directions, m, n), forward and backward of a layer side by side.
+    """
+    directions = 2 if bidirectional else 1
+    count = len(params) // (num_layers * directions)  # weights of one layer in one direction
+    if input.ndim != 3:
+        raise ShapeError(f"{name}: input must have 3 dimensions, got {input.ndim}: {tuple(input.shape)}.")
+    if input.shape[1 if batch_first else 0] == 0:
+        raise RuntimeError(f"{name}: Expected sequence length to be larger than 0 in RNN, got {tuple(input.shape)}.")
+    X = transpose(input, 0, 1) if batch_first else input
+    finals: list[tuple[Any, ...]] = []
+    for number in range(num_layers):
+        if number and dropout and train:
+            X = random_dropout(X, dropout, train)
+        outputs = []
+        for direction in range(directions):
+            k = number * directions + direction
+            weights = list(params[k * count : (k + 1) * count])
+            if not has_biases:
+                weights[2:2] = [None, None]
+            began = tuple(getitem(part, key=(k, ...)) for part in state)
+            Y, final = layer(X, began, weights, direction == 1)
+            outputs.append(Y)
+            finals.append(final)
+        X = outputs[0] if directions == 1 else cat(outputs, dim=2)
+    ends = tuple(stack(parts) for parts in zip(*finals, strict=True))
+    return (transpose(X, 0, 1) if batch_first else X), *ends
+
+
+def _single(name: str, layer: Layer, input: Any, hx: Any, *rest: Any) -> tuple[Any, Any]:
+    """A stack whose state has one part."""
+    output, h = _stacked(name, layer, input, (hx,), *rest)
+    return output, h
+
+
+@public("rnn_tanh", as_method=False)
+def rnn_tanh(
+    input: Tensor, hx: Tensor, params: Sequence[Tensor], has_biases: bool, num_layers: int, dropout: float,
+    train: bool, bidirectional: bool, batch_first: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Layers of rnn_tanh_cell over a sequence: the outputs, and the state behind the last step."""
+    rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _single("rnn_tanh", _loop(_simple_step(tanh)), input, hx, *rest)
+
+
+@public("rnn_relu", as_method=False)
+def rnn_relu(
+    input: Tensor, hx: Tensor, params: Sequence[Tensor], has_biases: bool, num_layers: int, dropout: float,
+    train: bool, bidirectional: bool, batch_first: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Layers of rnn_relu_cell over a sequence: the outputs, and the state behind the last step."""
+    rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _single("rnn_relu", _loop(_simple_step(relu)), input, hx, *rest)
+
+
+@public("gru", as_method=False)
+def gru(
+    input: Tensor, hx: Tensor, params: Sequence[Tensor], has_biases: bool, num_layers: int, dropout: float,
+    train: bool, bidirectional: bool, batch_first: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    """Layers of gru_cell over a sequence: the outputs, and the state behind the last step."""
+    rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    return _single("gru", _loop(_gru_step), input, hx, *rest)
+
+
+@public("lstm", as_method=False)
+def lstm(
+    input: Tensor, hx: Sequence[Tensor], params: Sequence[Tensor], has_biases: bool, num_layers: int, dropout: float,
+    train: bool, bidirectional: bool, batch_first: bool,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """Layers of lstm_cell over a sequence, from hx = (h, c): the outputs, and h and c behind the last step.
+
+    With a fifth weight per layer, w_hr (p, n), the state h is projected to p features after each step.
+    """
+    rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
+    output, h, c = _stacked("lstm", _lstm_layer, input, tuple(hx), *rest)
+    return output, h, c

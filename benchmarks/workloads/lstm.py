@@ -50,7 +50,12 @@ def numpy() -> Step:
         H, C, A = [h], [c], []
         for t in range(LENGTH):
             Z = G[t] + h @ W_hh.T  # (m, 4n)
-            i, f, g, o = sigmoid(Z[:, :n]), sigmoid(Z[:, n : 2 * n]), np.tanh(Z[:, 2 * n : 3 * n]), sigmoid(Z[:, 3 * n :])
+            i, f, g, o = (
+                sigmoid(Z[:, :n]),
+                sigmoid(Z[:, n : 2 * n]),
+                np.tanh(Z[:, 2 * n : 3 * n]),
+                sigmoid(Z[:, 3 * n :]),
+            )
             c = f * c + i * g
             h = o * np.tanh(c)
             A.append((i, f, g, o))

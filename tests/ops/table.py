@@ -84,6 +84,17 @@ def output_of(key: str, k: int) -> Primitive:
     one = copy.copy(joint)
     one.rules = tuple(None if rule is None else rule_of(i) for i, rule in enumerate(joint.rules))
     one.forward, one.numpy, one.reads = forward, None, {}
+    def rule_of(i: int) -> Any:
+        def rule(dY: Any, Y: Any, *inputs: Any, **params: Any) -> Any:
+            Ys = joint(*inputs, **params)
+            dYs = tuple(dY if j == k else np.zeros_like(y) for j, y in enumerate(Ys))
+            return joint.call_rule(i, dYs, Ys, inputs, params)
+
+        return rule if joint.rules[i] is not None else None
+
+    one = copy.copy(joint)
+    one.__class__ = Primitive  # type: ignore[assignment]  # a computation that is opened on Tensors has no one output
+    one.forward, one.rules, one.numpy, one.reads = forward, tuple(map(rule_of, range(len(joint.rules)))), None, {}
     return one
 
 
@@ -141,6 +152,7 @@ OTHER_TYPES = {
 OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"} | {
     "inverse_of", "solve_system", "determinant", "cofactors", "sign_and_log", "cholesky_factor", "qr_complete",
     "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "row_dots", "attend",
+    "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "gate_columns", "embed", "divided_back",
 }  # fmt: skip
 
 
@@ -778,3 +790,32 @@ for _pattern, _shape in {"matrix": (2, 3), "0-d": (), "empty": (0, 3)}.items():
         row("beta_moment", f"{_pattern}-{_j}-{_k}", _above, _above, real(*_shape, domain=unit), j=_j, k=_k)
 row("gamma_moment", "broadcast", real(3, 1, domain=positive), real(4, domain=positive), order=1)
 row("beta_moment", "broadcast", real(3, 1, domain=positive), real(4, domain=positive), real(4, domain=unit), j=1, k=0)
+
+# --- recurrent layers and embeddings
+
+for _pattern, _length, _m, _n, _reverse in (
+    ("forward", 3, 2, 2, False),
+    ("reverse", 3, 2, 2, True),
+    ("one-step", 1, 2, 1, False),
+    ("no-samples", 2, 0, 2, False),
+):
+    _G, _H, _C, _A, _W, _h = (
+        (4 * _n, _length, _m), (_length, _m, _n), (_length, _n, _m), (_length, 4 * _n, _m), (4 * _n, _n), (_m, _n)
+    )  # fmt: skip
+    for _output in (0, 1, 2):
+        output_row("lstm_steps", _pattern, real(*_G), real(*_W), real(*_h), real(*_h), output=_output, reverse=_reverse)
+        _cotangents = (real(*_H), real(*_C), real(*_A))
+        _state = (real(*_A, domain=unit), real(*_C), real(*_W), real(*_h))
+        output_row("lstm_pull", _pattern, *_cotangents, *_state, output=_output, reverse=_reverse)
+        output_row("lstm_pull", f"{_pattern}-of-H", real(*_H), 0.0, 0.0, *_state, output=_output, reverse=_reverse)
+row("gate_columns", "plain", real(3, 2, 4), real(8, 4), real(8))
+row("gate_columns", "without-bias", real(3, 2, 4), real(8, 4))
+row("gate_columns", "no-samples", real(3, 0, 4), real(8, 4), real(8))
+row("embed", "repeated", real(4, 3), exactly([1, 2, 1, 3]))
+row("embed", "many", real(3, 2), exactly([1, 2, 1, 0, 0, 1]))
+row("embed", "none", real(3, 2), exactly([], np.int64))
+row("divided_back", "by-1", real(3, 2), exactly([1.0, 1.0, 1.0]))  # by 1 it is a derivative
+row("frequency", "some", exactly([1, 2, 1, 3]), n=5)
+row("largest_of_bag", "three", distinct(5, 2), exactly([0, 0, 2, 2, 2]), count=4)
+row("largest_of_bag", "ties", exactly([[1.0], [1.0], [0.0]]), exactly([0, 0, 1]), count=2)
+row("largest_of_bag", "empty", real(0, 2), exactly([], np.int64), count=2)

@@ -125,8 +125,8 @@ from .ranking import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .parameter import Parameter
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .sparse import Embedding, EmbeddingBag
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -161,18 +161,14 @@ __all__ = [
     "Dropout3d",
     "ELU",
     "FeatureAlphaDropout",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "Fold",
     "GELU",
+    "GLU",
     "GRU",
     "GRUCell",
-    "LSTM",
-    "LSTMCell",
-    "RNN",
-    "RNNBase",
-    "RNNCell",
-    "RNNCellBase",
-    "GLU",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -191,6 +187,8 @@ __all__ = [
     "LPPool2d",
     "LPPool3d",
     "LayerNorm",
+    "LSTM",
+    "LSTMCell",
     "LazyConv1d",
     "LazyConv2d",
     "LazyConv3d",
@@ -227,6 +225,10 @@ __all__ = [
     "Parameter",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNN",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",

@@ -64,6 +64,9 @@ from ..ops.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
+from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
+from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from ..ops.embedding import embedding, embedding_bag
 from ..ops.gathering import one_hot
 from ..ops.loss import (
     huber_loss,
@@ -156,6 +159,8 @@ __all__ = [
     "elu",
     "elu_",
     "feature_alpha_dropout",
+    "embedding",
+    "embedding_bag",
     "fold",
     "gaussian_nll_loss",
     "gelu",

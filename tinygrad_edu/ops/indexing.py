@@ -71,6 +71,8 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
     axis = _only_axis(key)
     if not indices or (axis is not None and len(shape) > 1 and _are_distinct(indices[0], shape[axis])):
         Y[_index(key, indices)] = V  # slices and integers name no element twice
+    elif axis == 0 and len(shape) == 2 and indices[0].ndim == 1 and 0 < indices[0].size <= shape[0]:
+        return _add_rows(Y, np.where(indices[0] < 0, indices[0] + shape[0], indices[0]), V)
     elif axis == 0 and indices[0].ndim == 1 and V.size >= 256 * indices[0].size:
         for place, row in zip(indices[0].tolist(), V, strict=True):  # of long rows 3 times as fast as np.add.at
             np.add(Y[place], row, out=Y[place])
@@ -83,6 +85,24 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
         return _add_at(shape, np.arange(Y.size).reshape(shape)[_index(key, indices)], V)
     else:
         np.add.at(Y, _index(key, indices), V)
+    return Y
+
+
+def _add_rows(Y: Array, places: Array, V: Array) -> Array:
+    """The zeros Y with rows added, of which few are for the same place: the last of each is stored, the rest added.
+
+    In microseconds, of all at once by np.add.at and so: 1,024 rows of 128 into 10,000, 291 and 100; 8,192, 2,140 and
+    996; 1,024 rows of 512 into 1,000, 900 and 444. Where places are few it gains nothing.
+    """
+    V = np.broadcast_to(V, (len(places), Y.shape[1]))
+    number = np.arange(len(places))
+    last = np.zeros(len(Y), np.int64)
+    last[places] = number
+    Y[places] = V
+    rest = np.flatnonzero(last[places] != number)
+    if len(rest):
+        at = places_along(places[rest, None], 0, Y.shape, (len(rest), Y.shape[1]))
+        np.add.at(Y.reshape(-1), at.ravel(), V[rest].ravel())
     return Y
 
 

@@ -186,12 +186,9 @@ def once_per_visit(pull: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @once_per_visit
-def _pulled(dYs: tuple[Array, ...], Ys: tuple[Array, ...], W: Array, c: Array, reverse: bool) -> tuple[Array, ...]:
-    dH, dC, dA = dYs
-    return lstm_pull(
-        0.0 if dH is None else dH, 0.0 if dC is None else dC, 0.0 if dA is None else dA, Ys[2], Ys[1], W, c,
-        reverse=reverse,
-    )  # fmt: skip
+def _pulled(dYs: tuple[Array, ...], Ys: tuple[Array, ...], W: Array, c: Array, reverse: bool) -> Array:
+    dH, dC, dA = (0.0 if dY is None else dY for dY in dYs)
+    return lstm_pull(dH, dC, dA, Ys[2], Ys[1], W, c, reverse=reverse)
 
 
 def _earlier(H: Array, h: Array, reverse: bool) -> Array:

@@ -130,9 +130,7 @@ def _loop(step: Step) -> Layer:
     return layer
 
 
-def _lstm_layer(
-    X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool
-) -> tuple[Any, tuple[Any, ...]]:
+def _lstm_layer(X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool) -> tuple[Any, tuple[Any, ...]]:
     w_ih, w_hh, b_ih, b_hh, *projection = weights
     if projection:
         return _loop(_lstm_step)(X, state, weights, reverse)

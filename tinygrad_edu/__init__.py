@@ -413,6 +413,16 @@ from .ops.random_activation import (
 from .ops.random_activation import (
     rrelu_of as rrelu,
 )
+from .ops.recurrent import (
+    gru,
+    gru_cell,
+    lstm,
+    lstm_cell,
+    rnn_relu,
+    rnn_relu_cell,
+    rnn_tanh,
+    rnn_tanh_cell,
+)
 from .ops.reduction import (
     all_ as all,
 )
@@ -757,6 +767,8 @@ __all__ = [
     "greater",
     "greater_equal",
     "group_norm",
+    "gru",
+    "gru_cell",
     "gt",
     "hardshrink",
     "heaviside",
@@ -818,6 +830,8 @@ __all__ = [
     "logit",
     "logsumexp",
     "long",
+    "lstm",
+    "lstm_cell",
     "lt",
     "manual_seed",
     "masked_fill",
@@ -899,6 +913,10 @@ __all__ = [
     "repeat_interleave",
     "reshape",
     "rms_norm",
+    "rnn_relu",
+    "rnn_relu_cell",
+    "rnn_tanh",
+    "rnn_tanh_cell",
     "roll",
     "rot90",
     "round",

@@ -84,6 +84,7 @@ def output_of(key: str, k: int) -> Primitive:
     one = copy.copy(joint)
     one.rules = tuple(None if rule is None else rule_of(i) for i, rule in enumerate(joint.rules))
     one.forward, one.numpy, one.reads = forward, None, {}
+
     def rule_of(i: int) -> Any:
         def rule(dY: Any, Y: Any, *inputs: Any, **params: Any) -> Any:
             Ys = joint(*inputs, **params)
@@ -152,7 +153,7 @@ OTHER_TYPES = {
 OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"} | {
     "inverse_of", "solve_system", "determinant", "cofactors", "sign_and_log", "cholesky_factor", "qr_complete",
     "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "row_dots", "attend",
-    "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "gate_columns", "embed", "divided_back",
+    "gate_columns", "embed", "divided_back",
 }  # fmt: skip
 
 

@@ -125,7 +125,16 @@ from .ranking import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNBase,
+    RNNCell,
+    RNNCellBase,
+)
 from .sparse import Embedding, EmbeddingBag
 
 __all__ = [
@@ -160,9 +169,9 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "ELU",
-    "FeatureAlphaDropout",
     "Embedding",
     "EmbeddingBag",
+    "FeatureAlphaDropout",
     "Flatten",
     "Fold",
     "GELU",
@@ -189,6 +198,7 @@ __all__ = [
     "LayerNorm",
     "LSTM",
     "LSTMCell",
+    "LayerNorm",
     "LazyConv1d",
     "LazyConv2d",
     "LazyConv3d",

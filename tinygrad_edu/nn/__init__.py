@@ -195,7 +195,6 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
-    "LayerNorm",
     "LSTM",
     "LSTMCell",
     "LayerNorm",

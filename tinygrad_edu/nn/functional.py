@@ -64,8 +64,6 @@ from ..ops.dropout import (
     dropout3d,
     feature_alpha_dropout,
 )
-from ..ops.distance import bilinear, cosine_similarity, pairwise_distance, pdist
-from ..ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from ..ops.embedding import embedding, embedding_bag
 from ..ops.gathering import one_hot
 from ..ops.loss import (

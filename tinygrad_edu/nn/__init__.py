@@ -1,6 +1,6 @@
 """Layers and models, with PyTorch's names and conventions: rows are samples, a weight is (out, in)."""
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import (
     CELU,
     ELU,
@@ -262,4 +262,5 @@ __all__ = [
     "UninitializedParameter",
     "functional",
     "init",
+    "utils",
 ]

@@ -18,7 +18,9 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
-from ..ops.random import Generator
+from ..ops.creation import empty, empty_like
+from ..ops.elementwise import where
+from ..ops.random import Generator, randperm
 
 _UNIT_GAIN = (
     "linear",
@@ -66,6 +68,99 @@ def eye_(tensor: Tensor) -> Tensor:
         raise ValueError(f"eye_: Only tensors with 2 dimensions are supported, this one has {tensor.ndim}.")
     with no_grad():
         return tensor.copy_(wrap(np.eye(*tensor.shape, dtype=tensor.dtype)))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight so that it passes its input on: ones in the middle of each channel's window."""
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    n_out, n_in, *window = (int(n) for n in tensor.shape)
+    if n_out % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    each = n_out // groups
+    values = np.zeros(tensor.shape, tensor.dtype)
+    middle: tuple[Any, ...] = tuple(n // 2 for n in window)
+    channels = np.arange(min(each, n_in))
+    for group in range(groups):
+        values[(group * each + channels, channels, *middle)] = 1
+    with no_grad():
+        return tensor.copy_(wrap(values))
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Fill with normals of which those outside of [a, b] are drawn anew.
+
+    Where few would be kept, uniform numbers on [a, b] are kept with the density's probability instead. a and b are
+    values, not numbers of standard deviations.
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
+            "The distribution of values may be incorrect.",
+            stacklevel=2,
+        )
+
+    def below(x: float) -> float:
+        return 0.5 * (1 + math.erf((x - mean) / std / math.sqrt(2.0)))
+
+    with no_grad():
+        if below(b) - below(a) > 0.3:
+            low, high = (float(tensor.dtype.type(limit)) for limit in (a, b))
+            result = tensor.normal_(mean, std, generator=generator)
+            while (outside := (result < low) | (result > high)).any():
+                fresh = empty_like(tensor).normal_(mean, std, generator=generator)
+                result = where(outside, fresh, result)
+            return tensor.copy_(result)
+        peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2  # the logarithm of the density's largest value
+        result, pending = tensor, None
+        while pending is None or pending.any():
+            drawn = empty_like(tensor).uniform_(a, b, generator=generator)
+            result = drawn if pending is None else where(pending, drawn, result)
+            chance = ((drawn - mean) / std) ** 2 * -0.5 - peak
+            refused = empty_like(tensor).uniform_(generator=generator).log() > chance
+            pending = refused if pending is None else pending & refused
+        return tensor.copy_(result)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Fill with a matrix whose rows, or columns where they are fewer, are orthogonal and of length `gain`.
+
+    Further axes count as columns. Source: Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear dynamics
+    of learning in deep linear neural networks" (2013).
+    """
+    if tensor.ndim < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if tensor.numel() == 0:
+        return tensor
+    rows = tensor.shape[0]
+    columns = tensor.numel() // rows
+    with no_grad():
+        drawn = normal_(empty(rows, columns, dtype=tensor.dtype), generator=generator).numpy()
+        Q, R = np.linalg.qr(drawn.T if rows < columns else drawn)
+        Q = Q * np.sign(np.diag(R))  # so that every orthogonal matrix is equally likely
+        Q = Q.T if rows < columns else Q
+        return tensor.copy_(wrap(np.ascontiguousarray(Q.reshape(tensor.shape)))).mul_(gain)
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Fill a matrix with normals, and set that part of each column to 0. Source: Martens, "Deep learning via
+    Hessian-free optimization" (2010)."""
+    if tensor.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    with no_grad():
+        values = np.array(normal_(tensor, 0, std, generator).numpy())
+        for column in range(columns):
+            values[randperm(rows).numpy()[:zeros], column] = 0
+        return tensor.copy_(wrap(values))
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:

@@ -12,7 +12,6 @@ Not here: a layer (linear.py), containers (containers.py), what a checkpoint mus
 from __future__ import annotations
 
 import difflib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -20,14 +19,16 @@ import numpy as np
 
 from ..core.mode import mode
 from ..core.tensor import Tensor
+from ..ops.creation import empty_like
 from .entries import ALLOWED, BUFFER, BUFFERS, MODULE, PARAMETER, TRANSIENT, Entries
+from .hooks import Hooked, call
 from .parameter import Parameter
-from .state import Keys, load
+from .state import EXTRA, Keys, StateDict, load
 
 Self = TypeVar("Self", bound="Module")
 
 
-class Module:
+class Module(Hooked):
     """The base of layers and models. Assign parameters and modules as attributes, define `forward`.
 
     >>> from tinygrad_edu import nn, ones
@@ -45,6 +46,7 @@ class Module:
     """
 
     training: bool
+    _version: int = 1  # of what a state_dict holds; stored with it
     _kinds: dict[str, str]  # name -> what it is; ordinary attributes are not in here
 
     def __init__(self) -> None:
@@ -56,6 +58,8 @@ class Module:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._hooks is not None:
+            return call(self, self._hooks, args, kwargs)
         return self.forward(*args, **kwargs)
 
     # --- attributes
@@ -271,6 +275,20 @@ class Module:
             )
         return getattr(module, name)
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module in the place of a dotted name; with strict=True only where there is one already."""
+        if not target:
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise AttributeError(f"`{type(module).__name__}` is not an nn.Module")
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if strict and not hasattr(owner, name):
+            raise AttributeError(f"{owner._get_name()} has no attribute `{name}`{_near(name, owner._modules)}")
+        if hasattr(owner, name) and not isinstance(getattr(owner, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        owner._enter(name, module, MODULE)
+
     # --- what is done to all
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
@@ -333,13 +351,30 @@ class Module:
         """Refused: NumPy has no fast float16 arithmetic."""
         return self.to(np.float16)
 
+    def bfloat16(self: Self) -> Self:
+        """Refused: NumPy has no bfloat16."""
+        return self.to("bfloat16")
+
+    def type(self: Self, dst_type: Any) -> Self:
+        """Convert all parameters and buffers, floating or not, in place. Returns the module."""
+        return self._convert(lambda tensor: tensor.to(dst_type), floating_only=False)
+
+    def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
+        """Forget the numbers of all parameters and buffers: they get new memory that nobody has filled."""
+        for module in self.modules() if recurse else [self]:
+            for name, value in module._of(PARAMETER, *BUFFERS):
+                if value is not None:
+                    module.__dict__[name].data = empty_like(value.detach()).to(device)
+        return self
+
     def cpu(self: Self) -> Self:
         """The module itself: tensors live in main memory."""
         return self
 
-    def _convert(self: Self, convert: Callable[[Tensor], Tensor]) -> Self:
+    def _convert(self: Self, convert: Callable[[Tensor], Tensor], floating_only: bool = True) -> Self:
         tensors: list[Tensor] = [*self.parameters(), *self.buffers()]
-        new = {t: convert(t.detach()) for t in tensors if t.is_floating_point()}  # all, before any is changed
+        chosen = [t for t in tensors if t.is_floating_point() or not floating_only]
+        new = {t: convert(t.detach()) for t in chosen}  # all, before any is changed
         for parameter in self.parameters():
             if parameter in new and new[parameter].dtype != parameter.dtype:
                 grad, parameter.data = parameter.grad, new[parameter]
@@ -353,6 +388,27 @@ class Module:
 
     # --- state
 
+    def get_extra_state(self) -> Any:
+        """What else goes into the state_dict; for subclasses, which define set_extra_state too."""
+        raise RuntimeError(f"{self._get_name()}.get_extra_state is to be defined by the subclass.")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take back what get_extra_state gave."""
+        raise RuntimeError(f"{self._get_name()}.set_extra_state is to be defined by the subclass.")
+
+    def _upgrade_state(self, state: dict[str, Any], prefix: str, version: int | None) -> None:
+        """Make a state_dict of an earlier version (None: unknown) into one of this; for subclasses."""
+
+    def _entries(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """What a state_dict holds, by dotted names: the tensors themselves, without any hook."""
+        for kind in (PARAMETER, BUFFER):
+            for name, value in self._of(kind):
+                if value is not None:
+                    yield prefix + name, value
+        for name, module in self._of(MODULE):
+            if module is not None:
+                yield from module._entries(f"{prefix}{name}.")
+
     def state_dict(
         self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Any]:
@@ -363,28 +419,43 @@ class Module:
             prefix: put before every name.
             keep_vars: give the parameters themselves.
         """
-        destination = OrderedDict() if destination is None else destination
+        if destination is None:
+            destination = StateDict()
+        metadata, path = getattr(destination, "_metadata", {}), prefix[:-1]
+        metadata[path] = local = {"version": self._version}
+        hooks = self._hooks
+        if hooks is not None:
+            hooks.run("state_dict_pre", self, prefix, keep_vars)
         for kind in (PARAMETER, BUFFER):
             for name, value in self._of(kind):
                 if value is not None:
                     destination[prefix + name] = value if keep_vars else value.detach()
+        if type(self).get_extra_state is not Module.get_extra_state:
+            destination[f"{prefix}{EXTRA}"] = self.get_extra_state()
         for name, module in self._of(MODULE):
             if module is not None:
                 module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        if hooks is not None:
+            for key, hook in list(hooks.of["state_dict"].items()):
+                found = hook(self, destination, prefix, local)
+                if found is not None and key not in hooks.may_replace:
+                    raise RuntimeError("state_dict post-hook must return None")
+                destination = destination if found is None else found
         return destination
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Keys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Keys:
         """Copy values by name into the parameters and buffers, converted to their dtypes.
 
         Args:
             state_dict: tensors or arrays, such as another module's `state_dict()`.
             strict: the names must be exactly the module's own.
+            assign: take the tensors over, memory and dtype, instead of copying their numbers.
         Returns:
             The missing and the unexpected names; both are empty if strict.
         Raises:
             RuntimeError: names or shapes do not fit. All are listed, and nothing has been changed.
         """
-        return load(self.state_dict(keep_vars=True), state_dict, strict, self._get_name())
+        return load(self, state_dict, strict, assign)
 
     # --- as text
 

@@ -5,14 +5,18 @@ nn follows PyTorch: a weight is (out, in), and the names and shapes of PyTorch's
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
 from .parameter import UninitializedParameter
+
+if TYPE_CHECKING:
+    from .module import Module
 
 
 class Keys(NamedTuple):
@@ -27,46 +31,102 @@ class Keys(NamedTuple):
         return f"Keys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def load(own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool, owner: str) -> Keys:
+EXTRA = "_extra_state"  # the key, behind a module's prefix, of what its get_extra_state gives
+
+
+class StateDict(OrderedDict[str, Any]):
+    """A state_dict, and the version of each module's part of it."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._metadata: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+
+def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = False) -> Keys:
     """Copy the given values into the tensors of the same names. See Module.load_state_dict."""
     if not isinstance(given, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(given)}.")
-    keys = Keys([key for key in own if key not in given], [key for key in given if key not in own])
-    values, errors = {}, []
+    metadata = getattr(given, "_metadata", None) or {}
+    state = OrderedDict(given)
+    keys = Keys([], [])
+    errors: list[str] = []
+    owners = list(root.named_modules(remove_duplicate=False))
+    for path, module in owners:
+        prefix, local = f"{path}." if path else "", metadata.get(path, {})
+        if module._hooks is not None:
+            more = (state, prefix, local, strict, keys.missing_keys, keys.unexpected_keys, errors)
+            module._hooks.run("load_pre", module, *more)
+        module._upgrade_state(state, prefix, local.get("version"))
+    extras = {f"{path}.{EXTRA}" if path else EXTRA: m for path, m in owners if _takes_extra(m)}
+    own = dict(root._entries())
+    keys.missing_keys.extend(key for key in (*own, *extras) if key not in state)
+    keys.unexpected_keys.extend(key for key in state if key not in own and key not in extras)
+    values = {}
     for key, target in own.items():
-        if key not in given:
+        if key not in state:
             continue
         waiting = isinstance(target, UninitializedParameter)
-        if isinstance(given[key], UninitializedParameter):
+        if isinstance(state[key], UninitializedParameter):
             if not waiting:
                 errors.append(f"{key} has no shape yet in the checkpoint: a lazy module's, before its first call.")
             continue
-        array = _numbers(given[key])
+        array = _numbers(state[key])
         if array is None:
-            kind = type(given[key]).__name__
+            kind = type(state[key]).__name__
             errors.append(f'for "{key}" a Tensor or an array of numbers is expected, got {kind}.')
         elif not waiting and array.shape != target.shape:
             errors.append(
                 f"size mismatch for {key}: copying a param with shape {tuple(array.shape)} from checkpoint, "
                 f"the shape in current model is {tuple(target.shape)}."
             )
+        elif assign:
+            values[key] = state[key].detach() if isinstance(state[key], Tensor) else wrap(array)
         else:
             values[key] = wrap(array.astype(target.dtype, copy=False))
-    if strict and keys.unexpected_keys:
-        errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(keys.unexpected_keys)}.")
-    if strict and keys.missing_keys:
-        errors.insert(0, f"Missing key(s) in state_dict: {_quoted(keys.missing_keys)}.")
-    if errors:
-        raise RuntimeError(
-            f"Error(s) in loading state_dict for {owner}; nothing has been changed:\n\t" + "\n\t".join(errors)
-        )
+    owner = root._get_name()
+    after = [module for _, module in reversed(owners) if module._hooks is not None and module._hooks.of["load"]]
+    if not after:  # else a hook may take keys out of the lists
+        _refuse(keys, errors, strict, owner, "; nothing has been changed")
+    _refuse(Keys([], []), errors, strict, owner, "; nothing has been changed")
     with no_grad():
         for key, value in values.items():
             target = own[key]
             if isinstance(target, UninitializedParameter):
                 target.materialize(value.shape)
-            target.copy_(value)
+            if assign:
+                target.data = value
+            else:
+                target.copy_(value)
+    for key, module in extras.items():
+        if key in state:
+            module.set_extra_state(state[key])
+    for module in after:
+        assert module._hooks is not None
+        for hook in list(module._hooks.of["load"].values()):
+            if hook(module, keys) is not None:
+                raise AssertionError(
+                    "Hooks registered with register_load_state_dict_post_hook are not expected to return new values; "
+                    "incompatible_keys should be changed in place."
+                )
+    _refuse(keys, errors, strict, owner, "")
     return keys
+
+
+def _takes_extra(module: Module) -> bool:
+    from .module import Module
+
+    return type(module).set_extra_state is not Module.set_extra_state
+
+
+def _refuse(keys: Keys, errors: list[str], strict: bool, owner: str, changed: str) -> None:
+    """Raise if anything does not fit."""
+    found = list(errors)
+    if strict and keys.unexpected_keys:
+        found.insert(0, f"Unexpected key(s) in state_dict: {_quoted(keys.unexpected_keys)}.")
+    if strict and keys.missing_keys:
+        found.insert(0, f"Missing key(s) in state_dict: {_quoted(keys.missing_keys)}.")
+    if found:
+        raise RuntimeError(f"Error(s) in loading state_dict for {owner}{changed}:\n\t" + "\n\t".join(found))
 
 
 def _numbers(value: Any) -> np.ndarray[Any, Any] | None:

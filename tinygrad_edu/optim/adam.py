@@ -75,6 +75,8 @@ class Adam(Optimizer):
     def check(self, group: Group) -> None:
         """Refuse what climbs, divides by less than nothing, or averages with negative weights."""
         check_adaptive(group)
+        kinds = {float if isinstance(beta, float) else type(beta) for beta in group["betas"]}
+        require(kinds in ({float}, {Tensor}), "betas must be either both floats or both Tensors")
 
     def begin(self, W: Tensor, group: Group) -> State:
         """M, V and t at 0."""

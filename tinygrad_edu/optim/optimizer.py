@@ -370,7 +370,7 @@ def _fitted(state: Any, parameter: Tensor, counts: tuple[str, ...], key: str = "
     if key in counts and isinstance(state, (int, float)):  # as PyTorch stored them once
         return number(state)
     if hasattr(state, "__array__") and not isinstance(state, Tensor):
-        state = wrap(np.array(state))
+        state = wrap(np.asarray(state).copy())
     copied = copy.deepcopy(state)
     if isinstance(copied, Tensor) and key not in counts and parameter.is_floating_point():
         return copied.to(parameter.dtype)

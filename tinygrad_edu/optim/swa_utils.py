@@ -16,6 +16,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
+from ..nn.batchnorm import _BatchNorm
 from ..nn.module import Module
 from .lr_scheduler.base import LRScheduler, per_group
 from .optimizer import Optimizer
@@ -168,7 +169,7 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     """
     momenta: dict[Any, Any] = {}
     for module in model.modules():
-        if hasattr(module, "reset_running_stats") and hasattr(module, "track_running_stats"):
+        if isinstance(module, _BatchNorm):
             module.reset_running_stats()
             momenta[module] = module.momentum
     if not momenta:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 from ..core.tensor import Tensor
@@ -133,6 +134,17 @@ class NLLLoss2d(NLLLoss):
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 
+@dataclass(frozen=True)
+class LinearCrossEntropyOptions:
+    """How PyTorch splits LinearCrossEntropyLoss into chunks to save memory; taken, and without effect here."""
+
+    allow_retain_graph: bool = False
+    batch_chunk_size: int | None = None
+    chunking_method: str | None = "auto"
+    acc_policy: str = "auto"
+    acc_dtype: Any = None
+
+
 class LinearCrossEntropyLoss(_WeightedLoss):
     """CrossEntropyLoss of a Linear layer of its own.
 
@@ -140,6 +152,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         in_features: n_in, the length of the input's last axis.
         num_classes: the number of classes.
         out_features: (d1, ...), when there are d1 * ... targets per sample.
+        options: LinearCrossEntropyOptions, which change no number.
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     if p < 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}.")
     i, j = (wrap(x) for x in np.triu_indices(input.shape[0], 1))
-    difference = input[i] - input[j]
+    difference = input.index_select(0, i) - input.index_select(0, j)
     if not difference.numel():  # a norm of nothing may be undefined; of no columns all distances are 0
         return sum_over(difference, axis=(1,), keepdims=False)
     return vector_norm(difference, p, -1)

@@ -204,10 +204,8 @@ def linear_cross_entropy(
         input: (m, n_in) or (n_in,).
         linear_weight: (n_classes, n_in), or (n_classes, d1, ..., n_in) for targets (m, d1, ...).
         linear_bias: the shape of linear_weight without its last axis.
-        options: must be None: PyTorch's ways of computing in chunks, which change no number, are not here.
+        options: how PyTorch splits the computation into chunks. It changes no number, and has no effect here.
     """
-    if options is not None:
-        raise NotImplementedError("linear_cross_entropy: options= chooses chunks, which are not here; leave it out.")
     if not 1 <= input.ndim <= 2:
         raise ShapeError(f"linear_cross_entropy: expected input with dimensionality 1 or 2, got {input.ndim}.")
     if linear_weight.ndim < 2:

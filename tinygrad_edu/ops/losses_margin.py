@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DtypeError, ShapeError
+from ..core.primitive import Array, primitive
 from ..core.tensor import wrap
 from .checks import check
 from .elementwise import choose, clamp_below
@@ -14,6 +15,18 @@ from .indexing import take_along
 from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import any_over, sum_over
 from .scan import cumsum
+
+
+@primitive(name="margin_loss", types=None)
+def labels_within(labels: Array, *, first: int, n_classes: int) -> Array:
+    """The labels themselves, once each is known to be one of first .. n_classes - 1."""
+    check(
+        (labels >= first) & (labels < n_classes),
+        f"target out of range: labels must lie in {first}..{n_classes - 1}",
+        RuntimeError,
+        labels,
+    )
+    return labels
 
 
 def multi_margin_loss(
@@ -100,14 +113,6 @@ def _numbers(n: int) -> Any:
 
 
 def _labels(target: Any, first: int, n: int, operation: str) -> Any:
-    """The labels, once each is known to lie in first .. n - 1."""
     if target.dtype != np.int64:
         raise DtypeError(f"{operation}: labels must be int64, not {target.dtype}; convert with .long().")
-    fits = (target >= first) & (target < n)
-    check(
-        fits._array,
-        f"{operation}: target out of range: labels must lie in {first}..{n - 1}",
-        RuntimeError,
-        target._array,
-    )
-    return target
+    return labels_within(target, first=first, n_classes=n)

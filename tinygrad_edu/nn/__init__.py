@@ -118,6 +118,8 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
+from .parameter_containers import ParameterDict, ParameterList
+from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 from .ranking import (
     CosineEmbeddingLoss,
     HingeEmbeddingLoss,
@@ -145,6 +147,17 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+from .transformer import Transformer, TransformerDecoder, TransformerEncoder
+from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
+
+__all__ = [
+    "ParameterDict",
+    "ParameterList",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",

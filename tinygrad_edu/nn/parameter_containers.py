@@ -212,7 +212,7 @@ class ParameterDict(Module):
                 raise ValueError(
                     f"ParameterDict update sequence element #{place} has length {len(key_and_value)}; 2 is required"
                 )
-            self[key_and_value[0]] = key_and_value[1]
+            self.__setitem__(*key_and_value)
 
     def __or__(self, other: Any) -> ParameterDict:
         both = self.copy()

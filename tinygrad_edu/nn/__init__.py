@@ -98,6 +98,7 @@ from .normalization import (
     RMSNorm,
 )
 from .parameter import Parameter, UninitializedParameter
+from .parameter_containers import ParameterDict, ParameterList
 from .pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -118,8 +119,6 @@ from .pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from .parameter_containers import ParameterDict, ParameterList
-from .pooling import MaxPool1d, MaxPool2d, MaxPool3d
 from .ranking import (
     CosineEmbeddingLoss,
     HingeEmbeddingLoss,
@@ -139,6 +138,8 @@ from .recurrent import (
     RNNCellBase,
 )
 from .sparse import Embedding, EmbeddingBag
+from .transformer import Transformer, TransformerDecoder, TransformerEncoder
+from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -147,10 +148,6 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
-from .transformer import Transformer, TransformerDecoder, TransformerEncoder
-from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
-
-__all__ = [
     "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",

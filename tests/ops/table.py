@@ -150,11 +150,29 @@ OTHER_TYPES = {
     "gcd",
     "lcm",
 }
-OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"} | {
-    "inverse_of", "solve_system", "determinant", "cofactors", "sign_and_log", "cholesky_factor", "qr_complete",
-    "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "row_dots", "attend",
-    "gate_columns", "embed", "divided_back",
-}  # fmt: skip
+OTHER_SHAPES = {
+    "affine",
+    "attend",
+    "cholesky_factor",
+    "cofactors",
+    "determinant",
+    "distances",
+    "divided_back",
+    "dot",
+    "embed",
+    "gate_columns",
+    "inverse_of",
+    "matrix_exponential",
+    "matrix_product",
+    "matrix_vector",
+    "qr_complete",
+    "qr_triangle",
+    "row_dots",
+    "sign_and_log",
+    "singular_values_only",
+    "solve_system",
+    "vector_matrix",
+}
 
 
 def _from_domain(primitive: Primitive) -> list[Case]:

@@ -346,3 +346,24 @@ def test_dropout_in_place():
                 x = m.ones(2, 3, 4)
                 assert F(x, 0.5, True, True) is x or m.equal(F(x, 0.0, True, True), x)
                 assert not m.equal(x, m.ones(2, 3, 4))
+
+
+@pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])
+def test_lazy_batch_norm(affine, rng):
+    """The first input, or a loaded state_dict, tells the number of channels; then it is the ordinary layer."""
+    x = rng.standard_normal((4, 3, 5)).astype(np.float32)
+    texts = []
+    for m in LIBRARIES:
+        layer = m.nn.LazyBatchNorm1d(affine=affine)
+        with pytest.raises(ValueError, match="2D or 3D"):
+            layer(m.zeros(2, 3, 4, 5))
+        layer(m.tensor(x))
+        other = m.nn.LazyBatchNorm1d(affine=affine)
+        other.load_state_dict(layer.state_dict())
+        other.eval()
+        layer.eval()
+        assert m.equal(other(m.tensor(x)), layer(m.tensor(x)))
+        assert type(layer) is m.nn.BatchNorm1d
+        texts.append((repr(layer), sorted(layer.state_dict()), layer.running_mean.numpy()))
+    assert texts[0][:2] == texts[1][:2]
+    np.testing.assert_allclose(texts[0][2], texts[1][2], rtol=1e-5, atol=1e-7)  # float32 means of 20 numbers

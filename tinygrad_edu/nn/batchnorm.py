@@ -50,11 +50,16 @@ class _ChannelNorm(Module):
         for name, there in (("weight", affine), ("bias", affine and bias)):
             values = Parameter(empty(num_features, device=device, dtype=dtype)) if there else None
             self.register_parameter(name, values)
-        track = track_running_stats
-        self.register_buffer("running_mean", zeros(num_features, device=device, dtype=dtype) if track else None)
-        self.register_buffer("running_var", ones(num_features, device=device, dtype=dtype) if track else None)
-        self.register_buffer("num_batches_tracked", zeros((), device=device, dtype="int64") if track else None)
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            self.register_buffer(name, None)
+        if track_running_stats:
+            self._track(device, dtype)
         self.reset_parameters()
+
+    def _track(self, device: Any, dtype: Any) -> None:
+        self.running_mean = zeros(self.num_features, device=device, dtype=dtype)
+        self.running_var = ones(self.num_features, device=device, dtype=dtype)
+        self.num_batches_tracked = zeros((), device=device, dtype="int64")
 
     def reset_running_stats(self) -> None:
         """Running mean 0, running variance 1, no batches seen."""

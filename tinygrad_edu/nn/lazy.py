@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..core.errors import ShapeError
+from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, _BatchNorm
 from .conv import (
     Conv1d,
     Conv2d,
@@ -200,3 +201,68 @@ class LazyConvTranspose3d(_LazyTransposed, ConvTranspose3d):
     """A ConvTranspose3d whose in_channels are those of its first input."""
 
     cls_to_become = ConvTranspose3d
+
+
+class _LazyBatchNorm(LazyModuleMixin, _BatchNorm):
+    """What the lazy norms have in common: the number of channels is the first input's, or the loaded state_dict's."""
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, False, False)
+        self.affine, self.track_running_stats = affine, track_running_stats
+        self._kind = {"device": device, "dtype": dtype}
+        if affine:
+            _wait(self, bias, device, dtype)
+
+    def reset_parameters(self) -> None:
+        """Start afresh, once the number of channels is known."""
+        if self.num_features and not self.has_uninitialized_params():
+            super().reset_parameters()
+
+    def _upgrade_state(self, state: dict[str, Any], prefix: str, version: int | None) -> None:
+        known = state.get(f"{prefix}running_mean")
+        if self.track_running_stats and self.running_mean is None and known is not None:
+            self.num_features = known.shape[0]
+            self._track(**self._kind)
+        super()._upgrade_state(state, prefix, version)
+
+    def initialize_parameters(self, input: Any) -> None:
+        """Take over the input's number of channels."""
+        self._check_input_dim(input)
+        waiting = self.has_uninitialized_params()
+        if self.num_features == 0:
+            known = self.weight is not None and not waiting
+            self.num_features = self.weight.shape[0] if known and self.weight is not None else input.shape[1]
+            if self.track_running_stats:
+                self._track(**self._kind)
+        if waiting:
+            _give(self.weight, (self.num_features,))
+            _give(self.bias, (self.num_features,))
+            self.reset_parameters()
+
+
+class LazyBatchNorm1d(_LazyBatchNorm, BatchNorm1d):
+    """A BatchNorm1d whose num_features are those of its first input."""
+
+    cls_to_become = BatchNorm1d
+
+
+class LazyBatchNorm2d(_LazyBatchNorm, BatchNorm2d):
+    """A BatchNorm2d whose num_features are those of its first input."""
+
+    cls_to_become = BatchNorm2d
+
+
+class LazyBatchNorm3d(_LazyBatchNorm, BatchNorm3d):
+    """A BatchNorm3d whose num_features are those of its first input."""
+
+    cls_to_become = BatchNorm3d

@@ -110,6 +110,12 @@ REFUSED = {
     "batch_norm of a vector": (lambda l, x: l.F.batch_norm(x, None, None, training=True), (4,)),
     "batch_norm, statistics": (lambda l, x, m: l.F.batch_norm(x, m, m, training=True), (2, 4), (3,)),
     "batch_norm, weight": (lambda l, x, w: l.F.batch_norm(x, None, None, w, training=True), (2, 4), (3,)),
+    "batch_norm, one statistic": (lambda l, x, m: l.F.batch_norm(x, m, None, training=True), (2, 4), (4,)),
+    "batch_norm, trained statistics": (
+        lambda l, x, m: l.F.batch_norm(x, m.requires_grad_(), m, training=True),
+        (2, 4),
+        (4,),
+    ),
     "batch_norm, eps": (lambda l, x: l.F.batch_norm(x, None, None, training=True, eps=0.0), (2, 4)),
     "batch_norm, negative eps": (lambda l, x, m: l.F.batch_norm(x, m, m, eps=-1.0), (2, 4), (4,)),
     "instance_norm of one place": (lambda l, x: l.F.instance_norm(x), (2, 4, 1)),

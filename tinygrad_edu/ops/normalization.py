@@ -397,7 +397,7 @@ def _channel_shape(input: Any, mean: Any, var: Any, weight: Any, bias: Any, oper
     _check_floating(input, operation)
     channels = input.shape[1]
     if (mean is None) != (var is None):
-        raise RuntimeError(f"{operation}: Expected running_mean and running_var to be given both or neither.")
+        raise ValueError(f"{operation}: running_mean and running_var must either both be None or neither be None.")
     for name, given in (("running_mean", mean), ("running_var", var), ("weight", weight), ("bias", bias)):
         if given is None:
             continue
@@ -405,6 +405,11 @@ def _channel_shape(input: Any, mean: Any, var: Any, weight: Any, bias: Any, oper
             raise ShapeError(
                 f"{operation}: {name} should contain {channels} elements not {given.numel()}: input is (N, C, ...), "
                 f"{tuple(input.shape)}, and {name} one number per channel."
+            )
+        if name.startswith("running") and given.requires_grad:
+            raise RuntimeError(
+                f"{operation}: {name} has requires_grad=True, but running statistics are never differentiated; hand "
+                "over its .detach()."
             )
         if given.dtype != input.dtype:
             raise DtypeError(

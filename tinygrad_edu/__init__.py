@@ -7,13 +7,16 @@ import importlib
 from math import e, inf, nan, pi
 from typing import Any
 
-from . import autograd, linalg, nn, optim
+from . import accelerator, autograd, backends, cuda, linalg, nn, optim, random
 from .autograd import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
     no_grad,
     set_grad_enabled,
+)
+from .core.device import (
+    device,
 )
 from .core.dtypes import (
     bool_ as bool,
@@ -156,6 +159,8 @@ from .ops.creation import (
     eye,
     full,
     full_like,
+    is_complex,
+    is_floating_point,
     is_tensor,
     linspace,
     numel,
@@ -597,6 +602,25 @@ from .ops.trigonometry import (
 from .ops.trigonometry import (
     arctanh as atanh,
 )
+from .serialization import (
+    load,
+    save,
+)
+from .settings import (
+    are_deterministic_algorithms_enabled,
+    get_default_device,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    set_default_device,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_num_threads,
+    set_printoptions,
+    use_deterministic_algorithms,
+)
 
 __version__ = "0.1.0"
 
@@ -609,6 +633,7 @@ __all__ = [
     "TraceError",
     "abs",
     "absolute",
+    "accelerator",
     "acos",
     "acosh",
     "adaptive_avg_pool1d",
@@ -636,6 +661,7 @@ __all__ = [
     "arctan",
     "arctan2",
     "arctanh",
+    "are_deterministic_algorithms_enabled",
     "argmax",
     "argmin",
     "argsort",
@@ -651,6 +677,7 @@ __all__ = [
     "atleast_3d",
     "autograd",
     "avg_pool1d",
+    "backends",
     "baddbmm",
     "batch_norm",
     "bernoulli",
@@ -701,6 +728,7 @@ __all__ = [
     "count_nonzero",
     "cov",
     "cross",
+    "cuda",
     "cummax",
     "cummin",
     "cumprod",
@@ -709,6 +737,7 @@ __all__ = [
     "default_generator",
     "deg2rad",
     "det",
+    "device",
     "diag",
     "diag_embed",
     "diagflat",
@@ -762,7 +791,11 @@ __all__ = [
     "gcd",
     "ge",
     "ger",
+    "get_default_device",
     "get_default_dtype",
+    "get_float32_matmul_precision",
+    "get_num_interop_threads",
+    "get_num_threads",
     "get_rng_state",
     "greater",
     "greater_equal",
@@ -793,6 +826,9 @@ __all__ = [
     "int64",
     "int8",
     "inverse",
+    "is_complex",
+    "is_deterministic_algorithms_warn_only_enabled",
+    "is_floating_point",
     "is_grad_enabled",
     "is_tensor",
     "isclose",
@@ -814,6 +850,7 @@ __all__ = [
     "lgamma",
     "linalg",
     "linspace",
+    "load",
     "log",
     "log10",
     "log1p",
@@ -903,6 +940,7 @@ __all__ = [
     "randint_like",
     "randn",
     "randn_like",
+    "random",
     "randperm",
     "ravel",
     "reciprocal",
@@ -924,6 +962,7 @@ __all__ = [
     "rrelu",
     "rrelu_",
     "rsqrt",
+    "save",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -933,8 +972,14 @@ __all__ = [
     "select_scatter",
     "selu",
     "selu_",
+    "set_default_device",
     "set_default_dtype",
+    "set_float32_matmul_precision",
+    "set_flush_denormal",
     "set_grad_enabled",
+    "set_num_interop_threads",
+    "set_num_threads",
+    "set_printoptions",
     "set_rng_state",
     "sgn",
     "short",
@@ -990,6 +1035,7 @@ __all__ = [
     "unique",
     "unique_consecutive",
     "unsqueeze",
+    "use_deterministic_algorithms",
     "vander",
     "var",
     "var_mean",
@@ -1006,10 +1052,12 @@ _LATER = (
     "datasets",
     "distributions",
     "func",
+    "safetensors",
     "symbolic",
     "utils",
+    "version",
     "viz",
-)  # loaded when first asked for
+)  # loaded when first asked for: most programs never do
 _NOT_HERE = {
     "float16": "NumPy has no fast float16; use float32.",
     "half": "NumPy has no fast float16; use float32.",

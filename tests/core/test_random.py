@@ -30,6 +30,7 @@ from tinygrad_edu import (
     seed,
     set_rng_state,
     tensor,
+    uint8,
     zeros,
 )
 
@@ -215,6 +216,24 @@ def test_in_place_draw_counts_as_a_write():
     y.uniform_()
     with pytest.raises(RuntimeError, match=r"saved its input .* has overwritten it"):
         z.backward()
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "text"),
+    [
+        ({"seed": 0}, TypeError, "uint8 tensor of get_state"),
+        (zeros(5056), TypeError, "not a float32 tensor"),
+        (zeros(16, dtype=uint8), RuntimeError, "wrong size: 5056 bytes"),
+        (zeros(5056, dtype=uint8), RuntimeError, "not what get_state"),
+    ],
+)
+def test_what_is_no_state_changes_nothing(state, error, text):
+    """Another type, length or content is refused, and the stream goes on as if nothing had been."""
+    g = Generator().manual_seed(1)
+    first = g.clone_state()
+    with pytest.raises(error, match=text):
+        g.set_state(state)
+    assert rand(3, generator=g).tolist() == rand(3, generator=first).tolist()
 
 
 REFUSALS = {

@@ -14,7 +14,20 @@ import tinygrad_edu
 PACKAGE = Path(tinygrad_edu.__file__).parent
 
 # Each part may import those before it in this order, and itself.
-ORDER = ["core", "ops", "autograd", "symbolic", "nn", "func", "optim", "distributions", "utils", "datasets", "viz"]
+ORDER = [
+    "core",
+    "backends",
+    "ops",
+    "autograd",
+    "symbolic",
+    "nn",
+    "func",
+    "optim",
+    "distributions",
+    "utils",
+    "datasets",
+    "viz",
+]
 # Five-line fronts that import, when called, what stands above them; and the program itself.
 FRONTS = {
     ("core/tensor.py", "viz"),  # __repr__

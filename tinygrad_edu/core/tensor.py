@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .anomaly import check_forward
+from .device import CPU
+from .device import device as Device
 from .dtypes import as_dtype, float32, float64, get_default_dtype
 from .errors import DtypeError, ShapeError, TraceError, describe, labels
 from .joint import picked
@@ -145,6 +147,25 @@ class Tensor(Operand):
     def is_floating_point(self) -> bool:
         """Whether the dtype is float32 or float64."""
         return self.dtype.kind == "f"
+
+    @property
+    def device(self) -> Device:
+        """Where the numbers lie: main memory, device("cpu")."""
+        return CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the numbers lie on a GPU: never."""
+        return False
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the numbers lie in main memory: always."""
+        return True
+
+    def get_device(self) -> int:
+        """The number of the GPU; -1: it is none."""
+        return -1
 
     @property
     def name(self) -> str | None:

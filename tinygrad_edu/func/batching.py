@@ -86,17 +86,12 @@ class _Draws:
             return
         assert self.start is not None
         now = default_generator.get_state()
-        if not _same_state(now, self.start):
+        if not np.array_equal(now._values(), self.start._values()):
             default_generator.set_state(self.start)
             raise RuntimeError(
                 f"{word}: called random operation while in randomness error mode. Please either use the 'same' or "
                 "'different' randomness flags on vmap or perform the randomness operation out of vmap"
             )
-
-
-def _same_state(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    one, other = a["bits"]["state"], b["bits"]["state"]
-    return one["pos"] == other["pos"] and a["spare"] == b["spare"] and np.array_equal(one["key"], other["key"])
 
 
 def _in_dims(word: str, in_dims: Any, args: tuple[Any, ...]) -> list[int | None]:

@@ -17,9 +17,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.device import require_cpu
 from ..core.mode import mode
 from ..core.tensor import Tensor
 from ..ops.creation import empty_like
+from ..ops.shape import conversion
 from .entries import ALLOWED, BUFFER, BUFFERS, MODULE, PARAMETER, TRANSIENT, Entries
 from .hooks import Hooked, call
 from .parameter import Parameter
@@ -323,21 +325,18 @@ class Module(Hooked):
             clear_grad(parameter, set_to_none)
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
-        """Convert floating parameters and buffers, in place: `.to(float64)`. Returns the module.
+        """Convert floating parameters and buffers, in place: `.to(float64)`; `.to("cpu")` does nothing.
 
         Raises:
             TypeError: the dtype is not a floating one.
+            RuntimeError: another device than "cpu".
         """
-
-        def converted(tensor: Tensor) -> Tensor:
-            result: Tensor = tensor.to(*args, **kwargs)
-            if not result.is_floating_point():
-                raise TypeError(
-                    f"nn.Module.to only accepts floating point dtypes, but got desired dtype={result.dtype}"
-                )
-            return result
-
-        return self._convert(converted)
+        dtype, _ = conversion(args, kwargs)
+        if dtype is None:
+            return self
+        if dtype.kind != "f":
+            raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
+        return self._convert(lambda tensor: tensor.to(dtype))
 
     def float(self: Self) -> Self:
         """Convert floating parameters and buffers to float32, in place. Returns the module."""
@@ -369,6 +368,11 @@ class Module(Hooked):
 
     def cpu(self: Self) -> Self:
         """The module itself: tensors live in main memory."""
+        return self
+
+    def cuda(self: Self, device: Any = None) -> Self:
+        """Refused: tensors live in main memory."""
+        require_cpu("cuda" if device is None or isinstance(device, int) else device, "Module.cuda")
         return self
 
     def _convert(self: Self, convert: Callable[[Tensor], Tensor], floating_only: bool = True) -> Self:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
 from ..core.tensor import Tensor, from_numpy, to_array, wrap
 from .dims import sizes
@@ -37,8 +38,8 @@ def _sized(function: F) -> F:
 
 def finish(array: Any, requires_grad: bool = False, name: str | None = None, device: Any = None) -> Tensor:
     """A leaf on a fresh array."""
-    if device is not None and str(device) != "cpu":
-        raise RuntimeError(f"there is no device {str(device)!r}; tensors live in main memory ('cpu').")
+    if device is not None:
+        require_cpu(device)
     result = wrap(array)
     if requires_grad:
         result.requires_grad_(True)
@@ -64,6 +65,7 @@ def tensor(
 @constructor
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """A tensor without a copy where that is possible: the tensor itself, or on an ndarray's memory."""
+    require_cpu(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.astype(as_dtype(dtype))
     if isinstance(data, np.ndarray) and (dtype is None or data.dtype == as_dtype(dtype)):
@@ -217,33 +219,56 @@ def full_like(
 
 
 @public("new_zeros", function=False)
-def new_zeros(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+def new_zeros(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of another shape in this tensor's dtype."""
-    return zeros(*size, dtype=input.dtype if dtype is None else dtype)
+    return zeros(*size, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
 @public("new_ones", function=False)
-def new_ones(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+def new_ones(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of another shape in this tensor's dtype."""
-    return ones(*size, dtype=input.dtype if dtype is None else dtype)
+    return ones(*size, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+
+
+@public("new_empty", function=False)
+def new_empty(input: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Unwritten memory of another shape in this tensor's dtype."""
+    return empty(*size, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
 @public("new_full", function=False)
-def new_full(input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None) -> Tensor:
+def new_full(
+    input: Tensor, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """One number, in another shape, in this tensor's dtype."""
-    return full(size, fill_value, dtype=input.dtype if dtype is None else dtype)
+    dtype = input.dtype if dtype is None else dtype
+    return full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 @public("new_tensor", function=False)
-def new_tensor(input: Tensor, data: Any, *, dtype: Any = None) -> Tensor:
+def new_tensor(
+    input: Tensor, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor from other data in this tensor's dtype."""
-    return tensor(data, dtype=input.dtype if dtype is None else dtype)
+    return tensor(data, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
 
 
 @constructor
 def is_tensor(obj: Any) -> bool:
     """Whether the object is a Tensor."""
     return isinstance(obj, Tensor)
+
+
+@constructor
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is float32 or float64."""
+    return input.is_floating_point()
+
+
+@constructor
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is complex: never, there are none."""
+    return False
 
 
 @constructor

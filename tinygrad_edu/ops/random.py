@@ -13,17 +13,30 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import CPU, require_cpu
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from .checks import check
 from .creation import constructor, finish
 from .dims import sizes
 from .public import public
 
 _BLOCK = 16  # normals per Box-Muller block; fewer numbers than this are drawn one by one
+_WORDS = 624  # of the Mersenne Twister's state
 _LONG = 1 << 28  # integers from this many on are taken from 64 bits, so that the remainder is nearly uniform
+
+# PyTorch's CPUGeneratorImplState (aten/src/ATen/CPUGeneratorImpl.cpp): `left` words of the state are not used up
+# yet, `next` is the first of them; `spare` is the second normal of the last pair.
+_STATE = np.dtype(
+    {
+        "names": ["seed", "left", "seeded", "next", "words", "spare", "has_spare"],
+        "formats": ["<u8", "<i4", "<i4", "<u8", ("<u8", _WORDS), "<f8", "<i4"],
+        "offsets": [0, 8, 12, 16, 24, 24 + 8 * _WORDS + 8, 24 + 8 * _WORDS + 24],
+        "itemsize": 5056,
+    }
+)
 
 
 class Generator:
@@ -34,13 +47,14 @@ class Generator:
     0
     """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = require_cpu(device, "Generator")
         self.manual_seed(67280421310721)  # PyTorch's default seed
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew. Returns the generator."""
-        seed = int(seed)
-        self._seed = seed
+        self._seed = int(seed)
+        self._drawn = False  # PyTorch's state tells whether it is as it was seeded
         self._twister: Any = None  # made when first drawn from: importing numpy.random takes 10 ms
         self._spare: float | None = None  # the second normal of the last pair
         return self
@@ -54,8 +68,8 @@ class Generator:
         return self._twister  # type: ignore[no-any-return]  # Any, so that it can be None
 
     def initial_seed(self) -> int:
-        """The seed the stream was started with."""
-        return self._seed
+        """The seed the stream was started with, as a number below 2 ** 64."""
+        return self._seed % 2**64
 
     def seed(self) -> int:
         """Start from an unpredictable seed, and return it."""
@@ -63,15 +77,54 @@ class Generator:
         self.manual_seed(seed)
         return seed
 
-    def get_state(self) -> dict[str, Any]:
-        """All that is needed to go on from here, for `set_state`."""
-        return {"seed": self._seed, "bits": self._bits.state, "spare": self._spare}
+    def get_state(self) -> Tensor:
+        """All that is needed to go on from here, for `set_state`: bytes, (5056,), laid out as PyTorch's are."""
+        twister = self._bits.state["state"]
+        state = np.zeros((), _STATE)
+        state["seed"], state["seeded"] = self._seed % 2**64, 1
+        state["left"], state["next"] = _WORDS + 1 - twister["pos"], twister["pos"] if self._drawn else 0
+        state["words"] = twister["key"]
+        if self._spare is not None:
+            state["spare"], state["has_spare"] = self._spare, 1
+        return wrap(np.frombuffer(state.tobytes(), np.uint8).copy())
 
-    def set_state(self, state: dict[str, Any]) -> Generator:
-        """Go on from where `get_state` was called. Returns the generator."""
-        self._seed, self._spare = state["seed"], state["spare"]
-        self._bits.state = state["bits"]
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Go on from where `get_state` was called, here or in PyTorch. Returns the generator.
+
+        Raises:
+            TypeError: it is no tensor of bytes.
+            RuntimeError: it is of another length, or not the state of a generator. Nothing has been changed.
+        """
+        if not isinstance(new_state, Tensor) or new_state.dtype != np.uint8:
+            kind = f"a {new_state.dtype} tensor" if isinstance(new_state, Tensor) else type(new_state).__name__
+            raise TypeError(f"RNG state must be a torch.ByteTensor: the uint8 tensor of get_state(), not {kind}.")
+        if tuple(new_state.shape) != (_STATE.itemsize,):
+            raise RuntimeError(
+                f"RNG state is wrong size: {_STATE.itemsize} bytes are expected, not {tuple(new_state.shape)}."
+            )
+        state = np.frombuffer(np.ascontiguousarray(new_state._values()), _STATE)[0]
+        left = int(state["left"])
+        if not state["seeded"] or not 1 <= left <= _WORDS or state["words"].max() > 0xFFFFFFFF:
+            raise RuntimeError("Invalid mt19937 state: these bytes are not what get_state() gives.")
+        self._seed, self._drawn = int(state["seed"]), bool(state["next"])
+        self._spare = float(state["spare"]) if state["has_spare"] else None
+        self._twister = np.random.MT19937()
+        self._twister.state = {
+            "bit_generator": "MT19937",
+            "state": {"key": state["words"].astype(np.uint32), "pos": _WORDS + 1 - left},
+        }
         return self
+
+    def clone_state(self) -> Generator:
+        """Another generator in the same state."""
+        return Generator().set_state(self.get_state())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"state": self.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.device = CPU
+        self.set_state(state["state"])
 
     # --- raw draws
 
@@ -79,6 +132,7 @@ class Generator:
         """The next `count` 32-bit integers, as uint64."""
         if mode.trace is not None:
             raise TraceError("random numbers are drawn while the step is being traced; draw them outside of it.")
+        self._drawn = self._drawn or count > 0
         return np.asarray(self._bits.random_raw(count), np.uint64)
 
     def long_words(self, count: int) -> np.ndarray[Any, Any]:
@@ -145,13 +199,13 @@ def seed() -> int:
 
 
 @constructor
-def get_rng_state() -> dict[str, Any]:
-    """All that is needed for the default generator to go on from here, for `set_rng_state`."""
+def get_rng_state() -> Tensor:
+    """All that is needed for the default generator to go on from here, for `set_rng_state`: bytes, (5056,)."""
     return default_generator.get_state()
 
 
 @constructor
-def set_rng_state(new_state: dict[str, Any]) -> None:
+def set_rng_state(new_state: Tensor) -> None:
     """Let the default generator go on from where `get_rng_state` was called."""
     default_generator.set_state(new_state)
 
@@ -166,6 +220,7 @@ def rand(
     name: str | None = None,
 ) -> Tensor:
     """Uniform on [0, 1)."""
+    require_cpu(device, "rand")
     shape, dtype = sizes(size, "rand"), _floating(dtype, "rand")
     values = (generator or default_generator).uniform(math.prod(shape), dtype)
     return finish(values.reshape(shape), requires_grad, name, device)
@@ -181,6 +236,7 @@ def randn(
     name: str | None = None,
 ) -> Tensor:
     """Standard normal."""
+    require_cpu(device, "randn")
     shape, dtype = sizes(size, "randn"), _floating(dtype, "randn")
     values = (generator or default_generator).normal(math.prod(shape), dtype)
     return finish(values.reshape(shape), requires_grad, name, device)
@@ -204,6 +260,7 @@ def randint(
     device: Any = None,
 ) -> Tensor:
     """Integers from low (default 0) up to and without high: randint(high, size) or randint(low, high, size)."""
+    require_cpu(device, "randint")
     if size is None:
         low, high, size = None, low, high
     low = 0 if low is None else low
@@ -228,6 +285,7 @@ def _integers(low: int, high: int, count: int, generator: Generator | None) -> n
 @constructor
 def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """The integers 0 to n - 1 in random order: Fisher and Yates, one word per exchange."""
+    require_cpu(device, "randperm")
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}.")
     order = list(range(n))
@@ -239,23 +297,45 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
 
 
 @constructor
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def rand_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`rand` of the shape and dtype of `input`."""
-    return rand(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return rand(tuple(input.shape), dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @constructor
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def randn_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`randn` of the shape and dtype of `input`."""
-    return randn(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return randn(tuple(input.shape), dtype=dtype or input.dtype, device=device, requires_grad=requires_grad)
 
 
 @constructor
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None) -> Tensor:
+def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
     """`randint` of the shape and dtype of `input`."""
     if high is None:
         low, high = 0, low
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=device)
+
+
+@public("random_", function=False)
+def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with integers: random_(high), random_(low, high), or all that the dtype can hold.
+
+    Without bounds the numbers start at 0 and end where the dtype stops counting exactly: 2 ** 24 in float32.
+    """
+    from .writes import copy_
+
+    if high is None and low:
+        low, high = 0, low
+    if high is None:
+        kind = self.dtype.kind
+        last = 1 if kind == "b" else 2 ** (np.finfo(self.dtype).nmant + 1) if kind == "f" else np.iinfo(self.dtype).max
+        draws = generator or default_generator
+        words = draws.long_words(self.numel()) if self.dtype.itemsize == 8 else draws.words(self.numel())
+        return copy_(self, finish((words % np.uint64(last + 1)).astype(self.dtype).reshape(self.shape)))
+    if high <= low:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}.")
+    drawn = _integers(low, high, self.numel(), generator).astype(self.dtype)
+    return copy_(self, finish(drawn.reshape(self.shape)))
 
 
 @public("uniform_", function=False)
@@ -341,15 +421,22 @@ def _exponential(count: int, generator: Generator | None) -> np.ndarray[Any, Any
 
 @constructor
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Normals of a mean and a standard deviation, tensors (one draw per element) or numbers with a size."""
+    require_cpu(device, "normal")
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal: of two numbers a size is needed: normal(mean, std, size).")
-        return normal_(
-            finish(np.zeros(sizes((size,), "normal"), _floating(dtype, "normal"))), mean, std, generator=generator
-        )
+        empty = finish(np.zeros(sizes((size,), "normal"), _floating(dtype, "normal")))
+        return normal_(empty, mean, std, generator=generator).requires_grad_(requires_grad)
     like = mean if isinstance(mean, Tensor) else std
     m, s = (x._values() if isinstance(x, Tensor) else x for x in (mean, std))
     if np.any(np.less(s, 0)):

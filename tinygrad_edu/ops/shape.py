@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import names_device, require_cpu
 from ..core.dtypes import arithmetic, as_dtype
 from ..core.errors import ShapeError, describe
 from ..core.primitive import Array, Operand, answers, primitive
@@ -375,24 +376,62 @@ Operand.astype = _cast
 
 @public("to", function=False)
 def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """In another dtype, or another tensor's; `"cpu"` is accepted, any other device is refused."""
-    copy = kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None)
-    targets = [*args, *kwargs.values()]
-    result = input
-    for target in targets:
-        if target is None or isinstance(target, bool) or str(target) == "cpu":
-            continue
-        if isinstance(target, str) and target.split(":")[0] in ("cuda", "mps", "xpu", "meta"):
-            raise RuntimeError(f"to: there is no device {target!r}; tensors live in main memory ('cpu').")
-        result = _cast(result, target.dtype if isinstance(target, Tensor) else target)
+    """In another dtype, or another tensor's: to(dtype), to(device, dtype), to(other), and by keywords.
+
+    Raises:
+        RuntimeError: another device than "cpu".
+    """
+    dtype, copy = conversion(args, kwargs)
+    result = input if dtype is None else _cast(input, dtype)
     return clone(result) if copy and result is input else result
+
+
+def conversion(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
+    """What the arguments of `.to` ask for: a dtype or None, and whether to copy in any case."""
+    known = {"dtype", "device", "other", "non_blocking", "copy", "memory_format"}
+    if unknown := kwargs.keys() - known:
+        raise TypeError(f"to: got an unexpected keyword argument {sorted(unknown)[0]!r}; it takes {sorted(known)}.")
+    require_cpu(kwargs.get("device"), "to")
+    dtype, copy, flags = kwargs.get("dtype"), bool(kwargs.get("copy", False)), []
+    if "other" in kwargs:
+        args = (kwargs["other"], *args)
+    for value in args:
+        if isinstance(value, bool):
+            flags.append(value)
+        elif isinstance(value, Tensor):
+            dtype = value.dtype
+        elif names_device(value):
+            require_cpu(value, "to")
+        elif value is not None:
+            dtype = value
+    if len(flags) > 1:  # non_blocking and copy, in this order
+        copy = flags[1]
+    return (None if dtype is None else as_dtype(dtype)), copy
 
 
 @public("cpu", function=False)
 def cpu(input: Tensor) -> Tensor:
     """The tensor itself: it lives in main memory."""
     return input
+
+
+@public("cuda", function=False)
+def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """Refused: tensors live in main memory."""
+    require_cpu("cuda" if device is None or isinstance(device, int) else device, "cuda")
+    return input
+
+
+@public("pin_memory", function=False)
+def pin_memory(input: Tensor, device: Any = None) -> Tensor:
+    """The tensor itself: there is no other device to copy to."""
+    return input
+
+
+@public("is_pinned", function=False)
+def is_pinned(input: Tensor, device: Any = None) -> Any:
+    """Whether a GPU could read the memory directly: never."""
+    return False
 
 
 def _caster(name: str, dtype: Any) -> None:

@@ -1,7 +1,7 @@
-"""Helpers around training: checkpoint trades time for memory."""
+"""Helpers around training: checkpoint trades time for memory, data feeds the loop."""
 
 from __future__ import annotations
 
-from . import checkpoint
+from . import checkpoint, data
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "data"]

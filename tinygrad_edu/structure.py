@@ -24,6 +24,7 @@ from .core.record import Storage
 from .core.tensor import Size, Tensor, wrap
 from .core.write import storage_of
 from .nn.parameter import Parameter
+from .nn.state import StateDict
 
 Array = np.ndarray[Any, Any]
 DEPTH = 100  # of nesting; each level is three or four of Python's 1,000 nested calls
@@ -59,6 +60,8 @@ class Encoder:
             return {"device": str(value)}
         if kind is bytes:
             return {"bytes": base64.b64encode(value).decode("ascii")}
+        if kind is StateDict:
+            return {"state_dict": [self._encode(OrderedDict(value), path), self._encode(value._metadata, path)]}
         if kind is not list and kind not in _NAMES:
             raise TypeError(f"save: {_where(path)} is {_advice(value)}")
         if id(value) in self._open:
@@ -144,6 +147,10 @@ class Decoder:
             return _MAPS[kind]({self.decode(key): self.decode(value) for key, value in body})
         if kind in _SEQUENCES:
             return _SEQUENCES[kind](self.decode(item) for item in body)
+        if kind == "state_dict":
+            state = StateDict(self.decode(body[0]))
+            state._metadata = self.decode(body[1])
+            return state
         simple: dict[str, Callable[[Any], Any]] = {
             "tensor": self._tensor,
             "ndarray": self._array,

@@ -102,6 +102,14 @@ def test_one_tensor_in_two_places_stays_one():
     assert back["other"][1, 0].item() == 4.0
 
 
+def test_a_state_dict_keeps_the_versions_of_its_modules():
+    """It is of the same class, and the metadata that PyTorch keeps in an attribute come back."""
+    state = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2)).state_dict()
+    back = round_trip({"model": state})["model"]
+    assert_same(state, back)
+    assert_same(state._metadata, back._metadata)
+
+
 def test_a_view_alone_does_not_bring_the_rest(tmp_path):
     """One row of a large tensor takes one row's bytes, and disjoint parts are stored apart."""
     x = te.zeros(1000, 1000)

@@ -272,6 +272,10 @@ REFUSED = {
         m.ones(2, 3), m.ones(4, 3), m.ones(2, 4), ignore_index=1
     ),
     "in_features": lambda m: m.nn.functional.linear_cross_entropy(m.ones(2, 3), m.ones(4, 2), m.tensor([0, 1])),
+    "ignored class of probabilities": lambda m: m.nn.functional.cross_entropy(
+        m.zeros(2, 3), m.ones(2, 3) / 3, ignore_index=0
+    ),
+    "mean of whole numbers": lambda m: m.nn.functional.l1_loss(m.tensor([1]), m.tensor([2])),
     "smoothing": lambda m: m.nn.LinearCrossEntropyLoss(2, 3, label_smoothing=2.0),
 }
 
@@ -297,3 +301,26 @@ def test_losses_of_nothing():
                 loss = getattr(lib.nn.functional, name)(lib.zeros(0, 2), lib.zeros(0, 2), reduction=reduction)
                 found.append(loss.numpy())
             np.testing.assert_array_equal(found[0], found[1])
+
+
+ODD = {
+    "whole numbers": lambda m: m.nn.functional.l1_loss(m.tensor([1, 2]), m.tensor([0, 4]), reduction="none"),
+    "whole numbers summed": lambda m: m.nn.functional.l1_loss(m.tensor([1, 2]), m.tensor([0, 4]), reduction="sum"),
+    "one sample, a list of one label": lambda m: m.nn.functional.cross_entropy(m.arange(3.0), m.tensor([1])),
+    "angles of whole numbers": lambda m: m.cosine_similarity(m.ones(2, 3), m.tensor([[1, 2, 3]])),
+    "huber far away": lambda m: m.nn.functional.huber_loss(m.tensor([float("inf"), 1.0]), m.zeros(2), reduction="none"),
+    "no impossible class": lambda m: m.nn.functional.cross_entropy(
+        m.tensor([[-float("inf"), 0.0, 1.0]]), m.tensor([1])
+    ),
+    "large scores": lambda m: m.nn.functional.soft_margin_loss(m.tensor([80.0, -80.0]), m.tensor([1.0, -1.0])),
+    "no variance": lambda m: m.nn.functional.gaussian_nll_loss(m.ones(2), m.zeros(2), m.zeros(2)),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD.keys())
+def test_odd_inputs_agree(odd):
+    """What PyTorch takes is taken, with its shape, dtype and value."""
+    ours, theirs = odd(tg), odd(torch)
+    assert tuple(ours.shape) == tuple(theirs.shape)
+    assert str(ours.dtype) == str(theirs.dtype).removeprefix("torch.")
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-6)  # float32

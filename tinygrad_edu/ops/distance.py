@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import promote
 from ..core.errors import DtypeError, ShapeError
 from ..core.tensor import wrap
 from .dims import one_axis
@@ -23,6 +24,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
         raise DtypeError(
             f"cosine_similarity: expected common dtype to be floating point, got {x1.dtype} and {x2.dtype}."
         )
+    dtype = promote([x1._array, x2._array])
+    x1, x2 = (x if x.dtype == dtype else x.to(dtype) for x in (x1, x2))
     try:
         ndim = len(np.broadcast_shapes(x1.shape, x2.shape))
     except ValueError:

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import floating_only
-from ..core.errors import ShapeError
+from ..core.dtypes import difference, floating_only
+from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, apply
 from .reduction import mean_over, sum_over
@@ -63,7 +63,7 @@ def _sign(D: Array, dL: Array, reduction: str) -> Array:
 
 @primitive(
     name="l1_loss",
-    types=floating_only,
+    types=difference,
     dA=lambda dL, L, A, Y, *, reduction: _sign(A - Y, dL, reduction),
     dY=lambda dL, L, A, Y, *, reduction: _sign(Y - A, dL, reduction),
 )
@@ -188,6 +188,8 @@ def l1_loss(
     """The mean absolute difference; weight and shapes as for mse_loss. The derivative is 0 where both are equal."""
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction, "l1_loss")
+    if reduction == "mean" and input.dtype.kind != "f" and target.dtype.kind != "f":
+        raise DtypeError(f"l1_loss: the mean is floating, so {input.dtype} is refused; convert with .float() first.")
     shape = input.shape
     input, target = broadcast_pair(input, target, "l1_loss")
     if weight is None:

@@ -123,6 +123,7 @@ def nll_loss(
     check_reduction(reduction, "nll_loss")
     axis = 0 if input.ndim == 1 else 1
     _check_scores(input, weight, axis, "nll_loss")
+    target = _without_batch(input, target)
     _check_labels(input, target, ignore_index, "nll_loss")
     ignored = target == ignore_index
     labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
@@ -168,12 +169,15 @@ def cross_entropy(
                 f"cross_entropy: a {target.dtype} target holds probabilities, so it must have input's shape "
                 f"{tuple(input.shape)}, not {tuple(target.shape)}; labels are int64: convert with .long()."
             )
+        if ignore_index >= 0:
+            raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target.")
         n = input.shape[axis]
         target = target * (1 - label_smoothing) + label_smoothing / n if label_smoothing else target
         weighted = target if weight is None else target * _along(weight, input.ndim, axis)
         losses = -sum_over(weighted * log_softmax_over(input, axis=axis), axis=(axis,), keepdims=False)
         total = reduce_loss(losses, "none" if reduction == "none" else "sum")
         return total / max(math.prod(losses.shape), 1) if reduction == "mean" else total
+    target = _without_batch(input, target)
     _check_labels(input, target, ignore_index, "cross_entropy")
     if weight is None and reduction == "mean" and not label_smoothing and input.ndim == 2:
         return apply(cross_entropy_of_classes, (input, target), {"ignore_index": ignore_index})
@@ -246,6 +250,11 @@ def _spread(log_P: Any, target: Any, weight: Any, ignore_index: int, reduction: 
         return reduce_loss(losses, reduction)
     one = choose(ignored, 0, 1 if weight is None else weight[choose(ignored, 0, target)])
     return reduce_loss(losses, "sum") / reduce_loss(astype(one, dtype=log_P.dtype), "sum")
+
+
+def _without_batch(input: Any, target: Any) -> Any:
+    """The label of one sample (n_classes,), which may come as a list of one."""
+    return target.reshape(()) if input.ndim == 1 and tuple(target.shape) == (1,) else target
 
 
 def _along(weight: Any, ndim: int, axis: int) -> Any:

@@ -222,12 +222,14 @@ def primitive(
 def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """The decorated front answers these NumPy functions on Tensors and Symbols, with NumPy's meaning.
 
-    A pair `(np.add, "reduce")` names a ufunc's method.
+    A pair `(np.add, "reduce")` names a ufunc's method, a text one that NumPy 2.0 does not have yet.
     """
 
     def enter(front: Callable[..., Any]) -> Callable[..., Any]:
         for function in functions:
-            NUMPY[function] = front
+            found = getattr(np, function, None) if isinstance(function, str) else function
+            if found is not None:
+                NUMPY[found] = front
         return front
 
     return enter

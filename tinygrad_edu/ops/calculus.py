@@ -59,6 +59,58 @@ def cumulative_trapezoid(y: Any, x: Any = None, *, dx: float | None = None, dim:
     return cumsum_along(steps / 2 * _heights(y, axis), axis=axis)
 
 
+@public("gradient", as_method=False)
+def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Any, ...]:
+    """The slopes of a function along each of the axes `dim` (all), by central differences of second order.
+
+    Args:
+        spacing: the distance of neighbours; one per axis; or per axis the coordinates, which need not be even.
+        edge_order: 1 or 2, the order of the one-sided differences at both ends.
+    """
+    axes = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
+    axes = [one_axis(axis, input.ndim, "gradient") for axis in axes]
+    several = isinstance(spacing, (tuple, list))
+    spacings = list(spacing) if several else [spacing] * len(axes)
+    if edge_order not in (1, 2):
+        raise RuntimeError(f"gradient: only supports edge_order=1 and edge_order=2, got {edge_order}.")
+    if len(spacings) != len(axes):
+        raise RuntimeError(f"gradient: expected spacing to be unspecified, a scalar, or one per axis ({len(axes)}), "
+                           f"got {len(spacings)}.")  # fmt: skip
+    return tuple(_slope(input, h, axis, edge_order) for h, axis in zip(spacings, axes, strict=True))
+
+
+def _slope(Y: Any, h: Any, axis: int, edge_order: int) -> Any:
+    """dY/dx along one axis. Source: the parabola through three neighbours, its slope at each of them."""
+    n = Y.shape[axis]
+    if n < edge_order + 1:
+        raise RuntimeError(f"gradient: expected each dimension size to be at least edge_order+1, got {n}.")
+    if n == 2:
+        edge_order = 1
+    steps: Any = h
+    if getattr(h, "ndim", 0):
+        if h.shape[0] != n:
+            raise RuntimeError(f"gradient: expected {n} coordinates along axis {axis}, got {h.shape[0]}.")
+        x = h.reshape(-1, *(1,) * (Y.ndim - 1 - axis))
+        at = x.ndim - Y.ndim + axis
+        steps = _between(x, at, 1, None) - _between(x, at, None, n - 1)
+
+    def step(start: int, stop: int) -> Any:  # the widths of the intervals start .. stop - 1
+        return _between(steps, at, start, stop) if getattr(h, "ndim", 0) else h
+
+    rise = _between(Y, axis, 1, None) - _between(Y, axis, None, n - 1)
+    slopes = rise / steps  # of the chords
+    left, right = _between(slopes, axis, None, n - 2), _between(slopes, axis, 1, None)
+    a, b = step(0, n - 2), step(1, n - 1)
+    inner = (right * a + left * b) / (a + b)
+    first, last = _between(slopes, axis, 0, 1), _between(slopes, axis, n - 2, n - 1)
+    if edge_order == 2:
+        a, b = step(0, 1), step(1, 2)
+        first = first - (_between(slopes, axis, 1, 2) - first) * (a / (a + b))
+        a, b = step(n - 3, n - 2), step(n - 2, n - 1)
+        last = last + (last - _between(slopes, axis, n - 3, n - 2)) * (b / (a + b))
+    return cat([first, inner, last], axis)
+
+
 def _heights(y: Any, axis: int) -> Any:
     """The sum of each two neighbours."""
     return _between(y, axis, None, max(y.shape[axis] - 1, 0)) + _between(y, axis, 1, None)
@@ -91,6 +143,15 @@ def _steps(y: Any, x: Any, dx: float | None, dim: int, name: str) -> tuple[int, 
 @answers(np.diff)
 def _np_diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     return diff(a, n, axis, prepend, append)
+
+
+@answers(np.gradient)
+def _np_gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    spacing: Any = list(varargs) if len(varargs) > 1 else varargs[0] if varargs else 1
+    if np.ndim(spacing) == 1 and not isinstance(spacing, list):
+        spacing = [spacing]
+    found = gradient(f, spacing=spacing, dim=axis, edge_order=edge_order)
+    return found[0] if len(found) == 1 else found
 
 
 @answers(np.trapezoid)

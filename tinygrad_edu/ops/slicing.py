@@ -186,6 +186,6 @@ def _np_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> Any:
     return list(_equal_split(ary, indices_or_sections, one_axis(axis, ary.ndim, "split"), "split"))
 
 
-@answers(np.unstack)
+@answers("unstack")
 def _np_unstack(x: Any, /, *, axis: int = 0) -> Any:
     return unbind(x, axis)

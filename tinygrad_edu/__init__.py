@@ -88,6 +88,7 @@ from .ops.averaging import (
 from .ops.calculus import (
     cumulative_trapezoid,
     diff,
+    gradient,
     trapezoid,
 )
 from .ops.calculus import (
@@ -185,6 +186,11 @@ from .ops.distance import (
     cosine_similarity,
     pairwise_distance,
     pdist,
+from .ops.digits import (
+    frexp,
+    ldexp,
+    mvlgamma,
+    nextafter,
 )
 from .ops.documentation import (
     docs,
@@ -213,6 +219,7 @@ from .ops.elementwise import (
     clamp_min,
     div,
     float_power,
+    floor_divide,
     fmax,
     fmin,
     fmod,
@@ -269,6 +276,18 @@ from .ops.gathering import (
     masked_select,
     nonzero,
     take,
+)
+from .ops.grids import (
+    asarray,
+    bartlett_window,
+    blackman_window,
+    combinations,
+    frombuffer,
+    hamming_window,
+    hann_window,
+    kaiser_window,
+    logspace,
+    scalar_tensor,
 )
 from .ops.indexing import (
     take_along_dim,
@@ -390,6 +409,38 @@ from .ops.products import (
 )
 from .ops.products import (
     outer as ger,
+)
+from .ops.queries import (
+    broadcast_shapes,
+    can_cast,
+    finfo,
+    iinfo,
+    is_complex,
+    is_nonzero,
+    is_same_size,
+    is_signed,
+    promote_types,
+    real,
+    result_type,
+    unravel_index,
+)
+from .ops.queries import (
+    is_complex as is_conj,
+)
+from .ops.queries import (
+    is_complex as is_neg,
+)
+from .ops.queries import (
+    real as conj,
+)
+from .ops.queries import (
+    real as conj_physical,
+)
+from .ops.queries import (
+    real as resolve_conj,
+)
+from .ops.queries import (
+    real as resolve_neg,
 )
 from .ops.random import (
     Generator,
@@ -557,6 +608,7 @@ from .ops.statistics import (
     corrcoef,
     cov,
     histc,
+    histogram,
     median,
     mode,
     nanmedian,
@@ -667,6 +719,7 @@ __all__ = [
     "argsort",
     "argwhere",
     "as_tensor",
+    "asarray",
     "asin",
     "asinh",
     "atan",
@@ -680,6 +733,7 @@ __all__ = [
     "backends",
     "baddbmm",
     "batch_norm",
+    "bartlett_window",
     "bernoulli",
     "bilinear",
     "bincount",
@@ -689,12 +743,15 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "blackman_window",
     "block_diag",
     "bmm",
     "bool",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
     "bucketize",
+    "can_cast",
     "cartesian_prod",
     "cat",
     "cdist",
@@ -712,6 +769,7 @@ __all__ = [
     "clip",
     "clone",
     "column_stack",
+    "combinations",
     "concat",
     "concatenate",
     "conv1d",
@@ -720,6 +778,8 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "conj",
+    "conj_physical",
     "copysign",
     "corrcoef",
     "cos",
@@ -770,6 +830,7 @@ __all__ = [
     "eye",
     "feature_alpha_dropout",
     "feature_dropout",
+    "finfo",
     "fix",
     "flatten",
     "flip",
@@ -780,11 +841,14 @@ __all__ = [
     "float64",
     "float_power",
     "floor",
+    "floor_divide",
     "fmax",
     "fmin",
     "fmod",
     "frac",
+    "frexp",
     "from_numpy",
+    "frombuffer",
     "full",
     "full_like",
     "gather",
@@ -797,18 +861,23 @@ __all__ = [
     "get_num_interop_threads",
     "get_num_threads",
     "get_rng_state",
+    "gradient",
     "greater",
     "greater_equal",
     "group_norm",
     "gru",
     "gru_cell",
     "gt",
+    "hamming_window",
+    "hann_window",
     "hardshrink",
     "heaviside",
     "histc",
+    "histogram",
     "hsplit",
     "hstack",
     "hypot",
+    "iinfo",
     "index_add",
     "index_copy",
     "index_fill",
@@ -829,7 +898,12 @@ __all__ = [
     "is_complex",
     "is_deterministic_algorithms_warn_only_enabled",
     "is_floating_point",
+    "is_conj",
     "is_grad_enabled",
+    "is_neg",
+    "is_nonzero",
+    "is_same_size",
+    "is_signed",
     "is_tensor",
     "isclose",
     "isfinite",
@@ -839,10 +913,12 @@ __all__ = [
     "isneginf",
     "isposinf",
     "isreal",
+    "kaiser_window",
     "kron",
     "kthvalue",
     "layer_norm",
     "lcm",
+    "ldexp",
     "le",
     "lerp",
     "less",
@@ -865,6 +941,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "logit",
+    "logspace",
     "logsumexp",
     "long",
     "lstm",
@@ -897,6 +974,7 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "mvlgamma",
     "nan",
     "nan_to_num",
     "nanmean",
@@ -908,6 +986,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "nextafter",
     "nn",
     "no_grad",
     "nonzero",
@@ -930,6 +1009,7 @@ __all__ = [
     "pow",
     "prelu",
     "prod",
+    "promote_types",
     "put",
     "qr",
     "quantile",
@@ -943,6 +1023,7 @@ __all__ = [
     "random",
     "randperm",
     "ravel",
+    "real",
     "reciprocal",
     "relu",
     "relu_",
@@ -955,6 +1036,9 @@ __all__ = [
     "rnn_relu_cell",
     "rnn_tanh",
     "rnn_tanh_cell",
+    "resolve_conj",
+    "resolve_neg",
+    "result_type",
     "roll",
     "rot90",
     "round",
@@ -963,6 +1047,7 @@ __all__ = [
     "rrelu_",
     "rsqrt",
     "save",
+    "scalar_tensor",
     "scatter",
     "scatter_add",
     "scatter_reduce",
@@ -1034,6 +1119,7 @@ __all__ = [
     "unflatten",
     "unique",
     "unique_consecutive",
+    "unravel_index",
     "unsqueeze",
     "use_deterministic_algorithms",
     "vander",
@@ -1074,6 +1160,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"tinygrad_edu.{name}: {_NOT_HERE[name]}")
     import difflib
 
+    from .ops.public import INPLACE
+
+    if name in INPLACE:
+        return INPLACE[name]
     near = difflib.get_close_matches(name, __all__, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}.{hint}")

@@ -1,12 +1,25 @@
 """torch.linalg's names, for matrices and stacks of matrices: `tinygrad_edu.linalg.solve(A, B)`.
 
-Complex results (eig, eigvals) and packed factorisations (lu, ldl) are not here.
+Complex results (eig, eigvals) are refused; ldl_factor and ldl_solve are not here.
 """
 
 from typing import Any
 
 from .core.errors import LinAlgError
 from .ops.diagonals import diagonal as _diagonal
+from .ops.factorizations import (
+    cholesky_ex,
+    eig,
+    eigvals,
+    householder_product,
+    inv_ex,
+    lu,
+    lu_factor,
+    lu_solve,
+    solve_ex,
+    tensorinv,
+    tensorsolve,
+)
 from .ops.linalg import matmul
 from .ops.matrices import (
     cholesky,
@@ -41,14 +54,22 @@ def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_ex",
     "cond",
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
+    "householder_product",
     "inv",
+    "inv_ex",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_solve",
     "matmul",
     "matrix_exp",
     "matrix_norm",
@@ -60,9 +81,12 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_ex",
     "solve_triangular",
     "svd",
     "svdvals",
+    "tensorinv",
+    "tensorsolve",
     "vander",
     "vecdot",
     "vector_norm",

@@ -173,6 +173,12 @@ OTHER_SHAPES = {
     "solve_system",
     "vector_matrix",
 }
+OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affine"} | {
+    "inverse_of", "solve_system", "determinant", "cofactors", "sign_and_log", "cholesky_factor", "qr_complete",
+    "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "row_dots", "attend",
+    "gate_columns", "embed", "divided_back",
+    "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "packed_factors",
+}  # fmt: skip
 
 
 def _from_domain(primitive: Primitive) -> list[Case]:
@@ -840,3 +846,13 @@ row("largest_of_bag", "ties", exactly([[1.0], [1.0], [0.0]]), exactly([0, 0, 1])
 row("largest_of_bag", "empty", real(0, 2), exactly([], np.int64), count=2)
 row("labels_within", "labels", exactly([3, 0, 1]), first=0, n_classes=4)
 row("labels_within", "and-minus-1", exactly([[3, -1], [0, 1]]), first=-1, n_classes=4)
+for _pattern, _shape, _order in (
+    ("square", (3, 3), [2, 0, 1]), ("tall", (4, 2), [3, 1, 0, 2]), ("wide", (2, 4), [1, 0]),
+    ("stack", (2, 3, 3), [[2, 0, 1], [0, 2, 1]]),
+):  # fmt: skip
+    row(
+        "packed_factors",
+        _pattern,
+        lambda rng, shape=_shape: 3 * np.eye(*shape[-2:]) + rng.random(shape),
+        exactly(_order),
+    )

@@ -261,7 +261,7 @@ def _of_source(source: str) -> list[str]:
         "dA / Z.max()",
         "Z.transpose() @ dA",
         "np.full(Z.shape, 2.0) * dA",
-        "np.interp(dA, Z, Z)",
+        "np.i0(dA)",
         "dA[Z]",
         "dA * np.pi",
         "dA if Z > 0 else 0",

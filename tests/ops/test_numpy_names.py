@@ -137,7 +137,7 @@ def leaf(x: Any) -> Tensor:
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_function_means_what_numpy_means(name):
-    """np.f(t) is np.f of t's array, as a Tensor, and differentiable; where numbers are missing, by those that are not."""
+    """np.f(t) is np.f of t's array, as a Tensor, and differentiable where it has numbers."""
     function, x = SMOOTH[name]
     result, expected = function(leaf(x)), np.asarray(function(x))
     assert type(result) is Tensor

@@ -616,6 +616,11 @@ def refresh(view: Tensor) -> None:
     now = base._record
     if now is seen:
         return
+    if base._view is not None:  # see ops/reshaping.py
+        raise RuntimeError(
+            "a view was taken of a tensor whose shape has been changed in place since (squeeze_, transpose_ ...), and "
+            "which was written or recorded anew; take the view again."
+        )
     if now is None or now.primitive is None:  # a leaf's or constant's record: nothing was written
         view._view = View(base, steps, now, recorded)
         return

@@ -7,7 +7,7 @@ nest: grad(grad(f)) is the second derivative. Arguments may be nested tuples, li
 from __future__ import annotations
 
 from .batching import vmap
-from .gradients import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, vjp
+from .gradients import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, linearize, vjp
 from .modules import functional_call, stack_module_state
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "jacfwd",
     "jacrev",
     "jvp",
+    "linearize",
     "stack_module_state",
     "vjp",
     "vmap",

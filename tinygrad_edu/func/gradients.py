@@ -108,6 +108,15 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     return (value, result, run.released(run.aux)) if has_aux else (value, result)
 
 
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """The value of func(*primals), and a function that takes tangents to how the value changes along them."""
+
+    def along(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return func(*primals), along
+
+
 def jacrev(
     func: Callable[..., Any],
     argnums: Argnums = 0,

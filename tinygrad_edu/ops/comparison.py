@@ -24,7 +24,7 @@ def integers(name: str, operands: Sequence[Any]) -> list[Any]:
     return found
 
 
-@public("eq")
+@public("eq", inplace=True)
 @operator("eq", reflected=False, inplace=False)
 @primitive(np.equal, types=arithmetic)
 def eq(A: Array, B: Array) -> Array:
@@ -32,7 +32,7 @@ def eq(A: Array, B: Array) -> Array:
     return np.equal(A, B)
 
 
-@public("ne", "not_equal")
+@public("ne", "not_equal", inplace=True)
 @operator("ne", reflected=False, inplace=False)
 @primitive(np.not_equal, types=arithmetic)
 def ne(A: Array, B: Array) -> Array:
@@ -40,7 +40,7 @@ def ne(A: Array, B: Array) -> Array:
     return np.not_equal(A, B)
 
 
-@public("lt", "less")
+@public("lt", "less", inplace=True)
 @operator("lt", reflected=False, inplace=False)
 @primitive(np.less, types=arithmetic)
 def lt(A: Array, B: Array) -> Array:
@@ -48,7 +48,7 @@ def lt(A: Array, B: Array) -> Array:
     return np.less(A, B)
 
 
-@public("le", "less_equal")
+@public("le", "less_equal", inplace=True)
 @operator("le", reflected=False, inplace=False)
 @primitive(np.less_equal, types=arithmetic)
 def le(A: Array, B: Array) -> Array:
@@ -56,7 +56,7 @@ def le(A: Array, B: Array) -> Array:
     return np.less_equal(A, B)
 
 
-@public("gt", "greater")
+@public("gt", "greater", inplace=True)
 @operator("gt", reflected=False, inplace=False)
 @primitive(np.greater, types=arithmetic)
 def gt(A: Array, B: Array) -> Array:
@@ -64,7 +64,7 @@ def gt(A: Array, B: Array) -> Array:
     return np.greater(A, B)
 
 
-@public("ge", "greater_equal")
+@public("ge", "greater_equal", inplace=True)
 @operator("ge", reflected=False, inplace=False)
 @primitive(np.greater_equal, types=arithmetic)
 def ge(A: Array, B: Array) -> Array:
@@ -72,35 +72,35 @@ def ge(A: Array, B: Array) -> Array:
     return np.greater_equal(A, B)
 
 
-@public("logical_and")
+@public("logical_and", inplace=True)
 @primitive(np.logical_and, types=arithmetic)
 def logical_and(A: Array, B: Array) -> Array:
     """Whether both are nonzero."""
     return np.logical_and(A, B)
 
 
-@public("logical_or")
+@public("logical_or", inplace=True)
 @primitive(np.logical_or, types=arithmetic)
 def logical_or(A: Array, B: Array) -> Array:
     """Whether one is nonzero."""
     return np.logical_or(A, B)
 
 
-@public("logical_xor")
+@public("logical_xor", inplace=True)
 @primitive(np.logical_xor, types=arithmetic)
 def logical_xor(A: Array, B: Array) -> Array:
     """Whether exactly one is nonzero."""
     return np.logical_xor(A, B)
 
 
-@public("logical_not")
+@public("logical_not", inplace=True)
 @primitive(np.logical_not, types=arithmetic)
 def logical_not(A: Array) -> Array:
     """Whether A is zero."""
     return np.logical_not(A)
 
 
-@public("bitwise_and")
+@public("bitwise_and", inplace=True)
 @operator("and")
 @primitive(np.bitwise_and, types=discrete)
 def bitwise_and(A: Array, B: Array) -> Array:
@@ -108,7 +108,7 @@ def bitwise_and(A: Array, B: Array) -> Array:
     return np.bitwise_and(A, B)
 
 
-@public("bitwise_or")
+@public("bitwise_or", inplace=True)
 @operator("or")
 @primitive(np.bitwise_or, types=discrete)
 def bitwise_or(A: Array, B: Array) -> Array:
@@ -116,7 +116,7 @@ def bitwise_or(A: Array, B: Array) -> Array:
     return np.bitwise_or(A, B)
 
 
-@public("bitwise_xor")
+@public("bitwise_xor", inplace=True)
 @operator("xor")
 @primitive(np.bitwise_xor, types=discrete)
 def bitwise_xor(A: Array, B: Array) -> Array:
@@ -124,7 +124,7 @@ def bitwise_xor(A: Array, B: Array) -> Array:
     return np.bitwise_xor(A, B)
 
 
-@public("bitwise_not")
+@public("bitwise_not", inplace=True)
 @primitive(np.invert, name="bitwise_not", types=discrete)
 def invert(A: Array) -> Array:
     """~A of integers or booleans."""

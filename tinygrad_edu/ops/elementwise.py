@@ -180,6 +180,7 @@ def reciprocal(Z: Array) -> Array:
     return 1 / Z
 
 
+@public("floor_divide", inplace=True)
 @operator("floordiv")
 @primitive(np.floor_divide, types=numeric, domain=(nonzero, nonzero))
 def floor_divide(A: Array, B: Array) -> Array:

@@ -97,9 +97,13 @@ def vector_norm(x: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, 
 
 @public("norm")
 def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """The norm of order p of all elements or over `dim`; "fro" and None are order 2. See vector_norm."""
+    """The norm of order p of all elements or over `dim`; "fro" and None are order 2, "nuc" sums singular values."""
+    if p == "nuc":
+        from .matrix_norm import matrix_norm
+
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
-        raise RuntimeError(f"norm: Order {p} not supported; p is a number or 'fro'; for 'nuc' see linalg.matrix_norm.")
+        raise RuntimeError(f"norm: Order {p} not supported; p is a number, 'fro' or 'nuc'.")
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype)
 
 

@@ -158,7 +158,9 @@ def _np_percentile(
     a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
     keepdims: bool = False,
 ) -> Any:  # fmt: skip
-    return np.quantile(a, np.true_divide(q, 100), axis, method=method, keepdims=keepdims)
+    return np.quantile(  # type: ignore[call-overload]  # the method's names are literals there
+        a, np.true_divide(q, 100), axis, method=method, keepdims=keepdims
+    )
 
 
 @answers(np.nanpercentile)
@@ -166,7 +168,9 @@ def _np_nanpercentile(
     a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
     keepdims: bool = False,
 ) -> Any:  # fmt: skip
-    return np.nanquantile(a, np.true_divide(q, 100), axis, method=method, keepdims=keepdims)
+    return np.nanquantile(  # type: ignore[call-overload]  # as above
+        a, np.true_divide(q, 100), axis, method=method, keepdims=keepdims
+    )
 
 
 def _accumulated(scan: Any, x: Any, axis: int | None, dtype: Any, first: float | None) -> Any:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import answers
+from ..core.primitive import Operand, answers
 from ..core.tensor import Tensor, wrap
 
 FUNCTIONS = (
     "allclose", "array_equal", "array_equiv", "argpartition", "bitwise_count", "diag_indices_from", "digitize",
     "histogram", "histogram2d", "histogram_bin_edges", "histogramdd", "intersect1d", "isclose", "iscomplex",
-    "iscomplexobj", "isrealobj", "lexsort", "nanargmax", "nanargmin", "nextafter", "packbits", "ravel_multi_index",
+    "iscomplexobj", "isrealobj", "lexsort", "nanargmax", "nanargmin", "packbits", "ravel_multi_index",
     "setdiff1d", "setxor1d", "spacing", "tril_indices_from", "triu_indices_from", "union1d", "unique", "unique_all",
     "unique_counts", "unique_inverse", "unique_values", "unpackbits", "unravel_index",
     "array2string", "array_repr", "array_str", "save", "savetxt",
@@ -27,8 +27,8 @@ FUNCTIONS = (
 
 
 def _numbers(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return x._values()
+    if isinstance(x, Operand):
+        return x._values() if isinstance(x, Tensor) else x._refuse()
     return type(x)(map(_numbers, x)) if type(x) in (list, tuple) else x
 
 

@@ -21,6 +21,7 @@ from ..core.tensor import Tensor, apply, method
 F = TypeVar("F", bound=Callable[..., Any])
 
 PUBLIC: dict[str, Any] = {}  # tinygrad_edu.<name>
+INPLACE: dict[str, Any] = {}  # in-place forms that PyTorch has as functions too: tinygrad_edu.relu_(x)
 _SIGNS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "and": "&", "or": "|", "xor": "^",
     "lshift": "<<", "rshift": ">>",
@@ -46,10 +47,22 @@ def public(*names: str, inplace: bool = False, function: bool = True, as_method:
             if as_method:
                 method(name, bound, operation)
             if inplace:
+                if function and _stands_alone(operation, name):
+                    INPLACE[f"{name}_"] = _in_place(bound, f"{name}_")
                 method(f"{name}_", _in_place(bound, f"{name}_"), operation)
         return accepting  # type: ignore[no-any-return]  # same signature, more keywords
 
     return attach
+
+
+_WITH_MORE = {"clamp", "clamp_max", "clamp_min", "clip", "gcd", "lcm", "ldexp", "logit", "nan_to_num", "xlogy"}
+_METHODS_ONLY = {"absolute", "bitwise_not", "erfinv", "lgamma", "logical_not", "sgn", "sign"}
+
+
+def _stands_alone(operation: Any, name: str) -> bool:
+    """Whether PyTorch has the in-place form as a function: of operations on one tensor, and some others."""
+    unary = isinstance(operation, Primitive) and len(operation.inputs) == 1
+    return (unary and name not in _METHODS_ONLY) or name in _WITH_MORE
 
 
 def operator(symbol: str, reflected: bool = True, inplace: bool = True) -> Callable[[Primitive], Primitive]:

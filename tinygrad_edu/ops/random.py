@@ -272,10 +272,10 @@ def randint(
     if wanted.kind in "iu" and not (np.iinfo(wanted).min <= low and high - 1 <= np.iinfo(wanted).max):
         raise RuntimeError(f"randint: {low} to {high - 1} is out of bounds for {wanted}.")
     shape = sizes((size,), "randint")
-    return finish(_integers(low, high, math.prod(shape), generator).reshape(shape).astype(wanted), device=device)
+    return finish(integers(low, high, math.prod(shape), generator).reshape(shape).astype(wanted), device=device)
 
 
-def _integers(low: int, high: int, count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
+def integers(low: int, high: int, count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
     generator = generator or default_generator
     span = high - low
     words = generator.long_words(count) if span >= _LONG else generator.words(count)

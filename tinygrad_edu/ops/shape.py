@@ -132,15 +132,29 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     return reshape_to(input, shape=(*have[:axis], *fill_in(wanted, (have[axis],), "unflatten"), *have[axis + 1 :]))
 
 
+def _reread(input: Tensor, dtype: Any) -> Any:
+    """The same memory as numbers of another dtype."""
+    array = input._values()
+    n, wide = array.itemsize, dtype.itemsize
+    if n != wide and (not array.ndim or array.strides[-1] != n or array.shape[-1] * n % wide):
+        raise RuntimeError(
+            f"view: self.size(-1) must be divisible by {wide / n:g} and its memory contiguous to view {array.dtype} as "
+            f"{dtype} (different element sizes), but the shape is {array.shape}."
+        )
+    result = input.detach()
+    result._array = array.view(dtype)
+    return result
+
+
 @public("view", function=False)
 def view(input: Any, *sizes: Any, size: Any = None) -> Any:
     """`reshape` that never copies: a RuntimeError where the memory does not allow a view.
 
-    With a dtype it would read the bytes otherwise, which no gradient survives: that is refused.
+    With a dtype the same bytes are read as other numbers, which no gradient survives: the result is a constant.
     """
     shape = sizes if size is None else size
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)) and not hasattr(shape[0], "__index__"):
-        raise TypeError(f"view: a shape is expected, not {shape[0]!r}; to convert numbers use .to(dtype).")
+        return _reread(input, as_dtype(shape[0]))
     result = reshape_to(input, shape=fill_in(shape, input.shape, "view"))
     if result._view is None and input._array.size and isinstance(input._array, np.ndarray):
         raise RuntimeError(

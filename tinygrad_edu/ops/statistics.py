@@ -7,7 +7,7 @@ rule finds the place, take_along takes what lies there.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -247,6 +247,30 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     if max < min:
         raise RuntimeError(f"histc: max must be larger than min, got min = {min}, max = {max}.")
     return histogram_over(input, bins=bins, low=min, high=max)
+
+
+class Histogram(NamedTuple):
+    """What histogram returns."""
+
+    hist: Any
+    bin_edges: Any
+
+
+@public("histogram")
+def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Histogram:
+    """How many elements, or how much of the `weight`, lies in each interval, and the intervals' ends. No gradient.
+
+    Args:
+        bins: how many intervals of equal length, over `range` or all elements; or their ends, ascending.
+        density: divide by the total and by the lengths, so that the integral is 1.
+    """
+    values = _plain(input)
+    if values.dtype.kind != "f":
+        raise DtypeError(f"histogram: needs floating numbers, not {values.dtype}; use .float(), or bincount.")
+    edges = bins if isinstance(bins, int) else _plain(bins)
+    by = None if weight is None else _plain(weight)
+    hist, ends = np.histogram(values, edges, range, density=density, weights=by)
+    return Histogram(wrap(hist.astype(values.dtype)), wrap(ends.astype(values.dtype)))
 
 
 @public("bincount")

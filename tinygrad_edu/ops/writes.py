@@ -324,3 +324,24 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 def zero_(self: Tensor) -> Tensor:
     """Overwrite this tensor with zeros."""
     return _overwrite(self, 0, "zero_")
+
+
+@public("fill_diagonal_", function=False)
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Overwrite the elements whose indices are all equal; `wrap` begins again below a tall matrix's square."""
+    shape = tuple(self.shape)
+    if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+        raise RuntimeError(
+            f"fill_diagonal_: dimensions must be at least 2, and of more than 2 all of one length, got {shape}."
+        )
+    n = min(shape)
+    rows = np.arange(n) if not (wrap and len(shape) == 2) else np.arange(shape[0])
+    if wrap and len(shape) == 2:  # one row is left out between two squares
+        rows = rows[rows % (shape[1] + 1) < shape[1]]
+        places: tuple[Any, ...] = (rows, rows % (shape[1] + 1))
+    else:
+        places = (rows,) * len(shape)
+    _check_writable(self, fill_value, "fill_diagonal_")
+    spec = tuple(Slot(i) for i in range(len(shape)))
+    assign_to(self, fill_value, fill_value, spec, places, "fill_diagonal_")
+    return self

@@ -1,0 +1,66 @@
+"""Tensors overwritten with draws of further distributions, from PyTorch's stream (ops/random.py).
+
+Source of how numbers become draws: ATen/core/TransformationHelper.h and DistributionsHelper.h.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Tensor
+from .creation import finish
+from .public import public
+from .random import Generator, default_generator, integers
+from .writes import copy_
+
+_DOUBLE = np.dtype("float64")
+
+
+def _fill(self: Tensor, values: np.ndarray[Any, Any]) -> Tensor:
+    return copy_(self, finish(values.astype(self.dtype).reshape(self.shape)))
+
+
+@public("random_", function=False)
+def random_(self: Tensor, *limits: int, generator: Generator | None = None, **named: Any) -> Tensor:
+    """Overwrite with integers: random_(), random_(to) from 0 up to `to` without it, or random_(from, to).
+
+    Without limits up to the largest integer that the dtype holds exactly.
+    """
+    low, high = (0, *limits)[-2:] if limits else (named.get("from", 0), named.get("to"))
+    if high is None:
+        digits = {"f": {4: 24, 8: 53}, "b": {1: 0}}.get(self.dtype.kind)
+        largest = 1 << digits[self.dtype.itemsize] if digits else int(np.iinfo(self.dtype).max)
+        high = largest + 1
+    if high <= low:
+        raise RuntimeError(f"random_: expects 'from' to be less than 'to', but got from={low} >= to={high}.")
+    return _fill(self, integers(int(low), int(high), self.numel(), generator))
+
+
+@public("geometric_", function=False)
+def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite with the number of trials up to the first success, each succeeding with probability p."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}.")
+    uniform = (generator or default_generator).uniform(self.numel(), _DOUBLE)
+    return _fill(self, np.ceil(np.log(uniform) / math.log1p(-p)))
+
+
+@public("cauchy_", function=False)
+def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite with draws of density sigma / (pi (sigma^2 + (x - median)^2))."""
+    if sigma <= 0:
+        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}.")
+    uniform = (generator or default_generator).uniform(self.numel(), _DOUBLE)
+    return _fill(self, median + sigma * np.tan(math.pi * (uniform - 0.5)))
+
+
+@public("log_normal_", function=False)
+def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite with exp of normals of this mean and standard deviation."""
+    if std <= 0:
+        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}.")
+    normals = (generator or default_generator).normal(self.numel(), _DOUBLE, singly=True)
+    return _fill(self, np.exp(normals * std + mean))

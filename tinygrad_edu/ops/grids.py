@@ -1,0 +1,124 @@
+"""Numbers in rows: spaced by ratios, windows for signals; and choices of r out of n."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.tensor import Tensor, from_numpy, wrap
+from .creation import as_tensor, constructor, finish, tensor
+from .gathering import along
+from .indexing import getitem
+from .public import public
+
+
+def _float(dtype: Any) -> Any:
+    return get_default_dtype() if dtype is None else as_dtype(dtype)
+
+
+@constructor
+def logspace(
+    start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`steps` numbers from base**start to base**end, each the same multiple of the one before."""
+    if steps < 0:
+        raise RuntimeError(f"logspace: number of steps must be non-negative, got {steps}.")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return finish((base ** np.linspace(start, end, steps)).astype(_float(dtype)), requires_grad, device=device)
+
+
+@constructor
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor from numbers, an ndarray or a tensor; on the same memory unless copy=True or a conversion is needed."""
+    if copy:
+        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+    if copy is False and not isinstance(obj, (Tensor, np.ndarray)):
+        raise ValueError("asarray: can't alias a list or a number; leave copy out.")
+    result = as_tensor(obj, dtype, device)
+    return result.requires_grad_() if requires_grad else result
+
+
+@constructor
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor, of the default floating dtype unless that is said."""
+    return tensor(s, dtype=_float(dtype), device=device, requires_grad=requires_grad)
+
+
+@constructor
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector on the memory of bytes, a bytearray or the like."""
+    result = from_numpy(np.frombuffer(buffer, as_dtype(dtype), count, offset))
+    return result.requires_grad_() if requires_grad else result
+
+
+def _window(shape: Callable[..., Any]) -> Any:
+    """A window over a number of samples, from its shape over the angles 2 pi k / n.
+
+    periodic: n samples are one period; else the last sample repeats the first.
+    """
+    name = shape.__name__
+
+    @functools.wraps(shape)
+    def window(
+        window_length: int, periodic: bool = True, *args: Any, dtype: Any = None, device: Any = None,
+        requires_grad: bool = False, **named: Any,
+    ) -> Tensor:  # fmt: skip
+        if window_length < 0:
+            raise RuntimeError(f"{name}: requires non-negative window_length, got window_length={window_length}.")
+        n = max(window_length if periodic else window_length - 1, 1)
+        angles = 2 * math.pi * np.arange(window_length) / n
+        values = shape(angles, *args, **named) if window_length > 1 else np.ones(window_length)
+        return finish(values.astype(_float(dtype)), requires_grad, device=device)
+
+    return constructor(window)
+
+
+@_window
+def bartlett_window(angles: Any) -> Any:
+    """A triangle."""
+    return 1 - np.abs(angles / math.pi - 1)
+
+
+@_window
+def hann_window(angles: Any) -> Any:
+    """One period of (1 - cos) / 2."""
+    return 0.5 - 0.5 * np.cos(angles)
+
+
+@_window
+def hamming_window(angles: Any, alpha: float = 0.54, beta: float = 0.46) -> Any:
+    """One period of alpha - beta cos."""
+    return alpha - beta * np.cos(angles)
+
+
+@_window
+def blackman_window(angles: Any) -> Any:
+    """0.42 - 0.5 cos + 0.08 cos of twice the angle."""
+    return 0.42 - 0.5 * np.cos(angles) + 0.08 * np.cos(2 * angles)
+
+
+@_window
+def kaiser_window(angles: Any, beta: float = 12.0) -> Any:
+    """The Bessel function I0 of beta times a half circle, over I0(beta)."""
+    return np.i0(beta * np.sqrt(1 - (angles / math.pi - 1) ** 2)) / np.i0(beta)
+
+
+@public("combinations", as_method=False)
+def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
+    """Every choice of r elements of a vector, as rows, in the order of itertools.combinations."""
+    if input.ndim != 1:
+        raise RuntimeError(f"combinations: Expect a 1D vector, but got shape {tuple(input.shape)}.")
+    if r < 0:
+        raise RuntimeError(f"combinations: Expect a non-negative number, but got {r}.")
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = np.array(list(choose(range(input.shape[0]), r)), np.int64).reshape(-1, r)
+    return getitem(input, wrap(rows), key=along(0)) if r else input[:0]

@@ -181,16 +181,17 @@ from .ops.diagonals import (
     triu,
     triu_indices,
 )
-from .ops.distance import (
-    bilinear,
-    cosine_similarity,
-    pairwise_distance,
-    pdist,
 from .ops.digits import (
     frexp,
     ldexp,
     mvlgamma,
     nextafter,
+)
+from .ops.distance import (
+    bilinear,
+    cosine_similarity,
+    pairwise_distance,
+    pdist,
 )
 from .ops.documentation import (
     docs,
@@ -732,8 +733,8 @@ __all__ = [
     "avg_pool1d",
     "backends",
     "baddbmm",
-    "batch_norm",
     "bartlett_window",
+    "batch_norm",
     "bernoulli",
     "bilinear",
     "bincount",
@@ -772,14 +773,14 @@ __all__ = [
     "combinations",
     "concat",
     "concatenate",
+    "conj",
+    "conj_physical",
     "conv1d",
     "conv2d",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "conj",
-    "conj_physical",
     "copysign",
     "corrcoef",
     "cos",
@@ -1039,6 +1040,7 @@ __all__ = [
     "resolve_conj",
     "resolve_neg",
     "result_type",
+    "rms_norm",
     "roll",
     "rot90",
     "round",

@@ -28,7 +28,7 @@ FUNCTIONS = (
 
 def _numbers(x: Any) -> Any:
     if isinstance(x, Operand):
-        return x._values() if isinstance(x, Tensor) else x._refuse()
+        return x._values() if isinstance(x, Tensor) else x._refuse()  # type: ignore[attr-defined]  # a Symbol
     return type(x)(map(_numbers, x)) if type(x) in (list, tuple) else x
 
 

@@ -178,6 +178,10 @@ OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affi
     "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "row_dots", "attend",
     "gate_columns", "embed", "divided_back",
     "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "packed_factors",
+OTHER_SHAPES = {
+    "affine", "attend", "cholesky_factor", "cofactors", "determinant", "distances", "dot", "inverse_of",
+    "matrix_exponential", "matrix_product", "matrix_vector", "packed_factors", "qr_complete", "qr_triangle",
+    "row_dots", "sign_and_log", "singular_values_only", "solve_system", "vector_matrix",
 }  # fmt: skip
 
 

@@ -179,10 +179,29 @@ OTHER_SHAPES = {"matrix_product", "matrix_vector", "vector_matrix", "dot", "affi
     "gate_columns", "embed", "divided_back",
     "qr_triangle", "singular_values_only", "matrix_exponential", "distances", "packed_factors",
 OTHER_SHAPES = {
-    "affine", "attend", "cholesky_factor", "cofactors", "determinant", "distances", "dot", "inverse_of",
-    "matrix_exponential", "matrix_product", "matrix_vector", "packed_factors", "qr_complete", "qr_triangle",
-    "row_dots", "sign_and_log", "singular_values_only", "solve_system", "vector_matrix",
-}  # fmt: skip
+    "affine",
+    "attend",
+    "cholesky_factor",
+    "cofactors",
+    "determinant",
+    "distances",
+    "divided_back",
+    "dot",
+    "embed",
+    "gate_columns",
+    "inverse_of",
+    "matrix_exponential",
+    "matrix_product",
+    "matrix_vector",
+    "packed_factors",
+    "qr_complete",
+    "qr_triangle",
+    "row_dots",
+    "sign_and_log",
+    "singular_values_only",
+    "solve_system",
+    "vector_matrix",
+}
 
 
 def _from_domain(primitive: Primitive) -> list[Case]:

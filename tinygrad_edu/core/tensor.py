@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import memory  # noqa: F401  # for what importing it does
 from .anomaly import check_forward
 from .device import CPU
 from .device import device as Device

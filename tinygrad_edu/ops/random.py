@@ -316,28 +316,6 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
     return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=device)
 
 
-@public("random_", function=False)
-def random_(self: Tensor, low: int = 0, high: int | None = None, *, generator: Generator | None = None) -> Tensor:
-    """Overwrite this tensor with integers: random_(high), random_(low, high), or all that the dtype can hold.
-
-    Without bounds the numbers start at 0 and end where the dtype stops counting exactly: 2 ** 24 in float32.
-    """
-    from .writes import copy_
-
-    if high is None and low:
-        low, high = 0, low
-    if high is None:
-        kind = self.dtype.kind
-        last = 1 if kind == "b" else 2 ** (np.finfo(self.dtype).nmant + 1) if kind == "f" else np.iinfo(self.dtype).max
-        draws = generator or default_generator
-        words = draws.long_words(self.numel()) if self.dtype.itemsize == 8 else draws.words(self.numel())
-        return copy_(self, finish((words % np.uint64(last + 1)).astype(self.dtype).reshape(self.shape)))
-    if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}.")
-    drawn = _integers(low, high, self.numel(), generator).astype(self.dtype)
-    return copy_(self, finish(drawn.reshape(self.shape)))
-
-
 @public("uniform_", function=False)
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Overwrite this tensor with numbers uniform on [a, b)."""

@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 import numpy as np
+from . import memory
 from .anomaly import check_forward
 from .device import CPU
 from .device import device as Device

@@ -177,7 +177,7 @@ class RNNBase(Module):
         wanted = 3 if batched else 2
         layers = self.num_layers * self._directions
         for k, (state, n) in enumerate(zip(states or (), sizes, strict=False)):
-            name = ("hx", "cx")[k]
+            name, part = ("hx", "cx")[k], "hidden" if len(sizes) == 1 else f"hidden[{k}]"
             if state.ndim != wanted:
                 words = "batched 3-D" if batched else "unbatched 2-D"
                 raise ShapeError(
@@ -187,9 +187,8 @@ class RNNBase(Module):
             expected = (layers, *((input.shape[0 if self.batch_first else 1],) if batched else ()), n)
             if tuple(state.shape) != expected:
                 raise ShapeError(
-                    f"{self._get_name()}: Expected {('hidden', 'hidden[1]')[k] if len(sizes) == 1 else f'hidden[{k}]'} "
-                    f"size {expected}, got {list(state.shape)}: (num_layers * directions, samples, features), also "
-                    "with batch_first."
+                    f"{self._get_name()}: Expected {part} size {expected}, got {list(state.shape)}: (num_layers * "
+                    "directions, samples, features), also with batch_first."
                 )
             if state.dtype != input.dtype:
                 raise ValueError(f"{self._get_name()}: {name} is {state.dtype}, the input {input.dtype}.")

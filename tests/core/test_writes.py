@@ -484,7 +484,7 @@ ALLOWED = {
     "ops/columns.py:load": "of an opaque forward: frames samples in a buffer that it has just made",
     "ops/columns.py:matrices": "of an opaque forward: fills a buffer that it has just made",
     "ops/correlation.py:_correlate": "of an opaque forward: fills the result that its caller has just made",
-    "ops/correlation.py:kernel_correlation": "opaque forward: lays samples out in a buffer that it has just made",
+    "ops/correlation.py:kernel_correlation": "opaque forward: fills buffers that it has just made, and sums in them",
     "ops/attention.py:scaled_scores": "opaque forward: adds the mask to the product that it has just made",
     "ops/attention.py:_softmax": "of an opaque forward: goes on in the array that it has just made",
     "ops/attention.py:attend": "opaque forward: fills the array that it has just made",

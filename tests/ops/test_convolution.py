@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_edu as te
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops import columns as columns_module
-from tinygrad_edu.ops.columns import Columns, Grid
+from tinygrad_edu.ops.columns import Columns, Grid, Shifted
 from tinygrad_edu.ops.correlation import correlation, kernel_correlation, transposed_correlation
 
 
@@ -58,41 +58,41 @@ def test_the_three_products_are_one_form(image, window, grid, count, rng):
 
 @pytest.mark.parametrize("tile", [1, 300, 10**6])
 @pytest.mark.parametrize("buffer", [1, 3000, 10**7])
-def test_results_do_not_depend_on_tiles_and_buffers(tile, buffer, rng, monkeypatch):
-    """However samples and positions are split, the same numbers come out: exact, of small whole numbers."""
-    X = rng.integers(-3, 4, (3, 4, 6, 5)).astype(float)
-    W = rng.integers(-3, 4, (4, 2, 3, 2)).astype(float)
-    for stride in (1, 2):
-        grid = Grid((stride, stride), (1, 1), (1, 1), 2)
-        count = grid.fitting((6, 5), (3, 2), (1, 1))
-        Y = rng.integers(-3, 4, (3, 4, *count)).astype(float)
-
-        def products(grid=grid, count=count, Y=Y):
-            return (
-                correlation(X, W, grid=grid, shape=count),
-                transposed_correlation(Y, W, grid=grid, shape=(6, 5)),
-                kernel_correlation(X, Y, grid=grid, shape=(3, 2)),
-            )
-
-        expected = products()
-        with monkeypatch.context() as patched:
-            patched.setattr(columns_module, "TILE", tile)
-            patched.setattr(columns_module, "NARROW", 1)
-            patched.setattr(columns_module, "BUFFER", buffer)
-            for found, exact in zip(products(), expected, strict=True):
-                assert_array_equal(found, exact)
+@pytest.mark.parametrize("short", [0, 10**9])
+def test_results_do_not_depend_on_how_they_are_computed(tile, buffer, short, rng, monkeypatch):
+    """By rows or by samples, however samples and positions are split: exact, of small whole numbers."""
+    for image, window in (((6, 5), (3, 2)), ((9,), (3,)), ((4, 3, 5), (2, 3, 2))):
+        X = rng.integers(-3, 4, (3, 6, *image)).astype(float)
+        W = rng.integers(-3, 4, (4, 3, *window)).astype(float)
+        for stride in (1, 2):
+            ones = (1,) * len(image)
+            grid = Grid((stride,) * len(image), ones, ones, 2)
+            count = grid.fitting(image, window, ones)
+            Y = rng.integers(-3, 4, (3, 4, *count)).astype(float)
+            with monkeypatch.context() as patched:
+                patched.setattr(columns_module, "TILE", tile)
+                patched.setattr(columns_module, "SHORT", short)
+                patched.setattr(columns_module, "BUFFER", buffer)
+                patched.setattr(columns_module, "WASTE", 10)
+                found = correlation(X, W, grid=grid, shape=count)
+                assert_array_equal(found, written_out(X, W, grid, count))
+                form = np.sum(found * Y)
+                assert np.sum(X * transposed_correlation(Y, W, grid=grid, shape=image)) == form
+                assert np.sum(W * kernel_correlation(X, Y, grid=grid, shape=window)) == form
 
 
-def test_rows_are_laid_end_to_end_where_that_wastes_little():
-    """Stride 1 and wide images: shifted images; a stride, or a window as wide as the image: windows one by one."""
+def test_how_windows_are_laid_out():
+    """Shifted images need stride 1 and rows longer than windows; columns by rows need work enough for each row."""
 
-    def laid_flat(image, window, stride):
+    def both(image, window, stride, work):
         grid = Grid((stride, stride), (0, 0), (1, 1))
-        return Columns(1, image, np.dtype(float), window, grid.fitting(image, window, (0, 0)), grid, 1, 1).flat
+        count = grid.fitting(image, window, (0, 0))
+        return Columns.rows_pay(count, grid, work), Shifted.serves(window, count, grid)
 
-    assert laid_flat((32, 32), (3, 3), 1)
-    assert not laid_flat((32, 32), (3, 3), 2)
-    assert not laid_flat((32, 32), (30, 30), 1)
+    assert both((32, 32), (3, 3), 1, 9 * 32) == (True, True)
+    assert both((32, 32), (3, 3), 2, 9 * 32) == (True, False)
+    assert both((32, 32), (30, 30), 1, 900) == (False, False)
+    assert both((32, 32), (3, 3), 1, 9) == (False, True)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -22,12 +22,12 @@ from ..core.primitive import Array, primitive
 Ints = tuple[int, ...]
 
 # OpenBLAS computes a product of up to 100**3 multiplications in the calling thread, without packing. Two threads
-# would have to fetch columns that the other's core has just written: 16 to 32 channels, 3 x 3, 32 x 32, 32 samples
-# take 4.2 ms in tiles of that size and 9.0 in one product per sample, in one thread 4.1 and 4.5.
+# would have to fetch what the other's core has just written: 16 samples of 64 to 64 channels, 3 x 3, 16 x 16, take
+# 3.3 ms in products of that size and 18.7 in larger ones, in one thread 3.2 and 4.1.
 TILE = 1_000_000
-NARROW = 48  # positions; in tiles narrower than this the product itself gets slow
-BUFFER = 3 << 19  # bytes of columns at a time: what stays in a core's own cache
-WASTE = 1.6  # laying rows out end to end (see Columns) multiplies the positions by this at most
+SHORT = 4000  # multiplications; smaller products cost more to call than to compute
+BUFFER = 1 << 20  # bytes of columns at a time: what stays in a core's own cache
+WASTE = 1.6  # laying rows out end to end (see Shifted) multiplies the positions by this at most
 
 
 class Grid(NamedTuple):
@@ -67,111 +67,121 @@ def strides_of(shape: Ints) -> Ints:
     return tuple(math.prod(shape[i + 1 :]) for i in range(len(shape)))
 
 
-class Columns:
-    """The windows of a few samples at a time, (samples, tiles, groups, elements of a window, positions).
-
-    With stride 1 rows of the framed image are laid end to end, and a column's row is then the whole image
-    shifted: one long copy instead of one per row of the image. Positions that lie between two rows come out as
-    well, and are cut off (`cut`). Tiles split the positions so that BLAS takes a product per tile.
+class Framed:
+    """A few samples at a time, framed with zeros as far as windows reach; below are two ways of reading them.
 
     Args:
-        channels, image, dtype: of one sample, (channels, *image).
+        X: (N, channels, *image).
         window, count: the shape of a window, and how many there are along each axis.
-        work: multiplications per position and group of the products to be made.
-        N: how many samples there are.
-        shifts: the products will be of shifted images, if that can be, and not of copied columns.
+        size: elements per sample of what will be made of them, which BUFFER limits.
+        beyond: elements after the last one of a sample that will be looked at, but not used.
     """
 
-    def __init__(
-        self,
-        channels: int,
-        image: Ints,
-        dtype: Any,
-        window: Ints,
-        count: Ints,
-        grid: Grid,
-        work: int,
-        N: int,
-        shifts: bool = False,
-    ) -> None:
-        stride, before, dilation, groups = grid
-        self.channels, self.groups, self.window, self.count = channels, groups, window, count
-        self.reach = reach = Grid(*grid).reach(window, count)
-        steps = strides_of(reach)
-        end_to_end = (count[0], *reach[1:])  # positions as they lie in the framed image
-        self.flat = all(s == 1 for s in stride) and math.prod(end_to_end) <= WASTE * math.prod(count)
-        self.lay = end_to_end if self.flat else count
-        self.positions = math.prod(self.lay)
-        self.tile, self.tiles = self.positions, 1
-        if self.flat and self.positions * work > TILE and TILE // work >= NARROW:
-            self.tiles = -(-self.positions * work // TILE)
-            self.tile = -(-self.positions // self.tiles)
-        # the last tile, and positions between rows, look a little beyond the end of the image
-        beyond = sum(d * (k - 1) * s for d, k, s in zip(dilation, window, steps, strict=True))
-        self.length = max(self.tile * self.tiles + beyond if self.flat else 0, math.prod(reach))
-        self.window_steps = tuple(d * s for d, s in zip(dilation, steps, strict=True))
-        self.position_steps = tuple(s * step for s, step in zip(stride, steps, strict=True))
-        self.shifts = self.flat and shifts
-        size = channels * (1 if self.shifts else math.prod(window)) * self.tile * dtype.itemsize  # bytes of a tile
-        self.samples = max(1, min(N, BUFFER // (size * self.tiles)))
-        self.together = max(1, min(self.tiles, BUFFER // size))  # tiles at a time
-        self.framed, self.inside = overlap(before, reach, image)
-        self.image = np.zeros((self.samples, channels, self.length), dtype)
+    def __init__(self, X: Array, window: Ints, count: Ints, grid: Grid, size: int, beyond: int = 0) -> None:
+        self.groups, self.channels = grid.groups, X.shape[1] // grid.groups  # channels of a group
+        self.reach = grid.reach(window, count)
+        steps = strides_of(self.reach)
+        self.window_steps = tuple(d * s for d, s in zip(grid.dilation, steps, strict=True))
+        self.position_steps = tuple(n * s for n, s in zip(grid.stride, steps, strict=True))
+        self.samples = max(1, min(X.shape[0], BUFFER // (size * X.itemsize)))
+        self.length = math.prod(self.reach) + beyond
+        self.image = np.zeros((self.samples, X.shape[1], self.length), X.dtype)
+        self.framed, self.inside = overlap(grid.before, self.reach, X.shape[2:])
 
     def load(self, X: Array) -> None:
-        """Frame the next few samples with zeros."""
-        whole = self.image[: len(X), :, : math.prod(self.reach)].reshape(len(X), self.channels, *self.reach)
+        """Take the next few samples, at most `samples`."""
+        whole = self.image[: len(X), :, : math.prod(self.reach)].reshape(*X.shape[:2], *self.reach)
         whole[self.framed] = X[self.inside]
 
     def view(self, shape: Ints, steps: Ints) -> Array:
-        """Into the framed images, axes (samples, *shape); steps are in elements."""
+        """Into the framed images, axes (samples, groups, *shape); steps are in elements."""
         size = self.image.itemsize
-        strides = (self.image.strides[0], *(s * size for s in steps))
-        return np.lib.stride_tricks.as_strided(self.image, (self.samples, *shape), strides)
+        strides = (self.image.strides[0], self.channels * self.length * size, *(s * size for s in steps))
+        return np.lib.stride_tricks.as_strided(self.image, (self.samples, self.groups, *shape), strides)
+
+
+class Columns(Framed):
+    """Windows copied into the columns of matrices (samples, groups, rows of the image, elements, positions).
+
+    With `by_rows` there is a matrix per position along the first axis, and along that axis nothing is copied: windows
+    are laid out as (first axis, rest of the window, channel, rest of the position), so that the elements of the
+    next few rows of the image, which is what a window of so many rows sees, stand below one another already. A
+    3 x 3 window then costs 3 copies of the image instead of 9: 32 samples of 32 to 32 channels, 32 x 32, take 6.7 ms
+    instead of 11, of which 5.5 are the products. Without, there is one matrix per sample.
+    """
+
+    def __init__(self, X: Array, window: Ints, count: Ints, grid: Grid, by_rows: bool) -> None:
+        rows = grid.reach(window, count)[0] if by_rows else window[0] * count[0]
+        super().__init__(X, window, count, grid, X.shape[1] * rows * math.prod(window[1:]) * math.prod(count[1:]))
+        self.window, self.count, self.step, self.by_rows = window, count, grid.stride[0], by_rows
+
+    @staticmethod
+    def rows_pay(count: Ints, grid: Grid, work: int) -> bool:
+        """Whether rows stand below one another as windows see them, with enough work (per position) for each."""
+        return len(count) > 1 and grid.dilation[0] == 1 and work * math.prod(count[1:]) >= SHORT
 
     @functools.cached_property
-    def windows(self) -> Array:
-        """A view: (samples, tiles, channels, *window, positions of a tile)."""
-        if self.flat:
-            shape: Ints = (self.tiles, self.channels, *self.window, self.tile)
-            return self.view(shape, (self.tile, self.length, *self.window_steps, 1))
-        shape = (1, self.channels, *self.window, *self.count)
-        return self.view(shape, (0, self.length, *self.window_steps, *self.position_steps))
+    def source(self) -> Array:
+        """A view: (samples, groups, [first axis,] *window, channels, *positions)."""
+        if not self.by_rows:
+            shape = (*self.window, self.channels, *self.count)
+            return self.view(shape, (*self.window_steps, self.length, *self.position_steps))
+        first = math.prod(self.reach[1:])
+        shape = (self.reach[0], *self.window[1:], self.channels, *self.count[1:])
+        return self.view(shape, (first, *self.window_steps[1:], self.length, *self.position_steps[1:]))
 
     @functools.cached_property
     def buffer(self) -> Array:
-        """Where the windows are laid out."""
-        return np.empty((self.samples, self.together, *self.windows.shape[2:]), self.image.dtype)
-
-    def matrices(self, m: int, first: int, last: int) -> Array:
-        """The columns of tiles first .. last - 1 of the m samples loaded, in a buffer that the next call reuses."""
-        columns = windows = self.windows[:m, first:last]
-        if not self.flat or math.prod(self.window) > 1:  # else the image itself is the matrix
-            columns = self.buffer[:m, : last - first]
-            columns[...] = windows
-        return columns.reshape(m, last - first, self.groups, -1, self.tile)
+        """Where they are copied."""
+        return np.empty(self.source.shape, self.image.dtype)
 
     @functools.cached_property
-    def shifted(self) -> Array:
-        """Images as each element of the window sees them, a view: (samples, tiles, groups, *window, tile, channels)."""
-        C = self.channels // self.groups
-        shape = (self.tiles, self.groups, *self.window, self.tile, C)
-        return self.view(shape, (self.tile, C * self.length, *self.window_steps, 1, self.length))
+    def stacked(self) -> Array:
+        """The buffer as matrices, a view."""
+        K = math.prod(self.window) * self.channels
+        if not self.by_rows:
+            return self.buffer.reshape(self.samples, self.groups, 1, K, -1)
+        n, size = math.prod(self.count[1:]), self.image.itemsize
+        row = K // self.window[0] * n  # elements per step along the first axis
+        shape = (self.samples, self.groups, self.count[0], K, n)
+        strides = (*self.buffer.strides[:2], self.step * row * size, n * size, size)
+        return np.lib.stride_tricks.as_strided(self.buffer, shape, strides)
 
-    def room(self, channels: int, dtype: Any) -> Array:
-        """Zeros for values at all positions of the samples: (samples, channels, tiles * tile)."""
-        return np.zeros((self.samples, channels, self.tiles * self.tile), dtype)
+    def matrices(self, X: Array) -> Array:
+        """Of the next few samples, in a buffer that the next call reuses."""
+        self.load(X)
+        self.buffer[: len(X)] = self.source[: len(X)]
+        return self.stacked[: len(X)]
 
-    def tiled(self, values: Array) -> Array:
-        """Those values as matrices: (samples, tiles, groups, channels of a group, tile)."""
-        m, channels, _ = values.shape
-        shape = (m, self.groups, channels // self.groups, self.tiles, self.tile)
-        return np.transpose(values.reshape(shape), (0, 3, 1, 2, 4))
 
-    def cut(self, values: Array) -> Array:
-        """A view of those values without the positions that lie between rows: (samples, channels, *count)."""
-        kept = values[:, :, : self.positions].reshape(*values.shape[:2], *self.lay)
-        return kept[(..., *(slice(n) for n in self.count))]
+class Shifted(Framed):
+    """Images as each element of the window sees them, without a copy, for stride 1.
+
+    Rows of the framed image lie end to end, and what an element of the window sees is then the whole image shifted.
+    Positions between two rows are there as well; the other factor of the product has zeros in their place. Tiles
+    split the positions so that BLAS takes a product per tile.
+    """
+
+    def __init__(self, X: Array, window: Ints, count: Ints, grid: Grid, work: int) -> None:
+        """`work`: multiplications per position and element of the window."""
+        reach = grid.reach(window, count)
+        self.lay = (count[0], *reach[1:])
+        self.positions = math.prod(self.lay)
+        self.tiles = -(-self.positions * work // TILE)
+        self.tile = -(-self.positions // self.tiles)
+        # the last tile, and positions between rows, look a little beyond the end of the image
+        steps = strides_of(reach)
+        within = sum(d * (k - 1) * s for d, k, s in zip(grid.dilation[1:], window[1:], steps[1:], strict=True))
+        beyond = self.tile * self.tiles - self.positions + within
+        super().__init__(X, window, count, grid, X.shape[1] * self.positions, beyond)
+        shape = (self.tiles, *window, self.tile, self.channels)
+        self.views = self.view(shape, (self.tile, *self.window_steps, 1, self.length))
+
+    @staticmethod
+    def serves(window: Ints, count: Ints, grid: Grid) -> bool:
+        """Whether rows lie end to end, with few positions between them."""
+        end_to_end = count[0] * math.prod(grid.reach(window, count)[1:])
+        return all(s == 1 for s in grid.stride) and end_to_end <= WASTE * math.prod(count)
 
 
 @primitive(

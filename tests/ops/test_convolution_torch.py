@@ -40,6 +40,7 @@ CASES = [
     ("conv_transpose2d", (2, 4, 3, 3), (4, 3, 3, 3), {"stride": (2, 3), "padding": (1, 2), "groups": 2}),
     ("conv_transpose2d", (2, 3, 4, 3), (3, 2, 3, 2), {"dilation": (1, 2), "output_padding": (0, 1), "padding": 1}),
     ("conv_transpose2d", (2, 3, 4, 3), (3, 2, 1, 1), {"stride": 2, "output_padding": 1}),
+    ("conv_transpose2d", (2, 4, 2, 3), (4, 3, 6, 4), {"stride": (5, 4), "padding": (2, 0), "groups": 2}),
     ("conv_transpose3d", (1, 2, 2, 3, 2), (2, 2, 2, 2, 3), {"stride": 2, "padding": (0, 1, 0)}),
 ]  # fmt: skip
 

@@ -24,9 +24,10 @@ import numpy as np
 
 from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
-from .columns import Columns, Grid, Ints, Shifted
+from .columns import Columns, Grid, Ints, Shifted, scatter_windows
 from .reduction import sum_over
 
+MANY = 16  # remainders by the stride, each of which takes a correlation
 FEW = 3  # channels of a group; with fewer, products of shifted images are mere products with vectors
 
 
@@ -57,13 +58,19 @@ def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, s
     """X[n, c, q] = sum over o, and k, p with s p + d k - before = q, of Y[n, o, p] W[o, c, k], + b[c].
 
     The q that leave the same remainder r by the stride see the same part of the window, so each such part of
-    X is an ordinary correlation, of stride 1, with that part of W mirrored: s of them along an axis. (Adding the
-    windows W.T @ Y back one element at a time instead takes 1.5 to 3 times as long.)
+    X is an ordinary correlation, of stride 1, with that part of W mirrored: s of them along an axis. For 32 samples
+    of 64 channels, 16 x 16, stride 2, a 3 x 3 window takes 10 ms so, and 21 by adding W.T @ Y back one element of the
+    window at a time; a 4 x 4 one 24 and 27. For patches of 16 x 16 with stride 16 it is 46 and 8.
     """
     stride, before, dilation, groups = grid
     O, C, *window = W.shape
-    X = np.empty((Y.shape[0], C * groups, *shape), Y.dtype)
     V = W.reshape(groups, O // groups, C, *window)
+    if math.prod(stride) > MANY and V.size:
+        count = Y.shape[2:]
+        windows = V.reshape(groups, O // groups, -1).mT @ Y.reshape(-1, groups, O // groups, math.prod(count))
+        X = scatter_windows.forward(windows.reshape(-1, groups * C, *window, *count), shape=shape, grid=grid)
+        return X if b is None else X + np.reshape(b, (-1,) + (1,) * len(window))
+    X = np.empty((Y.shape[0], C * groups, *shape), Y.dtype)
     V = np.reshape(np.swapaxes(V, 1, 2), (groups * C, O // groups, *window))  # seen from X: (C, O / groups, *window)
     axes = [_residues(*axis) for axis in zip(stride, before, dilation, window, shape, strict=True)]
     for parts in itertools.product(*axes):

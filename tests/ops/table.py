@@ -402,6 +402,11 @@ for _pattern, (_shape, _labels, _along) in _ALONG.items():
     row("take_along", _pattern, real(*_shape), _indices, axis=_along)
     row("put_along", _pattern, real(*_taken), _indices, axis=_along, shape=_shape)
 
+
+def output_row(name: str, pattern: str, /, *draws: Any, output: int, **params: Any) -> None:
+    CASES.append(Case(name, f"{pattern}-{output}", draws, params, output))
+
+
 # --- losses
 
 for _reduction in ("mean", "sum", "none"):
@@ -411,10 +416,16 @@ for _reduction in ("mean", "sum", "none"):
     for _key, _domain in {"cross_entropy_of_probabilities": unit, "cross_entropy_of_scores": everywhere}.items():
         row(_key, f"row-{_reduction}", real(1, 5, domain=_domain), real(1, 5, domain=unit), reduction=_reduction)
         row(_key, f"0-d-{_reduction}", real(domain=_domain), real(domain=unit), reduction=_reduction)
-row("cross_entropy_of_classes", "rows", real(5, 4), exactly([3, 0, 1, 1, 2]), ignore_index=-100)
-row("cross_entropy_of_classes", "some-ignored", real(5, 4), exactly([3, -1, 1, -1, 2]), ignore_index=-1)
-row("cross_entropy_of_classes", "a-class-ignored", real(5, 4), exactly([3, 0, 1, 1, 2]), ignore_index=1)
-row("cross_entropy_of_classes", "one-sample", real(1, 3), exactly([2]), ignore_index=-100)
+for _pattern, _scores, _labels, _ignore in (
+    ("rows", (5, 4), [3, 0, 1, 1, 2], -100),
+    ("some-ignored", (5, 4), [3, -1, 1, -1, 2], -1),
+    ("a-class-ignored", (5, 4), [3, 0, 1, 1, 2], 1),
+    ("one-sample", (1, 3), [2], -100),
+):
+    for _output in (0, 1):
+        output_row(
+            "cross_entropy_of_classes", _pattern, real(*_scores), exactly(_labels), output=_output, ignore_index=_ignore
+        )
 for _ignore, _which in ((-100, "kept"), (2, "one-ignored")):
     row("minus_one_hot", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
     row("at_labels", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
@@ -625,10 +636,6 @@ def definite(*shape: int) -> Draw:
 
 def triangular(*shape: int, upper: bool) -> Draw:
     return lambda rng: (np.triu if upper else np.tril)(regular(*shape)(rng))
-
-
-def output_row(name: str, pattern: str, /, *draws: Any, output: int, **params: Any) -> None:
-    CASES.append(Case(name, f"{pattern}-{output}", draws, params, output))
 
 
 for _spec, _a, _b in (

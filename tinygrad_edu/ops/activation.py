@@ -219,11 +219,12 @@ def gated(Z: Array, *, axis: int) -> Array:
     return _half(Z, axis, 0) * sigmoid(_half(Z, axis, 1))
 
 
-@primitive(
-    name="softmax",
-    types=floating_only,
-    dZ=lambda dP, P, Z, *, axis: P * (dP - np.sum(dP * P, axis=axis, keepdims=True)),
-)
+def softmax_rule(dP: Array, P: Array, axis: int) -> Array:
+    """The cotangent of the scores: what raises one probability lowers the others."""
+    return P * (dP - np.sum(dP * P, axis=axis, keepdims=True))
+
+
+@primitive(name="softmax", types=floating_only, dZ=lambda dP, P, Z, *, axis: softmax_rule(dP, P, axis))
 def softmax_over(Z: Array, *, axis: int) -> Array:
     """P = exp(Z) / sum(exp(Z)) along an axis, shifted so that no exponent exceeds 0."""
     E = np.exp(Z - np.maximum.reduce(Z, axis=axis, keepdims=True))

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ...ops.creation import as_tensor, empty
-from ...ops.random import Generator, multinomial, randint, random_, randperm
+from ...ops.draws import random_
+from ...ops.random import Generator, multinomial, randint, randperm
 
 T_co = TypeVar("T_co", covariant=True)
 _AT_ONCE = 32  # draws with replacement per call, as PyTorch takes them

@@ -228,6 +228,19 @@ def test_a_parameter_that_needs_no_change_is_left():
     assert list(optimizer.state) == [W]
 
 
+@pytest.mark.parametrize("name", sorted({name for name, _ in SETTINGS} - {"Muon", "SGD"}))
+@pytest.mark.parametrize("gradient", [0.0, 1e30, float("inf"), float("nan")])
+def test_gradients_out_of_range_pass_in_silence(name, gradient):
+    """Rules say nothing of them, as backward says nothing: the step is what the formulas give."""
+    W = nn.Parameter(tg.ones(1))
+    optimizer = getattr(optim, name)([W])
+    for _ in range(2):
+        W.grad = tg.tensor([gradient])
+        optimizer.step()
+    if gradient == 0.0:
+        assert W.item() == pytest.approx(1.0, abs=1e-4)  # AdamW and ASGD decay
+
+
 def test_empty_parameters():
     """A parameter without elements takes part."""
     W = nn.Parameter(tg.zeros(0, 3))

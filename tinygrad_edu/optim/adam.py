@@ -149,6 +149,7 @@ def check_adaptive(group: Group) -> None:
     """Refuse settings that no member of Adam's family can work with."""
     check_lr(group)
     require(group["eps"] >= 0.0, f"Invalid epsilon value: {group['eps']}")
+    require(len(group["betas"]) == 2, f"betas must be two numbers, not {group['betas']}")
     for index, beta in enumerate(group["betas"]):
         require(0.0 <= beta < 1.0, f"Invalid beta parameter at index {index}: {beta}")
     require(group["weight_decay"] >= 0.0, f"Invalid weight_decay value: {group['weight_decay']}")

@@ -182,13 +182,14 @@ class Optimizer:
         if type(self).update is Optimizer.update:
             raise NotImplementedError(f"{type(self).__name__} defines no step")
         loss = self.evaluate(closure)
-        for group in self.param_groups:
-            for W in group["params"]:
-                if W.grad is not None:
-                    state = self.state[W]
-                    if not state:
-                        state.update(self.begin(W, group))
-                    self.update(W, state, group)
+        with np.errstate(all="ignore"):  # as in backward: what comes of an infinite gradient is an answer
+            for group in self.param_groups:
+                for W in group["params"]:
+                    if W.grad is not None:
+                        state = self.state[W]
+                        if not state:
+                            state.update(self.begin(W, group))
+                        self.update(W, state, group)
         return loss
 
     def begin(self, W: Tensor, group: Group) -> State:

@@ -21,9 +21,9 @@ ENOUGH = 5.0  # steps that V must be an average of, for its variance to be known
 
 
 @in_place
-def descend_rectified(W: Array, alpha: Array, M: Array, V: Array, v: Array, eps: Array) -> Array:
-    """W = W - alpha M / (v sqrt(V) + eps): without V where v = 0 and eps = 1."""
-    return W - alpha * (M / (v * np.sqrt(V) + eps))
+def descend_rectified(W: Array, alpha: Array, M: Array, known: Array, V: Array, eps: Array) -> Array:
+    """W = W - alpha M / (sqrt(V) + eps) if V's variance is known, which is 1 or 0, else W - alpha M."""
+    return W - alpha * (M / np.where(known > 0, np.sqrt(V) + eps, 1.0))
 
 
 class RAdam(Optimizer):
@@ -78,7 +78,7 @@ class RAdam(Optimizer):
         return {"step": number(0), "exp_avg": zeros(W), "exp_avg_sq": zeros(W)}
 
     def update(self, W: Tensor, state: State, group: Group) -> None:
-        """rho is the length of the average V, in steps; where it is too short, v = 0 takes V out of the formula."""
+        """rho is the length of the average V, in steps; while it is too short, V is left out."""
         M, V, t = state["exp_avg"], state["exp_avg_sq"], count(state["step"])
         beta1, beta2 = live(group, "betas", 0), live(group, "betas", 1)
         lr, eps = live(group, "lr"), live(group, "eps")
@@ -90,11 +90,11 @@ class RAdam(Optimizer):
         correction = 1 - beta2**t
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * beta2**t / correction
-        known = rho > ENOUGH
+        known = np.where(rho > ENOUGH, 1.0, 0.0)
         rho, rho_inf = (
             np.maximum(rho, ENOUGH),
             np.maximum(rho_inf, ENOUGH),
         )  # a root of less than 0 would be NaN
         r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-        alpha = lr / (1 - beta1**t) * np.where(known, r * np.sqrt(correction), 1.0)
-        descend_rectified(W, alpha, M, V, np.where(known, 1.0, 0.0), np.where(known, eps, 1.0), by=self.writer)
+        alpha = lr / (1 - beta1**t) * np.where(known > 0, r * np.sqrt(correction), 1.0)
+        descend_rectified(W, alpha, M, known, V, eps, by=self.writer)

@@ -28,8 +28,8 @@ def adapt(D: Array, A: Array, shrink: Array, grow: Array, least: Array, most: Ar
 
 @in_place
 def descend_signs(W: Array, G: Array, D: Array) -> Array:
-    """W = W - sign(G) D."""
-    return W - np.sign(G) * D
+    """W = W - sign(G) D, and no step where G is NaN."""
+    return W - np.where(G > 0, D, np.where(G < 0, -D, 0.0))
 
 
 class Rprop(Optimizer):

@@ -8,6 +8,8 @@ from .decay import ConstantLR, ExponentialLR, LinearLR, MultiStepLR, PolynomialL
 from .functions import LambdaLR, MultiplicativeLR
 from .plateau import ReduceLROnPlateau
 
+_LRScheduler = LRScheduler  # its name before PyTorch 2.0, which many scripts still derive from
+
 __all__ = [
     "ChainedScheduler",
     "ConstantLR",

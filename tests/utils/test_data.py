@@ -194,6 +194,24 @@ def test_converting_makes_tensors_of_arrays_only():
 # --- loading
 
 
+@pytest.mark.parametrize("grad", [False, True])
+def test_batches_of_tensors_are_what_collating_the_samples_gives(grad):
+    """Rows taken at once equal rows taken one by one: values, dtypes, kinds, and the way back of the gradient."""
+    data = TensorDataset(te.arange(12.0).reshape(6, 2).requires_grad_(grad), te.arange(6), te.ones(6, 1, 2) > 0)
+    part = Subset(Subset(data, [5, 3, 1, 0]), [2, 0, -1])
+    (fast,) = DataLoader(part, batch_size=3)
+    (slow,) = DataLoader(part, batch_size=3, collate_fn=lambda samples: default_collate(samples))
+    assert type(fast) is type(slow) is list
+    for a, b in zip(fast, slow, strict=True):
+        assert a.dtype == b.dtype
+        assert a.tolist() == b.tolist()
+        assert a.requires_grad == b.requires_grad
+    fast[0].detach().zero_()
+    assert data.tensors[0].sum().item() == 66.0  # a batch is a copy
+    with pytest.raises(IndexError):
+        list(DataLoader(data, batch_sampler=[[6]]))
+
+
 def test_every_sample_comes_once():
     """In order or shuffled; the last batch is shorter or left out; len() counts batches."""
     loader = DataLoader(range(10), batch_size=4)

@@ -182,14 +182,14 @@ def test_a_pass_that_is_left_ends_its_workers():
     assert set(multiprocessing.active_children()) == before
 
 
-HANGING = """
-import os, sys, time
+HANGING = r"""
+import os, time
 from tinygrad_edu.utils.data import DataLoader, Dataset
 class Slow(Dataset):
     def __len__(self):
         return 100
     def __getitem__(self, i):
-        print(os.getpid(), flush=True)
+        os.write(1, b"%d\n" % os.getpid())  # at once, beside the other worker's
         time.sleep(60)
 if __name__ == "__main__":
     for _ in DataLoader(Slow(), 2, num_workers=2):
@@ -215,7 +215,9 @@ def test_no_orphans(name, tmp_path):
     run = subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    workers = [int(run.stdout.readline()) for _ in range(2)]
+    told = [run.stdout.readline() for _ in range(2)]
+    assert all(told), run.stderr.read()
+    workers = [int(line) for line in told]
     if name == "SIGINT":
         os.killpg(run.pid, signal.SIGINT)  # a terminal's Ctrl-C reaches the whole group
     else:

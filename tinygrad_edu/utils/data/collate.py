@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.tensor import Tensor
+from ...core.tensor import Tensor, wrap
 from ...ops.creation import as_tensor, tensor
 from ...ops.shape import stack
 
@@ -24,11 +24,11 @@ def default_collate(batch: Any) -> Any:
     """
     first = batch[0]
     if isinstance(first, Tensor):
-        return stack(list(batch), 0)
+        return _stacked(list(batch))
     if isinstance(first, np.ndarray):
         if first.dtype.kind in "OSU":
             raise TypeError(_unknown(first.dtype))
-        return stack([as_tensor(array) for array in batch], 0)
+        return _stacked([as_tensor(array) for array in batch])
     if isinstance(first, (np.bool_, np.number)):
         return tensor(np.array(batch, dtype=first.dtype))
     if isinstance(first, float):
@@ -50,6 +50,18 @@ def default_collate(batch: Any) -> Any:
         columns = [default_collate(column) for column in zip(*batch, strict=True)]
         return columns if isinstance(first, tuple) else _like(first, columns)
     raise TypeError(_unknown(type(first)))
+
+
+def _stacked(tensors: list[Tensor]) -> Tensor:
+    """`stack`; of constants in one copy of their arrays: 64 rows of 784 take 0.6 of the time, 64 labels 0.13."""
+    first = tensors[0]._array
+    plain = isinstance(first, np.ndarray) and all(
+        t._array.shape == first.shape and t._array.dtype == first.dtype and not t.requires_grad for t in tensors
+    )
+    if not plain:
+        return stack(tensors, 0)  # type: ignore[no-any-return]  # which also says what is wrong
+    arrays = [t._array for t in tensors]
+    return wrap(np.stack(arrays) if first.ndim else np.array(arrays, first.dtype))
 
 
 def default_convert(data: Any) -> Any:

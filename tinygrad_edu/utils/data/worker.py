@@ -25,7 +25,8 @@ import numpy as np
 
 from ...core.dtypes import set_default_dtype
 from ...ops.random import manual_seed
-from .dataset import items_of
+from .collate import default_collate
+from .dataset import items_of, rows_of
 
 LOOK = 1.0  # seconds between two looks whether the parent lives
 DATA, END, ERROR, READY = "data", "end", "error", "ready"  # what a reply is
@@ -60,7 +61,10 @@ class Fetcher:
     def __call__(self, indices: Any) -> Any:
         """The batch. StopIteration: the stream has ended."""
         if self.samples is None:
-            return self.collate(items_of(self.dataset, indices) if self.batched else self.dataset[indices])
+            if not self.batched:
+                return self.collate(self.dataset[indices])
+            rows = rows_of(self.dataset, indices) if self.collate is default_collate else None
+            return self.collate(items_of(self.dataset, indices)) if rows is None else rows
         if self.ended:
             raise StopIteration
         if not self.batched:

@@ -191,6 +191,7 @@ FAULTS = {
     "cell's axes": lambda t, n, m: n.GRUCell(3, 4)(t.zeros(2, 2, 3)),
     "cell's features": lambda t, n, m: n.GRUCell(3, 4)(t.zeros(2, 5)),
     "cell's state": lambda t, n, m: n.LSTMCell(3, 4)(t.zeros(2, 3), (t.zeros(2, 5), t.zeros(2, 4))),
+    "cell's state of a sample alone": lambda t, n, m: n.GRUCell(3, 4)(t.zeros(3), t.zeros(1, 4)),
     "cell's samples": lambda t, n, m: n.RNNCell(3, 4)(t.zeros(2, 3), t.zeros(3, 4)),
 }
 

@@ -164,7 +164,7 @@ class RNNBase(Module):
         if input.dtype != dtype:
             raise ValueError(
                 f"{self._get_name()}: RNN input dtype ({input.dtype}) does not match weight dtype ({dtype}). "
-                f"Convert the input, input.to({dtype}), or the model, model.to({input.dtype})."
+                f"Convert the input, input.to({dtype}), or the model."
             )
         if input.shape[-1] != self.input_size:
             order = "(m, T, input_size)" if self.batch_first else "(T, m, input_size)"
@@ -313,7 +313,11 @@ class RNNCellBase(Module):
         if states is None:
             states = (zeros(X.shape[0], self.hidden_size, dtype=input.dtype),) * count
         elif alone:
-            states = tuple(unsqueeze(s, 0) if s.ndim == 1 else s for s in states)
+            if any(s.ndim == 2 for s in states):
+                raise ShapeError(
+                    f"{kind}: the input {tuple(input.shape)} is one sample, so hx has one axis too, not 2."
+                )
+            states = tuple(unsqueeze(s, 0) for s in states)
         result = function(
             X, states if count > 1 else states[0], self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
         )

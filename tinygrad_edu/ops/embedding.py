@@ -65,7 +65,8 @@ def largest_of_bag(E: Array, bags: Array, *, count: int) -> Array:
     lengths = np.diff(np.append(starts, len(bags)))
     most = np.maximum.reduceat(E, starts, axis=0)
     number = np.arange(len(E))[:, None]
-    hits = np.where(np.repeat(most, lengths, axis=0) == E, number, len(E) - 1)
+    hits = (np.repeat(most, lengths, axis=0) == E) | (E != E)  # a NaN is the largest
+    hits = np.where(hits, number, len(E) - 1)
     places[bags[starts]] = np.minimum.reduceat(hits, starts, axis=0)
     return places
 

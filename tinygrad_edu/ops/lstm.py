@@ -201,7 +201,7 @@ def _earlier(H: Array, h: Array, reverse: bool) -> Array:
     opaque=True,
     dG=lambda dYs, Ys, G, W, h, c, *, reverse: _pulled(dYs, Ys, W, c, reverse)[0],
     dW=lambda dYs, Ys, G, W, h, c, *, reverse: (
-        # of all steps one product, where a sum of small ones would take twice as long
+        # a sum over steps and samples: one product for all of them
         product(_columns(_pulled(dYs, Ys, W, c, reverse)[0]), _rows(_earlier(Ys[0], h, reverse)))
     ),
     dh=lambda dYs, Ys, G, W, h, c, *, reverse: _pulled(dYs, Ys, W, c, reverse)[1],

@@ -136,7 +136,7 @@ def write_atomically(path: Any, fill: Callable[[IO[bytes]], Any]) -> None:
     """Let `fill` write a file beside `path`, and put it in its place when it is whole and on the disk."""
     import tempfile
 
-    target = Path(os.path.realpath(path))  # a link stays one
+    target = Path(os.path.realpath(os.fsdecode(path)))  # a link stays one
     if not target.parent.is_dir():
         raise RuntimeError(f"save: the parent directory {target.parent} does not exist.")
     if target.is_dir():

@@ -33,7 +33,9 @@ def random_(self: Tensor, *limits: int, generator: Generator | None = None, **na
     if high is None:
         digits = {"f": {4: 24, 8: 53}, "b": {1: 0}}.get(self.dtype.kind)
         largest = 1 << digits[self.dtype.itemsize] if digits else int(np.iinfo(self.dtype).max)
-        high = largest + 1
+        stream = generator or default_generator  # as wide a draw as an element, whatever the range
+        words = stream.long_words(self.numel()) if self.dtype.itemsize == 8 else stream.words(self.numel())
+        return _fill(self, words % np.uint64(largest + 1))
     if high <= low:
         raise RuntimeError(f"random_: expects 'from' to be less than 'to', but got from={low} >= to={high}.")
     return _fill(self, integers(int(low), int(high), self.numel(), generator))

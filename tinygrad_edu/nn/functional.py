@@ -122,9 +122,14 @@ from ..ops.pooling import (
     max_unpool3d,
 )
 from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
+from ..ops.resizing import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
 from ..ops.windows import pad
 
 __all__ = [
+    "interpolate",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "channel_shuffle",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",

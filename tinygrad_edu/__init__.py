@@ -508,6 +508,14 @@ from .ops.reduction import (
 from .ops.reduction import (
     min_ as min,
 )
+from .ops.resizing import (
+    channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
+from .ops.resizing import (
+    channel_shuffle as native_channel_shuffle,
+)
 from .ops.rounding import (
     ceil,
     copysign,
@@ -759,6 +767,7 @@ __all__ = [
     "celu",
     "celu_",
     "chain_matmul",
+    "channel_shuffle",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
@@ -983,6 +992,7 @@ __all__ = [
     "nansum",
     "narrow",
     "narrow_copy",
+    "native_channel_shuffle",
     "ne",
     "neg",
     "negative",
@@ -1003,6 +1013,8 @@ __all__ = [
     "permute",
     "pi",
     "pinverse",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson",
     "polygamma",
     "positive",

@@ -858,3 +858,23 @@ for _pattern, _shape, _order in (
         lambda rng, shape=_shape: 3 * np.eye(*shape[-2:]) + rng.random(shape),
         exactly(_order),
     )
+# --- resizing
+
+_RESIZED: dict[str, tuple[int, int, str, float | None, bool]] = {  # lengths before and after, kernel, scale, align
+    "nearest-doubled": (3, 6, "nearest", None, False),
+    "nearest-fewer": (5, 3, "nearest", 0.7, False),
+    "nearest-exact": (3, 4, "nearest-exact", None, False),
+    "linear-doubled": (3, 6, "linear", 2.0, False),
+    "linear-aligned": (4, 7, "linear", None, True),
+    "linear-fewer": (6, 2, "linear", None, False),
+    "linear-of-one": (1, 3, "linear", None, False),
+    "cubic-more": (4, 6, "cubic", 1.7, False),
+    "cubic-aligned": (5, 3, "cubic", None, True),
+}
+for _pattern, (_n, _m, _kernel, _scale, _align) in _RESIZED.items():
+    for _along, _before, _after in ((1, (2, _n), (2, _m)), (0, (_n, 2), (_m, 2))):
+        _how = {"axis": _along, "kernel": _kernel, "scale": _scale, "align": _align}
+        row("resample", f"{_pattern}-{_along}", real(*_before), count=_m, **_how)
+        row("collect", f"{_pattern}-{_along}", real(*_after), count=_n, **_how)
+row("resample", "empty", real(0, 3), axis=1, count=5, kernel="linear", scale=None, align=False)
+row("collect", "empty", real(0, 5), axis=1, count=3, kernel="linear", scale=None, align=False)

@@ -258,7 +258,7 @@ def adaptive_plane(input: Any, dims: int, output_size: Any, operation: str) -> P
     if len(wanted) == 1:
         wanted *= dims
     if len(wanted) != dims:
-        raise RuntimeError(f"{operation}: output_size must be one integer, or one per axis ({dims}), got {wanted}.")
+        raise ShapeError(f"{operation}: output_size must be one integer, or one per axis ({dims}), got {wanted}.")
     check_input(input, dims, operation)
     counts = tuple(
         n if m is None else sizes_of(m, 1, "output_size", operation)[0]

@@ -122,14 +122,15 @@ from ..ops.pooling import (
     max_unpool3d,
 )
 from ..ops.random_activation import gumbel_softmax, rrelu, rrelu_
-from ..ops.resizing import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle
+from ..ops.resizing import (
+    channel_shuffle,
+    interpolate,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 from ..ops.windows import pad
 
 __all__ = [
-    "interpolate",
-    "pixel_shuffle",
-    "pixel_unshuffle",
-    "channel_shuffle",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -146,6 +147,7 @@ __all__ = [
     "binary_cross_entropy_with_logits",
     "celu",
     "celu_",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -178,6 +180,7 @@ __all__ = [
     "hinge_embedding_loss",
     "huber_loss",
     "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
     "layer_norm",
@@ -210,6 +213,8 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "pdist",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "poisson_nll_loss",
     "prelu",
     "relu",

@@ -18,13 +18,15 @@ from typing import Any
 import numpy as np
 
 from ..core.anomaly import check_forward
+from ..core.apply import keep_saved
 from ..core.errors import ShapeError
 from ..core.joint import picked
 from ..core.mode import mode
 from ..core.primitive import Primitive
 from ..core.record import Record, user_site
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor, _keep, record_of, refresh, wrap
+from ..core.tensor import Tensor, record_of, wrap
+from ..core.views import refresh
 from .modes import no_grad
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
@@ -341,7 +343,7 @@ def _record(
     application.made = shape, dtype
     record = Record(application, tuple(inputs), {}, shape, dtype, True, user_site())
     arrays = [t._array for t in operands]
-    _keep(record, tuple(read), operands, arrays, tuple(made[k] for k in kept))
+    keep_saved(record, tuple(read), operands, arrays, tuple(made[k] for k in kept))
     application.storages = [x.storage for x in inputs]
     if joint:
         record.array = tuple(y._array if k in kept else None for k, y in enumerate(made))

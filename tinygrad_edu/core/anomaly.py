@@ -3,7 +3,7 @@
 Arises: nan in a result none of whose inputs has nan; an infinity where all inputs, numbers and
 parameters are finite. So a mask filled with -inf passes, and a logarithm of 0 does not.
 
-Used by core.tensor and core.backward when `mode.anomaly` is on.
+Used by core.apply and core.backward when `mode.anomaly` is on.
 """
 
 from __future__ import annotations

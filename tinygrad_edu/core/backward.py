@@ -23,7 +23,8 @@ from .joint import add_parts, complete, outputs_of
 from .mode import mode
 from .record import Record
 from .sums import sum_rows
-from .tensor import Tensor, from_numpy, method, of_record, record_of, refresh, wrap
+from .tensor import Tensor, from_numpy, method, of_record, record_of, wrap
+from .views import refresh
 from .write import refuse_written, write
 
 _ndarray = np.ndarray

@@ -1,9 +1,8 @@
 """Tensor: a value and the record of how it was computed.
 
-`apply` is the whole of the eager engine's forward side: unwrap the operands, let the primitive
-compute, wrap the result, and, when an input needs a gradient, record the operation. What an
-operation is called and what its arguments mean is said in ops/, which attaches its functions here
-as methods (`method`); `core/tensor.pyi` lists them all for editors and mypy.
+What an operation does with Tensors is in core/apply.py; what it is called and what its arguments
+mean is said in ops/, which attaches its functions here as methods (`method`). `core/tensor.pyi`
+lists them all for editors and mypy.
 """
 
 from __future__ import annotations
@@ -11,23 +10,23 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import memory  # noqa: F401  # for what importing it does
-from .anomaly import check_forward
+from .convert import to_array
 from .device import CPU
 from .device import device as Device
-from .dtypes import as_dtype, float32, float64, get_default_dtype
-from .errors import DtypeError, ShapeError, TraceError, describe, labels
-from .joint import picked
+from .dtypes import as_dtype
+from .errors import DtypeError, ShapeError
 from .mode import mode
 from .node import Node, node_of
-from .primitive import Array, Operand, Plan, Primitive
+from .primitive import Array, Operand
 from .record import Record, Storage, stamp, user_site
-from .symbol import Symbol, find_reads
-from .write import is_frozen, keep, storage_of
+from .symbol import Symbol
+from .views import View, refresh
+from .write import is_frozen, storage_of
 
 _ndarray = np.ndarray
 _NUMBERS = frozenset((float, int, bool))
@@ -50,15 +49,6 @@ class Size(tuple[int, ...]):
 
     def __repr__(self) -> str:
         return f"Size({list(self)})"
-
-
-class View(NamedTuple):
-    """How a Tensor looks into another's memory, so that a write through it reaches the other's record."""
-
-    base: Tensor
-    steps: tuple[tuple[Primitive, dict[str, Any]], ...]  # view primitives from base to here
-    seen: Record | None  # the base's record when this view's own was made
-    recorded: bool  # made while operations were recorded
 
 
 class Tensor(Operand):
@@ -92,10 +82,6 @@ class Tensor(Operand):
             self.requires_grad_(True)
         if name is not None:
             self.name = name
-
-    @classmethod
-    def apply(cls, primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
-        return apply(primitive, args, params)
 
     # --- what it is
 
@@ -469,196 +455,6 @@ class RemovableHandle:
         self.remove()
 
 
-def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
-    """Compute a primitive on Tensors, numbers and arrays, and record it if an input needs a gradient."""
-    compute: Any = primitive.forward
-    if mode.trace is not None:
-        mode.trace.enter(args)
-        compute = primitive  # the arrays are Symbols: one equation
-    arrays: list[Any] = []
-    inputs: list[Any] = []
-    kinds = 1  # behind this 1 two bits per argument: is a number, needs a gradient
-    needs = mixed = False
-    dtype = None
-    for x in args:
-        kinds <<= 2
-        if isinstance(x, Tensor):
-            if x._view is not None:
-                refresh(x)
-            array = x._array
-            arrays.append(array)
-            if dtype is None:
-                dtype = array.dtype
-            elif array.dtype is not dtype:
-                mixed = True
-            record = x._record
-            inputs.append(record)
-            if record is not None and record.needs_grad:
-                kinds += 1
-                needs = True
-        elif x.__class__ in _NUMBERS:
-            arrays.append(x)
-            inputs.append(x)
-            kinds += 2
-        else:
-            return apply(primitive, [as_operand(primitive, x) for x in args], params)
-
-    try:
-        if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
-            arrays = primitive.types(primitive.name, arrays)
-        out = compute(*arrays, **params) if params else compute(*arrays)
-    except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
-        raise _explained(primitive, args, error) from error
-
-    records = needs and mode.grad and primitive.differentiable
-    if records and None in inputs:  # a constant's first use in a graph
-        inputs = [record_of(x) if isinstance(x, Tensor) else x for x in args]
-    if out.__class__ is not _ndarray:
-        if out.__class__ is tuple:
-            return _joint(primitive, args, inputs, params, arrays, out, kinds if records else 0)
-        out = as_array(out)
-    result: Tensor = _new(Tensor)
-    result._array = out
-    result._record = result._storage = result._view = None
-    if primitive.view:
-        _link_view(result, args[0], primitive, params)
-    if records and (dtype := out.dtype).kind == "f":
-        plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, out)
-        record = Record(primitive, tuple(inputs), params, out.shape, dtype, True, user_site(), plan.edges)
-        result._record = record
-        if plan.reads_output:
-            record.array = out
-            _keep(record, plan.reads, args, arrays, (result,))
-        elif plan.reads:
-            _keep(record, plan.reads, args, arrays, ())
-        if result._storage is not None:
-            record.storage = result._storage
-            if result._view is not None:
-                result._view = result._view._replace(seen=result._view.base._record)
-        if mode.anomaly:
-            check_forward(record, arrays, (out,))
-    return result
-
-
-def _plan(primitive: Primitive, kinds: int, arrays: list[Any], params: dict[str, Any], out: Array) -> Plan:
-    """What the rules of the needed inputs read, found once and noted in the primitive."""
-    places = range(2 * len(arrays) - 2, -1, -2)
-    needed = tuple(bool(kinds >> place & 1) for place in places)
-    numbers = tuple(bool(kinds >> place & 2) for place in places)
-    reads_output, which = find_reads(primitive, needed, tuple(arrays), params, out)
-    reads = tuple(i for i in which if not numbers[i])  # a number stands for itself
-    plan = primitive.reads[kinds] = Plan(reads_output, reads, tuple(i for i, need in enumerate(needed) if need))
-    return plan
-
-
-def _joint(
-    primitive: Primitive, args: Any, inputs: Any, params: dict[str, Any], arrays: Any, outs: Any, kinds: int
-) -> tuple[Tensor, ...]:
-    """The outputs of a primitive with several, recorded as one computation (see core.joint)."""
-    results = tuple(wrap(as_array(out)) for out in outs)
-    if kinds:
-        outs = tuple(t._array for t in results)
-        plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, outs)
-        shapes, dtypes = tuple(out.shape for out in outs), tuple(out.dtype for out in outs)
-        record = Record(primitive, tuple(inputs), params, shapes, dtypes, True, user_site(), plan.edges)
-        record.array = outs  # always: they say how many there are
-        _keep(record, plan.reads, args, arrays, results)
-        for k, result in enumerate(results):
-            if result.dtype.kind == "f":
-                result._record = picked(record, k)
-                result._record.storage = result._storage
-        if mode.anomaly:
-            check_forward(record, arrays, outs)
-    return results
-
-
-def _keep(record: Record, reads: tuple[int, ...], args: Any, arrays: Any, results: tuple[Tensor, ...]) -> None:
-    """Keep the arrays that the rules will read (of inputs, of outputs), and no others, with their versions of now."""
-    holds = []
-    for result in results:
-        storage = result._storage or storage_of(result)
-        storage.saved = True
-        holds.append((storage, storage.version, None))
-    if reads:
-        saved = [*record.inputs]
-        for i in reads:
-            storage = args[i]._storage or storage_of(args[i])
-            storage.saved = True
-            lock = None
-            array = arrays[i]
-            if storage.shared:
-                array, lock = keep(array)
-            saved[i] = array
-            holds.append((storage, storage.version, lock))
-        record.saved = saved
-    record.holds = holds
-
-
-def _link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
-    """Note that result looks into source's memory, unless NumPy had to copy (a reshape may)."""
-    array, out = source._array, result._array
-    if out.__class__ is _ndarray and not (out.base is not None and (out.base is array or out.base is array.base)):
-        return
-    result._storage = storage_of(source)
-    view = source._view
-    step = (primitive, params)
-    if view is None:
-        result._view = View(source, (step,), source._record, mode.grad)
-    else:
-        result._view = View(view.base, (*view.steps, step), view.base._record, mode.grad)
-
-
-def refresh(view: Tensor) -> None:
-    """If the base was written since, derive the view's record from the base's new one."""
-    base, steps, seen, recorded = view._view  # type: ignore[misc]  # callers have checked
-    if base._storage is not view._storage:  # the base has been given other memory: `base.data = ...`
-        view._view = None
-        return
-    now = base._record
-    if now is seen:
-        return
-    if base._view is not None:  # see ops/reshaping.py
-        raise RuntimeError(
-            "a view was taken of a tensor whose shape has been changed in place since (squeeze_, transpose_ ...), and "
-            "which was written or recorded anew; take the view again."
-        )
-    if now is None or now.primitive is None:  # a leaf's or constant's record: nothing was written
-        view._view = View(base, steps, now, recorded)
-        return
-    if not recorded:
-        if not mode.grad:
-            return
-        raise RuntimeError(
-            "a view was created in no_grad mode and its base has been modified inplace with grad mode enabled, so "
-            "whether a gradient should flow through the view is unclear; make the view outside of no_grad(), or "
-            "use .detach() for one without a gradient."
-        )
-    grad, mode.grad = mode.grad, True
-    try:
-        fresh = follow(base, steps)
-    finally:
-        mode.grad = grad
-    old, view._record = view._record, fresh._record
-    if old is not None and fresh._record is not None:
-        hand_over(old, fresh._record)
-    view._view = View(base, steps, now, recorded)
-
-
-def hand_over(old: Record, new: Record) -> None:
-    """A written tensor has a new record: its name and its wish to keep a gradient go with it."""
-    if old.name and not new.name:
-        new.name = old.name
-    if old.retains_grad:
-        old.retains_grad, new.retains_grad, new.grad = False, True, old.grad
-
-
-def follow(value: Any, steps: tuple[tuple[Primitive, dict[str, Any]], ...]) -> Any:
-    """Take the same view of another value: an array, a Tensor or a Symbol."""
-    for primitive, params in steps:
-        value = primitive(value, **params)
-    return value
-
-
 _new = object.__new__
 
 
@@ -699,20 +495,6 @@ def as_array(value: Any) -> Array:
     return value if isinstance(value, (np.ndarray, Symbol)) else np.asarray(value)
 
 
-def as_operand(primitive: Primitive, value: Any) -> Any:
-    """An operand as `apply` takes it: Tensor or Python number."""
-    if isinstance(value, Tensor) or value.__class__ in _NUMBERS:
-        return value
-    if isinstance(value, np.generic):
-        as_dtype(value.dtype)
-        return value.item()  # np.float64(2) * float32 tensor stays float32, as 2.0 * it would
-    if isinstance(value, np.ndarray):
-        return from_numpy(value)
-    if isinstance(value, Symbol):
-        return wrap(value)
-    raise TypeError(f"{primitive.name}: {type(value).__name__} is not a tensor; make one with tensor(...).")
-
-
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     """A Tensor on the array's own memory.
 
@@ -730,42 +512,6 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     return result
 
 
-def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
-    """A new array from numbers, nested lists, Tensors or an array, in the dtype PyTorch would give."""
-    if isinstance(data, Tensor):
-        data = data._values()
-    elif isinstance(data, (list, tuple)):
-        data = _plain(data)
-    try:
-        array = np.array(data, copy=True)
-    except ValueError:  # an expected sequence of another length, in PyTorch's words
-        raise ShapeError("tensor: nested lists must have equal lengths at every depth.") from None
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(
-            f"tensor: real numbers are expected, got {array.dtype} from {type(data).__name__}; complex "
-            "numbers, text and objects are not supported."
-        )
-    if dtype is not None:
-        wanted = as_dtype(dtype)
-        return array.astype(wanted, copy=False)
-    if isinstance(data, (np.ndarray, np.generic)):
-        return array.astype(as_dtype(array.dtype), copy=False)
-    if array.dtype.kind == "f":
-        first = data
-        while isinstance(first, list) and first:
-            first = first[0]
-        typed = isinstance(first, (np.ndarray, np.generic)) and first.dtype.kind == "f"
-        return array.astype(as_dtype(first.dtype) if typed else get_default_dtype(), copy=False)
-    return array.astype(as_dtype(array.dtype), copy=False)
-
-
-def _plain(data: Any) -> Any:
-    """Nested sequences as lists, with arrays in the place of Tensors."""
-    if isinstance(data, Tensor):
-        return data._values()
-    return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
-
-
 METHODS: dict[str, Any] = {}  # Tensor.<name> that others have attached: the function with PyTorch's signature
 
 
@@ -774,37 +520,3 @@ def method(name: str, function: Any, operation: Any = None) -> None:
     setattr(Tensor, name, function)
     if not name.startswith("__"):
         METHODS[name] = operation or function
-
-
-def _explained(primitive: Primitive, args: Any, error: Exception) -> Exception:
-    """The error of a forward, with the operation's name and one line per tensor."""
-    if isinstance(error, TraceError) or getattr(error, "explained", False):
-        return error
-    shapes = [tuple(x.shape) for x in args if isinstance(x, Tensor)]
-    message = str(error)
-    if "broadcast" in message and len(shapes) > 1 and not isinstance(error, IndexError):
-        message = f"shapes {' and '.join(map(str, shapes))} do not broadcast{_clash(shapes)}."
-    if "{0}" in message:  # a forward knows arrays; how the user calls them is known here
-        message = message.format(*labels(args, primitive.inputs))
-    if "not supported for the input types" in message:
-        message = f"not of {', '.join(str(x.dtype) for x in args if isinstance(x, Tensor))}."
-    # NumPy's ValueErrors are about shapes here, its TypeErrors about dtypes; others stay general
-    kind: type[Exception] = RuntimeError
-    if isinstance(error, IndexError):
-        kind = IndexError
-    elif isinstance(error, ValueError):
-        kind = ShapeError
-    elif isinstance(error, TypeError):
-        kind = DtypeError
-    text = message if message.startswith(primitive.name) else f"{primitive.name}: {message}"
-    explained = kind(text + describe(args, primitive.inputs))
-    explained.explained = True  # type: ignore[attr-defined]  # not to be described twice
-    return explained
-
-
-def _clash(shapes: list[tuple[int, ...]]) -> str:
-    for axis in range(1, max(map(len, shapes)) + 1):
-        lengths = {s[-axis] for s in shapes if len(s) >= axis} - {1}
-        if len(lengths) > 1:
-            return f": axis -{axis} has lengths {' and '.join(map(str, sorted(lengths)))}, equal or 1 is needed"
-    return ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.tensor import apply
+from ..core.apply import apply
 from ..ops import activation, linalg
 from ..ops import random as draws
 from ..ops.activation import (

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.apply import apply
 from ..core.dtypes import equal
 from ..core.errors import DtypeError, ShapeError, describe
 from ..core.primitive import Array, primitive
-from ..core.tensor import apply
 from .arranging import repeat_interleave
 from .creation import full
 from .elementwise import choose

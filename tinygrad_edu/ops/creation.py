@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.convert import to_array
 from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
-from ..core.tensor import Tensor, from_numpy, to_array, wrap
+from ..core.tensor import Tensor, from_numpy, wrap
 from .dims import sizes
 from .public import PUBLIC, public
 

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.apply import apply
 from ..core.dtypes import difference, floating_only
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import Tensor, apply
+from ..core.tensor import Tensor
 from .reduction import mean_over, sum_over
 from .shape import broadcast_to
 

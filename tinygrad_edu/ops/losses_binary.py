@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.apply import apply
 from ..core.dtypes import floating_only
 from ..core.primitive import Array, primitive
-from ..core.tensor import apply
 from .activation import log_sigmoid, sigmoid, softplus
 from .checks import check
 from .domains import everywhere, unit

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.apply import apply
 from ..core.dtypes import floating_only, only_first
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.sums import sum_axes
-from ..core.tensor import apply
 from .activation import log_softmax_over, softmax_rule
 from .checks import check
 from .dims import one_axis

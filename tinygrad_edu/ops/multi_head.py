@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from ..core.tensor import apply
+from ..core.apply import apply
 from .activation import softmax_over
 from .attention import additive, scaled_dot_product_attention, scores
 from .creation import zeros

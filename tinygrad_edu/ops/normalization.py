@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.apply import apply
 from ..core.dtypes import equal, floating_only
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import Tensor, apply
+from ..core.tensor import Tensor
 from ..core.write import read, write
 from .norm import vector_norm
 from .public import public

@@ -14,9 +14,10 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..core.apply import apply
 from ..core.primitive import Primitive, signature
 from ..core.record import stamp
-from ..core.tensor import Tensor, apply, method
+from ..core.tensor import Tensor, method
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..core.errors import TraceError, name_of
 from ..core.mode import mode
-from ..core.tensor import Tensor, hand_over, method, refresh, wrap
+from ..core.tensor import Tensor, method, wrap
+from ..core.views import hand_over, refresh
 from ..core.write import storage_of
 from .shape import squeeze, swapaxes, t, transpose, unsqueeze
 

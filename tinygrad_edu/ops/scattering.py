@@ -14,7 +14,8 @@ import numpy as np
 
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import Tensor, follow, wrap
+from ..core.tensor import Tensor, wrap
+from ..core.views import follow
 from .diagonals import diagonal_of
 from .dims import one_axis
 from .elementwise import choose

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.apply import as_operand
 from ..core.errors import DtypeError, ShapeError, describe, name_of
 from ..core.mode import mode
 from ..core.primitive import Array, Primitive, primitive
 from ..core.record import Record, Storage, user_site
-from ..core.tensor import Tensor, as_operand, follow, hand_over, record_of, refresh
+from ..core.tensor import Tensor, record_of
+from ..core.views import follow, hand_over, refresh
 from ..core.write import keep, storage_of, write
 from .elementwise import choose
 from .indexing import Slot, getitem, numbers_first, split_key, truth

@@ -16,7 +16,8 @@ from ..autograd.tree import leaves, rebuild
 from ..core.backward import propagate
 from ..core.mode import mode
 from ..core.record import Record, stamp
-from ..core.tensor import Tensor, of_record, record_of, refresh, wrap
+from ..core.tensor import Tensor, of_record, record_of, wrap
+from ..core.views import refresh
 from ..ops.random import default_generator
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]

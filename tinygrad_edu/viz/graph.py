@@ -30,7 +30,8 @@ import numpy as np
 
 from ..core.joint import pick
 from ..core.record import Record, Storage, line_of
-from ..core.tensor import Tensor, as_array, record_of, refresh
+from ..core.tensor import Tensor, as_array, record_of
+from ..core.views import refresh
 
 Kind = Literal["leaf", "constant", "result"]
 Names = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]
@@ -237,7 +238,7 @@ def _replay(order: list[Record], known: Mapping[Record, Array]) -> dict[Record, 
 
 
 def _compute(record: Record, arrays: Mapping[Record, Array]) -> Any:
-    """One result as core.tensor.apply computes it, on arrays alone."""
+    """One result as core.apply computes it, on arrays alone."""
     primitive = record.primitive
     assert primitive is not None
     operands: list[Any] = [arrays[x] if isinstance(x, Record) else x for x in record.inputs]

@@ -52,7 +52,11 @@ from .core.errors import (
     ShapeError,
     TraceError,
 )
-from .core.tensor import Size, Tensor, from_numpy
+from .core.tensor import (
+    Size,
+    Tensor,
+    from_numpy,
+)
 from .ops.activation import (
     celu,
     celu_,

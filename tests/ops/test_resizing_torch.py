@@ -69,6 +69,7 @@ REFUSED = [
     {"size": 3, "mode": "trilinear"},
     {"size": 3, "mode": "cubic"},
     {"size": 0},
+    {"size": (2.5, 2)},
     {"scale_factor": 0.1},
     {"size": 3, "recompute_scale_factor": True},
     {"size": 3, "antialias": True},

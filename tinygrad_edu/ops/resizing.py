@@ -7,6 +7,7 @@ linear, so `resample` and its transpose are each other's rule.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -219,7 +220,9 @@ def _lengths(input: Any, dims: int, size: Any, scale_factor: Any) -> tuple[tuple
             "after (batch, channels)."
         )
     if size is not None:
-        return tuple(n.__index__() for n in each), None
+        if not all(hasattr(n, "__index__") for n in each):
+            raise TypeError(f"interpolate: expected size to be one of int or a tuple of int, got {size!r}.")
+        return tuple(operator.index(n) for n in each), None
     return tuple(int(n * s) for n, s in zip(input.shape[2:], each, strict=True)), tuple(float(s) for s in each)
 
 

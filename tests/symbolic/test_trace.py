@@ -7,6 +7,8 @@ import pytest
 
 import tinygrad_edu as te
 from tinygrad_edu import nn, optim
+from tinygrad_edu.core.write import read
+from tinygrad_edu.ops.checks import check
 from tinygrad_edu.symbolic import trace
 
 
@@ -142,6 +144,20 @@ def test_refusal_names_the_line():
     """The message holds the file and line of the read."""
     with pytest.raises(te.TraceError, match=r"test_trace\.py:\d+: a value is read"):
         trace(lambda x: float(x.sum()), te.tensor([1.0]))
+
+
+def test_check_comes_before_the_equation_that_it_guards():
+    """A program makes a check as soon as its condition is known: its message is seen, not that of the array's index."""
+
+    def step(X, places):
+        check(read(places) < 2, "places must lie below 2", ValueError, read(places))
+        return X.index_select(0, places)
+
+    program = trace(step, te.tensor([1.0, 2.0]), te.tensor([0, 1]))
+    assert program(te.tensor([3.0, 4.0]), te.tensor([1, 0])).tolist() == [4.0, 3.0]
+    with pytest.raises(ValueError, match=r"places must lie below 2, found 7 at index 1"):
+        program(te.tensor([3.0, 4.0]), te.tensor([1, 7]))
+
 
 
 def test_labels_out_of_range_still_raise(rng):

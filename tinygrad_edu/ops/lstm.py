@@ -27,11 +27,6 @@ from ..core.primitive import PRIMITIVES, Array, Primitive, primitive
 from ..core.tensor import Tensor
 from .linalg import product
 
-# glibc hands freed memory back to the system, and the next step takes it anew, page by page: of a layer's
-# 1,400 pages that is 3 of 14 ms per step. Once a block of this size has been freed (it is never touched),
-# glibc keeps up to twice as much. Elsewhere this does nothing.
-np.empty(1 << 24, np.uint8)
-
 
 def _columns(Z: Array) -> Array:
     """(k, T, m) as (k, T m): a column per step and sample."""

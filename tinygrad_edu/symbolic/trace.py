@@ -21,6 +21,7 @@ from ..core.record import Record, Storage
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, as_array, wrap
 from ..core.write import write
+from ..ops.checks import check as verify
 from ..ops.writes import assign
 
 
@@ -66,14 +67,18 @@ class Program:
         self.numbers = numbers
         self.writes = writes
         self.grads = grads
-        self.checks = checks
+        # By condition, so that each is made as soon as it can be: before an equation that would fail on its own.
+        self.checks: dict[Symbol | None, list[Check]] = {}
+        for check in checks:
+            self.checks.setdefault(check.condition if check.condition.primitive else None, []).append(check)
         self.result = result
         self.equations = self._order()
 
     def _order(self) -> list[Symbol]:
         """Every Symbol that something depends on, in the order in which the step made them."""
         roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
-        roots += [c.condition for c in self.checks] + [c.values for c in self.checks]
+        for check in (c for several in self.checks.values() for c in several):
+            roots += [check.condition, check.values]
         roots += [t._array for t in _tensors(self.result)]
         seen: set[Symbol] = set()
         stack = [r for r in roots if isinstance(r, Symbol)]
@@ -84,6 +89,12 @@ class Program:
                 stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
         return sorted((s for s in seen if s.primitive is not None), key=lambda s: s.index)
 
+    def _verify(self, condition: Symbol | None, values: dict[Symbol, Any]) -> None:
+        """Make the checks of one condition; None: of all conditions that are inputs of the program."""
+        for check in self.checks.get(condition, ()):
+            seen = None if check.values is None else values[check.values]
+            verify(values[check.condition], check.message, check.error, seen)
+
     def __call__(self, *args: Any) -> Any:
         if len(args) != len(self.arguments):
             raise TypeError(f"the program was traced with {len(self.arguments)} arguments, got {len(args)}.")
@@ -93,18 +104,15 @@ class Program:
                 values[symbol] = _fitting(symbol, given, place)
         for symbol, group, key in self.numbers:
             values[symbol] = float(group[key])
-        pending = list(self.checks)
+        self._verify(None, values)
         with np.errstate(all="ignore"):
             for symbol in self.equations:
                 inputs = [values[x] if isinstance(x, Symbol) else x for x in symbol.inputs]
                 assert symbol.primitive is not None
                 value = symbol.primitive.forward(*inputs, **symbol.params)
                 values[symbol] = value.item() if symbol.number and hasattr(value, "item") else _array(value, symbol)
-        for check in pending:
-            from ..ops.checks import check as verify
-
-            seen = None if check.values is None else values[check.values]
-            verify(values[check.condition], check.message, check.error, seen)
+                if symbol in self.checks:
+                    self._verify(symbol, values)
         written = [(tensor, values[symbol].copy()) for tensor, symbol in self.writes]
         for tensor, value in written:
             write(tensor, np.positive, value, by="program")

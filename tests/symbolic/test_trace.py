@@ -159,7 +159,6 @@ def test_check_comes_before_the_equation_that_it_guards():
         program(te.tensor([3.0, 4.0]), te.tensor([1, 7]))
 
 
-
 def test_labels_out_of_range_still_raise(rng):
     """A check of values runs in the program as it does eagerly, before anything is changed."""
     (model, optimizer, step), _ = pair({"lr": 0.1}, rng)

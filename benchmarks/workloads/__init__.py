@@ -12,6 +12,7 @@ NAMES = [
     "lenet",
     "convolutions",
     "lstm",
+    "transformer",
     "chain",
     "imports",
     "memory",

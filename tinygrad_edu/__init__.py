@@ -681,6 +681,7 @@ from .settings import (
     set_printoptions,
     use_deterministic_algorithms,
 )
+from .utils.summary import summary
 
 __version__ = "0.1.0"
 
@@ -1101,6 +1102,7 @@ __all__ = [
     "sub",
     "subtract",
     "sum",
+    "summary",
     "svd",
     "swapaxes",
     "swapdims",

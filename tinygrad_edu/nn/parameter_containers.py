@@ -124,7 +124,11 @@ class ParameterDict(Module):
         return getattr(self, _text(key))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        setattr(self, _text(key), _entered(value))
+        value = _entered(value)
+        if isinstance(value, Parameter) and _text(key) not in self._keys:
+            self.register_parameter(key, value)  # which refuses names that are taken, or have a dot
+        else:
+            setattr(self, _text(key), value)
         self._keys[key] = None
 
     def __delitem__(self, key: str) -> None:

@@ -57,6 +57,7 @@ from .core.tensor import (
     Tensor,
     from_numpy,
 )
+from .nn.summary import summary
 from .ops.activation import (
     celu,
     celu_,
@@ -681,7 +682,6 @@ from .settings import (
     set_printoptions,
     use_deterministic_algorithms,
 )
-from .utils.summary import summary
 
 __version__ = "0.1.0"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..nn.summary import summary
 from . import checkpoint, data
-from .summary import summary
 
 __all__ = [
     "checkpoint",

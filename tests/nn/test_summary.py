@@ -6,7 +6,7 @@ import pytest
 
 import tinygrad_edu as te
 from tinygrad_edu import nn
-from tinygrad_edu.utils.summary import summary
+from tinygrad_edu.nn.summary import summary
 
 TABLE = """\
 ==========================================================================================
@@ -125,4 +125,4 @@ def test_errors():
         summary(layers, (2, 3))
     assert caught.value.__cause__ is not None
     assert layers.training
-    assert te.summary is summary
+    assert te.summary is summary is te.utils.summary

@@ -16,7 +16,7 @@ import numpy as np
 from ..autograd import no_grad
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.tensor import Tensor, wrap
-from ..nn.module import Module
+from .module import Module
 
 MEGA = 1e6  # sizes are in MB of 1,000,000 bytes, as torchinfo counts them
 

@@ -57,7 +57,9 @@ from .core.tensor import (
     Tensor,
     from_numpy,
 )
-from .nn.summary import summary
+from .nn.summary import (
+    summary,
+)
 from .ops.activation import (
     celu,
     celu_,

@@ -62,7 +62,7 @@ def _public(primitive: Primitive) -> str:
 def _numpy_name(f: Any) -> str:
     if isinstance(f, tuple):
         return f"np.{f[0].__name__}.{f[1]}"
-    return f"np.linalg.{f.__name__}" if f.__module__ == "numpy.linalg" else f"np.{f.__name__}"
+    return f"np.linalg.{f.__name__}" if getattr(f, "__module__", "") == "numpy.linalg" else f"np.{f.__name__}"
 
 
 def written(rule: Any) -> str:

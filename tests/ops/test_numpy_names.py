@@ -125,7 +125,8 @@ NEWER: dict[str, tuple[Callable[..., Any], Any]] = {  # than NumPy 2.0
     "matvec": (lambda x: np.matvec(x, B[0]), A),
     "vecmat": (lambda x: np.vecmat(B[:, 0], x), A),
     "cumulative_sum": (lambda x: np.cumulative_sum(x, axis=1, include_initial=True), A),
-    "cumulative_prod": (np.cumulative_prod, V),
+    "cumulative_prod": (lambda x: np.cumulative_prod(x), V),
+    "unstack": (lambda x: np.unstack(x, axis=1)[2], A),
     "astype": (lambda x: np.astype(np.astype(x, np.float64), np.float64), A),
 }
 SMOOTH |= {name: row for name, row in NEWER.items() if hasattr(np, name)}

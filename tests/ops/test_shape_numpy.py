@@ -22,7 +22,7 @@ FUNCTIONS = {
         np.diag(a[0, 0], -1),
         np.diagflat(a),
     ],
-    "split": lambda a: [*np.split(a, 2), *np.split(a, [1, 2], axis=2), *np.array_split(a, 3, axis=2), *np.unstack(a)],
+    "split": lambda a: [*np.split(a, 2), *np.split(a, [1, 2], axis=2), *np.array_split(a, 3, axis=2)],
     "stacks": lambda a: [
         np.hstack([a, a]),
         np.vstack([a, a]),

@@ -241,6 +241,8 @@ def _answer(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, A
     if front is None:
         raise TypeError(_unsupported(name))
     words = _words(front)
+    if words is None:
+        return front(*args, **kwargs)
     if unknown := [word for word in kwargs if word not in words]:
         raise TypeError(f"np.{name}: {', '.join(unknown)}= has no meaning on tensors here.")
     place = words.index("out") if "out" in words else len(args)
@@ -256,9 +258,12 @@ def _answer(function: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, A
 
 
 @functools.cache
-def _words(front: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a front's parameters; a primitive's operands have none in NumPy."""
-    return () if isinstance(front, Primitive) else tuple(inspect.signature(front).parameters)
+def _words(front: Callable[..., Any]) -> tuple[str, ...] | None:
+    """The names of a front's parameters; a primitive's operands have none in NumPy. None: it is not known."""
+    try:
+        return () if isinstance(front, Primitive) else tuple(inspect.signature(front).parameters)
+    except ValueError:  # NumPy 2.0 did not say of its builtins
+        return None
 
 
 def _unsupported(name: str) -> str:

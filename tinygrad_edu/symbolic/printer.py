@@ -146,7 +146,7 @@ def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str
         arguments += [f"{name}={literal(value)}" for name, value in params.items()]
         return f"{primitive.key}({', '.join(arguments)})", ATOM
     arguments += [word for name, value in params.items() if (word := _keyword(name, value, symbol))]
-    home = "np.linalg" if primitive.numpy.__module__ == "numpy.linalg" else "np"
+    home = "np.linalg" if getattr(primitive.numpy, "__module__", "") == "numpy.linalg" else "np"
     return f"{home}.{primitive.numpy.__name__}({', '.join(arguments)})", ATOM
 
 

@@ -67,10 +67,12 @@ class Program:
         self.numbers = numbers
         self.writes = writes
         self.grads = grads
-        # By condition, so that each is made as soon as it can be: before an equation that would fail on its own.
+        # By the last equation that each needs: it is made before a later one would fail on its own. None: no equation.
         self.checks: dict[Symbol | None, list[Check]] = {}
         for check in checks:
-            self.checks.setdefault(check.condition if check.condition.primitive else None, []).append(check)
+            needed = [s for s in (check.condition, check.values) if s is not None and s.primitive is not None]
+            last = max(needed, key=lambda s: s.index, default=None)
+            self.checks.setdefault(last, []).append(check)
         self.result = result
         self.equations = self._order()
 
@@ -89,9 +91,9 @@ class Program:
                 stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
         return sorted((s for s in seen if s.primitive is not None), key=lambda s: s.index)
 
-    def _verify(self, condition: Symbol | None, values: dict[Symbol, Any]) -> None:
-        """Make the checks of one condition; None: of all conditions that are inputs of the program."""
-        for check in self.checks.get(condition, ()):
+    def _verify(self, last: Symbol | None, values: dict[Symbol, Any]) -> None:
+        """Make the checks that the value of `last` completes."""
+        for check in self.checks.get(last, ()):
             seen = None if check.values is None else values[check.values]
             verify(values[check.condition], check.message, check.error, seen)
 

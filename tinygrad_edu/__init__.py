@@ -1160,6 +1160,7 @@ _LATER = (
     "version",
     "viz",
 )  # loaded when first asked for: most programs never do
+_ELSEWHERE = {"explain": "symbolic", "vmap": "func"}  # names of this level that live in those modules
 _NOT_HERE = {
     "float16": "NumPy has no fast float16; use float32.",
     "half": "NumPy has no fast float16; use float32.",
@@ -1170,6 +1171,8 @@ _NOT_HERE = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(f".{_ELSEWHERE[name]}", __name__), name)
     if name in _LATER:
         return importlib.import_module(f".{name}", __name__)
     if name in _NOT_HERE:

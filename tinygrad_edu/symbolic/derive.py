@@ -7,6 +7,7 @@ rules are those that `backward()` runs, so the equations are what was computed, 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ class Equation(NamedTuple):
 
 def forward_equations(loss: Tensor) -> list[Equation]:
     """How each named value is computed from the others, in order of execution."""
-    graph = _Graph(record_of(loss))
+    graph = Reading(record_of(loss))
     return [
         Equation(graph.names[r], graph.formulas[r], tuple(r.shape))
         for r in graph.order
@@ -47,46 +48,61 @@ def gradient_equations(loss: Tensor) -> list[Equation]:
     The loss itself is called L unless it has a name. dX stands for the derivative of the loss by X.
     """
     root = record_of(loss)
-    graph = _Graph(root)
+    graph = Reading(root)
+    equations: list[Equation] = []
+    for record, dY in cotangents(graph, Symbol(root.shape, root.dtype, f"d{graph.names[root]}")):
+        equations.append(Equation(f"d{graph.names[record]}", simplify(dY), tuple(record.shape)))
+    return equations
+
+
+def cotangents(graph: Reading, dL: Any, atoms: dict[Record, Symbol] | None = None) -> Iterator[tuple[Record, Any]]:
+    """The cotangent of each named value but the last, as its rules give it, in the order of backprop.
+
+    Named values' cotangents are atoms from their line on: the Symbols in `atoms`, which is filled as they are met.
+    """
+    root = graph.order[-1]
+    atoms = {} if atoms is None else atoms
     place = {record: i for i, record in enumerate(graph.order)}
     users = dict.fromkeys(graph.order, 0)
     for record in graph.order:
         for x in record.inputs:
             if isinstance(x, Record):
                 users[x] += 1
-    cotangents: dict[Record, Any] = {root: Symbol(root.shape, root.dtype, f"d{graph.names[root]}")}
-    equations: list[Equation] = []
+    found: dict[Record, Any] = {root: dL}
     ready = [(0, 0, root)]
     while ready:
         record = heapq.heappop(ready)[-1]
-        dY = cotangents.get(record)
+        dY = found.get(record)
         if dY is not None and record is not root and record in graph.names:
-            name = f"d{graph.names[record]}"
-            equations.append(Equation(name, simplify(dY), tuple(record.shape)))
-            dY = Symbol(record.shape, record.dtype, name)
+            yield record, dY
+            dY = atoms.setdefault(record, Symbol(record.shape, record.dtype, f"d{graph.names[record]}"))
         for index, x in enumerate(record.inputs):
             if not isinstance(x, Record):
                 continue
             if dY is not None and x.needs_grad:
                 dX = graph.cotangent(record, index, dY)
                 if isinstance(dX, tuple):  # of one output of several
-                    cotangents[x] = add_parts(cotangents.get(x), dX)
+                    found[x] = add_parts(found.get(x), dX)
                 else:
-                    cotangents[x] = dX if x not in cotangents else cotangents[x] + dX
+                    found[x] = dX if x not in found else found[x] + dX
             users[x] -= 1
             if not users[x]:
                 heapq.heappush(ready, (*graph.turn(x, place[x]), x))
-    return equations
 
 
-class _Graph:
+class Reading:
     """The records below a loss in topological order, with names and their values as Symbols."""
 
-    def __init__(self, root: Record) -> None:
+    def __init__(
+        self,
+        root: Record,
+        names: dict[Record, str] | None = None,
+        constants: Callable[[dict[str, Symbol]], dict[Record, Any]] | None = None,
+    ) -> None:
         self.order = topological(root)
-        self.names: dict[Record, str] = {}
+        self.names: dict[Record, str] = names or {}
         taken: set[str] = set()
-        for record in self.order:
+        for record in self.order if names is None else ():
             name = record.name or ("L" if record is root else None)
             if name is None and record.primitive is None and record.shape != ():
                 name = "x"
@@ -96,6 +112,8 @@ class _Graph:
                 taken.add(name)
                 self.names[record] = name
         self.symbols = {r: Symbol(r.shape, r.dtype, n) for r, n in self.names.items()}
+        if constants is not None:  # those that are shown as formulas of named ones
+            self.symbols.update(constants({s.name: s for s in self.symbols.values() if s.name}))
         self.named = {  # of computations with several outputs, those that have names
             (r.inputs[0], r.params["output"]): s for r, s in self.symbols.items() if r.primitive is pick
         }
@@ -104,7 +122,7 @@ class _Graph:
             if record.primitive is not None:
                 inputs = [self.value(x) if isinstance(x, Record) else x for x in record.inputs]
                 self.formulas[record] = record.primitive(*inputs, **record.params)
-            elif record not in self.symbols:
+            elif record not in self.symbols:  # a number, or something that nobody has named
                 self.symbols[record] = Symbol(record.shape, record.dtype, _constant(record))
 
     def value(self, record: Record) -> Any:

@@ -1,0 +1,606 @@
+"""Algebra: what chained rules say, in the form that a person would write.
+
+Elementwise expressions become sums of products of *bases* with whole powers, in which like terms
+merge and equal factors cancel: `dA2 * A2 * (1 - A2)` with dA2 = -Y/A2 + (1-Y)/(1-A2) is `A2 - Y`.
+A base is a name, a function of something, a matrix product, a sum over axes, or a sum that stands as
+a factor. Matrix products are never commuted: scalars move out of them, transposes in, `(AB)ᵀ = BᵀAᵀ`.
+Of the forms that are found, as given, factored and expanded, the shortest is kept.
+
+Expressions are Symbols before and after, so everything that reads Symbols can go on with the result.
+Not here: which values have names, and how formulas look (naming, formulas).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import PRIMITIVES
+from ..core.symbol import Symbol
+from .printer import expression
+
+Monomial = tuple[tuple[int, int], ...]  # (number of a base, power), sorted; () is 1
+Poly = dict[Monomial, Fraction]
+
+LARGEST = 64  # terms; an expansion that grows beyond is given up
+GUARD = 1e-6  # a floor this small under a denominator or a logarithm keeps zeros out, and is left out of formulas
+_SAME = {"astype", "broadcast_to", "clone"}  # elementwise the same numbers
+_NEGATED = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}
+_LAST_TWO = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
+
+
+class Algebra:
+    """One equation system's expressions; equal ones are one base.
+
+    Args:
+        m: the Symbol of the number of samples that a loss divides by, and that number.
+        scaled: by id of an atom of the rules, the atom that stands for m times it in the formulas (textbook scale).
+        same: atoms that stand for others where only the sign counts (relu's result for its argument).
+        guards: leave out floors that only keep zeros away.
+        unit: the cotangent of the loss itself, which is 1.
+        one_hot: by id of the Symbol of labels, the Symbol of their one-hot rows.
+    """
+
+    def __init__(
+        self,
+        m: tuple[Symbol, int] | None = None,
+        scaled: Mapping[int, Symbol] | None = None,
+        same: Mapping[str, Symbol] | None = None,
+        guards: bool = True,
+        one_hot: Mapping[int, Symbol] | None = None,
+        unit: Symbol | None = None,
+    ) -> None:
+        self.m = m
+        self.scaled = {} if scaled is None else scaled
+        self.same = same or {}
+        self.guards = guards
+        self.one_hot = one_hot or {}
+        self.unit = unit
+        self.bases: list[Any] = []
+        self._numbers: dict[Any, int] = {}  # what a base is -> its number
+        self._polys: dict[int, Poly] = {}  # of Symbols, by id; they are kept alive by `_kept`
+        self._kept: list[Any] = []
+        self._sums: dict[int, Poly] = {}  # of the bases that are sums
+
+    # --- expressions to polynomials
+
+    def normal(self, x: Any) -> Poly:
+        """An expression as a sum of products of bases."""
+        if not isinstance(x, Symbol):
+            return _constant(x)
+        stack = [x]  # no recursion along chains: inputs first
+        while stack:
+            top = stack[-1]
+            missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in self._polys]
+            if id(top) in self._polys:
+                stack.pop()
+            elif missing:
+                stack.extend(missing)
+            else:
+                self._polys[id(top)] = self._read(top)
+                self._kept.append(top)
+        return self._polys[id(x)]
+
+    def _read(self, x: Symbol) -> Poly:
+        if x.primitive is None:
+            if x is self.unit:
+                return {(): Fraction(1)}
+            shown = self.scaled.get(id(x))
+            if shown is not None and self.m is not None:
+                return _times(self._base(shown), self._base(self.m[0], -1))
+            return self._base(x)
+        parts = [self.normal(i) for i in x.inputs]
+        reader: Callable[..., Poly | None] | None = getattr(self, f"_{x.primitive.key}", None)
+        found = reader(x, *parts) if reader is not None else None
+        return self._rebuilt(x, parts) if found is None else found
+
+    def _rebuilt(self, x: Symbol, parts: list[Poly]) -> Poly:
+        """An operation that is a base: the same of simplified inputs."""
+        assert x.primitive is not None
+        if x.primitive.key in _SAME:
+            return parts[0]
+        inputs = [self._input(p, i) for p, i in zip(parts, x.inputs, strict=True)]
+        return self._base(_call(x, inputs))
+
+    def _input(self, poly: Poly, original: Any) -> Any:
+        """A simplified input in the shape that it had: what has been broadcast is spelled out."""
+        if not isinstance(original, Symbol):
+            return original
+        if isinstance(original.dtype, tuple):
+            return original
+        value = self.shortest(poly)
+        if not isinstance(value, Symbol) or value.shape != original.shape:
+            if original.number:
+                return value
+            value = value * _ones(original)
+        return value
+
+    def _base(self, symbol: Any, power: int = 1) -> Poly:
+        key = self._key(symbol)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.bases)
+            self.bases.append(symbol)
+        return {((number, power),): Fraction(1)}
+
+    def _key(self, symbol: Symbol) -> Any:
+        """Equal for expressions that are written alike."""
+        if symbol.primitive is None:
+            return id(symbol)
+        done: dict[int, Any] = {}
+        stack = [symbol]
+        while stack:
+            top = stack[-1]
+            missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+            if id(top) in done:
+                stack.pop()
+            elif missing:
+                stack.extend(missing)
+            elif top.primitive is None:
+                done[id(top)] = id(top)
+            else:
+                inputs = tuple(done[id(i)] if isinstance(i, Symbol) else repr(i) for i in top.inputs)
+                written = (top.primitive.key, inputs, repr(top.params), top.shape)
+                done[id(top)] = self._numbers.setdefault(("written", written), len(self._numbers) + (1 << 30))
+        return done[id(symbol)]
+
+    # --- how each operation is read: a polynomial, or None where it is just a base
+
+    def _plus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+        return _sum(a, b)
+
+    def _minus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+        return _sum(a, _scaled(b, Fraction(-1)))
+
+    def _negative(self, x: Symbol, a: Poly) -> Poly:
+        return _scaled(a, Fraction(-1))
+
+    def _multiply(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+        return _times(self._factor(a), self._factor(b))
+
+    def _over(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
+        divisor = x.inputs[1]
+        if self.m is not None and divisor.__class__ in (int, float) and divisor == self.m[1]:
+            return _times(self._factor(a), self._base(self.m[0], -1))
+        inverse = self._power_of(b, -1)
+        return None if inverse is None else _times(self._factor(a), inverse)
+
+    def _reciprocal(self, x: Symbol, a: Poly) -> Poly | None:
+        return self._power_of(a, -1)
+
+    def _square(self, x: Symbol, a: Poly) -> Poly | None:
+        return self._power_of(a, 2)
+
+    def _power(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
+        exponent = x.inputs[1]
+        if exponent.__class__ in (int, float) and exponent == int(exponent) and abs(exponent) < 9:
+            return self._power_of(a, int(exponent))
+        return None
+
+    def _power_of(self, a: Poly, n: int) -> Poly | None:
+        if not a:
+            return None if n <= 0 else {}
+        (monomial, coefficient), *more = self._factor(a).items()
+        assert not more
+        return {tuple((b, p * n) for b, p in monomial): coefficient**n} if n else {(): Fraction(1)}
+
+    def _filled(self, x: Symbol) -> Poly:
+        return _constant(x.params["value"])
+
+    def _raised(self, x: Symbol, *parts: Poly) -> None:
+        return None
+
+    def _reshape_to(self, x: Symbol, a: Poly) -> Poly | None:
+        return a if x.inputs[0].shape == x.shape or self.shape_of(a) == () else None  # a scalar has any shape
+
+    def _mean_over(self, x: Symbol, a: Poly) -> Poly:
+        source = x.inputs[0]
+        n = math.prod(source.shape) // max(math.prod(x.shape), 1)
+        share: Poly = {(): Fraction(1, n)}
+        if self.m is not None and n == self.m[1]:
+            share = self._base(self.m[0], -1)
+        total = PRIMITIVES["sum_over"](source, axis=x.params["axis"], keepdims=x.params["keepdims"])
+        self._kept.append(total)
+        return _times(self._factor(self._sum_over(total, a) or {}), share)
+
+    def _sum_over(self, x: Symbol, a: Poly) -> Poly | None:
+        """Σ: what does not change along the summed axes moves out; along an axis of copies it counts them."""
+        source, axes = x.inputs[0], x.params["axis"]
+        if not a:
+            return {}
+        common, rest = self._content(a)
+        outside: Poly = {(): common[1]}
+        inside: list[tuple[int, int]] = []
+        for number, power in common[0]:
+            shape = (
+                np.shape(self.bases[number]) if not isinstance(self.bases[number], Symbol) else self.bases[number].shape
+            )
+            constant = all(_length(shape, axis, source.ndim) == 1 for axis in axes)
+            keeps = x.params["keepdims"] or not shape or all(n == 1 for n in shape)
+            if constant and keeps:
+                outside = _times(outside, {((number, power),): Fraction(1)})
+            else:
+                inside.append((number, power))
+        inner = _times({tuple(inside): Fraction(1)}, self._factor(rest))
+        shape = self.shape_of(inner)
+        copied = [axis for axis in axes if _length(shape, axis, source.ndim) == 1 != source.shape[axis]]
+        count = math.prod(source.shape[axis] for axis in copied)
+        if copied:
+            copies: Poly = {(): Fraction(count)}
+            if self.m is not None and count == self.m[1]:
+                copies = self._base(self.m[0])
+            outside = _times(outside, copies)
+        left = [axis for axis in axes if axis not in copied and source.shape[axis] != 1]
+        if not left and (x.params["keepdims"] or not shape):
+            return _times(outside, inner)
+        if copied and not x.params["keepdims"]:
+            return None
+        value = self.shortest(inner)
+        if not isinstance(value, Symbol) or value.ndim != source.ndim:
+            value = value * _ones(source)
+            return _times(outside, self._base(_call(x, [value]))) if not copied else None
+        return _times(
+            outside,
+            self._base(
+                PRIMITIVES["sum_over"](value, axis=tuple(left) if copied else axes, keepdims=x.params["keepdims"])
+            ),
+        )
+
+    def _matrix_product(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+        """A B: scalars move out, and the rest stays in its order."""
+        outside: Poly = {(): Fraction(1)}
+        operands = []
+        for poly, original in zip((a, b), x.inputs, strict=True):
+            common, rest = self._content(poly)
+            scalars = [(n, p) for n, p in common[0] if self.bases[n].shape == ()]
+            others = tuple((n, p) for n, p in common[0] if self.bases[n].shape != ())
+            outside = _times(outside, {tuple(scalars): common[1]})
+            operands.append(self._input(_times({others: Fraction(1)}, self._factor(rest)), original))
+        return _times(outside, self._base(_call(x, operands)))
+
+    _matrix_vector = _vector_matrix = _dot = _matrix_product
+
+    def _permute_axes(self, x: Symbol, a: Poly) -> Poly | None:
+        """A transpose moves into products and sums, past scalars, and cancels against another."""
+        axes, n = x.params["axes"], x.ndim
+        result: Poly = {}
+        for monomial, coefficient in a.items():
+            term: Poly = {(): coefficient}
+            for number, power in monomial:
+                turned = self._turned(number, axes, n)
+                if turned is None:
+                    return None
+                term = _times(term, {tuple((b, p * power) for b, p in turned): Fraction(1)})
+            result = _sum(result, term)
+        return result
+
+    def _turned(self, number: int, axes: tuple[int, ...], n: int) -> Monomial | None:
+        base = self.bases[number]
+        if base.shape == ():
+            return ((number, 1),)
+        if base.ndim != n:
+            return None
+        if number in self._sums:
+            inner = self._permute_axes(_Axes(axes, n), self._sums[number])  # type: ignore[arg-type]
+            if inner is None:
+                return None
+            ((monomial, coefficient),) = self._factor(inner).items()
+            return monomial if coefficient == 1 else None
+        key = base.primitive.key if base.primitive is not None else ""
+        if key == "permute_axes":
+            before = base.params["axes"]
+            together = tuple(before[i] for i in axes)
+            original = base.inputs[0]
+            if together == tuple(range(n)):
+                ((monomial, _),) = self._factor(self.normal(original)).items()
+                return monomial
+            ((monomial, _),) = self._base(PRIMITIVES["permute_axes"](original, axes=together)).items()
+            return monomial
+        if key == "matrix_product" and axes == _LAST_TWO.get(n):
+            A, B = base.inputs
+            if A.ndim == B.ndim == n:
+                flipped = np.matmul(self._flip(B, axes), self._flip(A, axes))
+                ((monomial, _),) = self._base(flipped).items()
+                return monomial
+        ((monomial, _),) = self._base(PRIMITIVES["permute_axes"](base, axes=axes)).items()
+        return monomial
+
+    def _flip(self, x: Any, axes: tuple[int, ...]) -> Any:
+        turned = PRIMITIVES["permute_axes"](x, axes=axes)
+        self._kept.append(turned)
+        return self.emit(self.normal(turned))
+
+    # choices: a condition is a factor of 0 or 1
+
+    def _zero_where(self, x: Symbol, condition: Poly, a: Poly) -> Poly:
+        return _times(self._factor(a), self._indicator(x.inputs[0], negated=True))
+
+    def _choose(self, x: Symbol, condition: Poly, a: Poly, b: Poly) -> Poly | None:
+        if not b:
+            return _times(self._factor(a), self._indicator(x.inputs[0], negated=False))
+        if not a:
+            return _times(self._factor(b), self._indicator(x.inputs[0], negated=True))
+        (first, p), (second, q) = (next(iter(self._factor(c).items())) for c in (a, b))
+        if first == second and first:
+            chosen = PRIMITIVES["choose"](self._condition(x.inputs[0]), _number(p), _number(q))
+            return _times({first: Fraction(1)}, self._base(chosen))
+        return None
+
+    def _condition(self, condition: Any) -> Any:
+        """A comparison of simplified sides; where only the sign counts, of the argument of a relu."""
+        if not isinstance(condition, Symbol) or condition.primitive is None or condition.primitive.key not in _NEGATED:
+            return condition
+        sides = [self.emit(self.normal(i)) for i in condition.inputs]
+        known = isinstance(sides[0], Symbol) and sides[0].name in self.same
+        if known and sides[1] == 0 and condition.primitive.key in ("gt", "le"):
+            sides[0] = self.same[sides[0].name]
+        return PRIMITIVES[condition.primitive.key](*sides)
+
+    def _indicator(self, condition: Any, negated: bool) -> Poly:
+        condition = self._condition(condition)
+        key = condition.primitive.key if isinstance(condition, Symbol) and condition.primitive is not None else ""
+        if negated:
+            condition = PRIMITIVES[_NEGATED.get(key, "logical_not")](
+                *(condition.inputs if key in _NEGATED else (condition,))
+            )
+        return self._base(condition)
+
+    def _maximum(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
+        floor = x.inputs[1]
+        if self.guards and floor.__class__ in (int, float) and (0 < floor <= GUARD or floor == -100.0):
+            return a
+        if self.m is not None and floor == 1 and a == self._base(self.m[0]):
+            return a
+        return None
+
+    def _minus_one_hot(self, x: Symbol, p: Poly, labels: Poly) -> Poly | None:
+        Y = self.one_hot.get(id(x.inputs[1]))
+        return None if Y is None else _sum(p, _scaled(self._base(Y), Fraction(-1)))
+
+    def _count_kept(self, x: Symbol, labels: Poly) -> Poly | None:
+        return None if self.m is None else self._base(self.m[0])
+
+    # --- polynomials to expressions
+
+    def _factor(self, poly: Poly) -> Poly:
+        """A polynomial as one product: a sum of several terms becomes a base of its own."""
+        if len(poly) <= 1:
+            return poly or {(): Fraction(0)}
+        common, rest = self._content(poly)
+        if len(rest) == 1:
+            return _times({common[0]: common[1]}, rest)
+        base = self._base(self._emit_sum(rest))
+        ((((number, _),), _),) = base.items()
+        self._sums[number] = rest
+        return _times({common[0]: common[1]}, base)
+
+    def _content(self, poly: Poly) -> tuple[tuple[Monomial, Fraction], Poly]:
+        """What all terms share, and the rest; its first term has a positive coefficient."""
+        if not poly:
+            return ((), Fraction(1)), {(): Fraction(0)}
+        terms = list(poly.items())
+        powers = dict(terms[0][0])
+        for monomial, _ in terms[1:]:
+            have = dict(monomial)
+            powers = {
+                b: (min(p, have[b]) if p > 0 else max(p, have[b]))
+                for b, p in powers.items()
+                if b in have and p * have[b] > 0
+            }
+        coefficients = [abs(c) for _, c in terms]
+        content = coefficients[0] if all(c == coefficients[0] for c in coefficients) else Fraction(1)
+        if all(c < 0 for _, c in terms):
+            content = -content
+        common = tuple(sorted(powers.items()))
+        if len(terms) == 1:
+            return (terms[0][0], terms[0][1]), {(): Fraction(1)}
+        inverse: Poly = {tuple((b, -p) for b, p in common): 1 / content}
+        return (common, content), _times(inverse, poly)
+
+    def expand(self, poly: Poly) -> Poly | None:
+        """Products of sums multiplied out, those with denominators first, as long as that ends soon."""
+        for _ in range(LARGEST):
+            best = None
+            for monomial in poly:
+                for number, power in monomial:
+                    if number in self._sums and power > 0:
+                        fractions = any(p < 0 for term in self._sums[number] for _, p in term)
+                        if best is None or (fractions and not best[2]):
+                            best = (monomial, number, fractions)
+            if best is None:
+                return poly
+            monomial, number, _ = best
+            coefficient = poly[monomial]
+            left = dict(monomial)
+            left[number] -= 1
+            rest = tuple(sorted((b, p) for b, p in left.items() if p))
+            poly = _sum(
+                {k: c for k, c in poly.items() if k != monomial}, _times({rest: coefficient}, self._sums[number])
+            )
+            if len(poly) > LARGEST:
+                return None
+        return None
+
+    def emit(self, poly: Poly) -> Any:
+        """A polynomial as a Symbol, or a Python number."""
+        if not poly:
+            return 0
+        common, rest = self._content(poly)
+        if len(rest) > 1:
+            monomial, coefficient = common
+            if monomial or coefficient != 1:
+                return self._emit_product(monomial, coefficient, self._emit_sum(rest))
+            return self._emit_sum(rest)
+        ((monomial, coefficient),) = poly.items()
+        return self._emit_product(monomial, coefficient, None)
+
+    def _emit_sum(self, poly: Poly) -> Any:
+        terms = sorted(poly.items(), key=lambda item: (item[1] < 0, not item[0]))  # a positive one first, numbers last
+        result: Any = None
+        for monomial, coefficient in terms:
+            if result is None:
+                result = self._emit_product(monomial, coefficient, None)
+            elif coefficient < 0:
+                result = _apply("minus", result, self._emit_product(monomial, -coefficient, None))
+            else:
+                result = _apply("plus", result, self._emit_product(monomial, coefficient, None))
+        return result
+
+    def _emit_product(self, monomial: Monomial, coefficient: Fraction, more: Any) -> Any:
+        """coefficient, scalars, cotangents, then the other factors; denominators under one line."""
+        factors = sorted(monomial, key=lambda bp: (self._rank(self.bases[bp[0]]), bp[0]))
+        m = None if self.m is None else self._numbers.get(self._key(self.m[0]))
+        above = [(b, p) for b, p in factors if p > 0]
+        below = [(b, -p) for b, p in factors if p < 0]
+        sign, coefficient = coefficient < 0, abs(coefficient)
+        scalar_below = [(b, p) for b, p in below if self.bases[b].shape == () and b == m]
+        below = [bp for bp in below if bp not in scalar_below]
+        number: Any = None
+        decimal = _number(coefficient)
+        if scalar_below:  # 1/m stands in front
+            denominator = self._power_product(scalar_below)
+            if coefficient.denominator != 1 and isinstance(decimal, Fraction):
+                denominator = _apply("multiply", coefficient.denominator, denominator)
+                decimal = coefficient.numerator
+            number = _apply("over", int(decimal) if decimal == int(decimal) else decimal, denominator)
+        elif coefficient != 1:
+            number = decimal if not isinstance(decimal, Fraction) else _Ratio(decimal)
+        top = self._power_product(above)
+        if more is not None:
+            top = more if top is None else _apply("multiply", top, more)
+        if below:
+            top = _apply("over", 1 if top is None else top, self._power_product(below))
+        if number is not None:
+            top = number if top is None else _apply("multiply", number, top)
+        if top is None:
+            top = 1
+        return _apply("negative", top) if sign else top
+
+    def _power_product(self, factors: list[tuple[int, int]]) -> Any:
+        result = None
+        for number, power in factors:
+            base = self.bases[number]
+            value = base if power == 1 else _apply("power", base, power)
+            result = value if result is None else _apply("multiply", result, value)
+        return result
+
+    def _rank(self, base: Any) -> int:
+        if base.shape == ():
+            return 0
+        return 1 if base.name and base.name.startswith("d") else 2
+
+    def shape_of(self, poly: Poly) -> tuple[int, ...]:
+        return np.broadcast_shapes(*(self.bases[b].shape for monomial in poly for b, _ in monomial), ())
+
+    def times(self, poly: Poly, factor: Symbol) -> Poly:
+        """A polynomial times an atom."""
+        return _times(poly, self._base(factor))
+
+    def forms(self, poly: Poly) -> list[Any]:
+        """A polynomial as it is, and multiplied out where that ends."""
+        found = [self.emit(poly)]
+        expanded = self.expand(poly)
+        if expanded is not None and expanded != poly:
+            found.append(self.emit(expanded))
+        return found
+
+    def shortest(self, poly: Poly) -> Any:
+        """The expanded form if that is clearly shorter, else the one that the rules gave."""
+        given, *expanded = self.forms(poly)
+        return expanded[0] if expanded and len(expression(expanded[0])) <= 0.8 * len(expression(given)) else given
+
+    def simplify(self, x: Any) -> Any:
+        """An expression in its shortest form."""
+        return self.shortest(self.normal(x))
+
+
+class _Axes:
+    """What `_permute_axes` asks of a Symbol."""
+
+    def __init__(self, axes: tuple[int, ...], ndim: int) -> None:
+        self.params, self.ndim = {"axes": axes}, ndim
+
+
+class _Ratio(float):
+    """A quotient of whole numbers, which prints as one."""
+
+    def __new__(cls, ratio: Fraction) -> _Ratio:
+        self = float.__new__(cls, float(ratio))
+        self.ratio = ratio  # type: ignore[attr-defined]
+        return self
+
+    def __repr__(self) -> str:
+        return str(self.ratio)  # type: ignore[attr-defined]
+
+
+def _number(x: Fraction) -> Any:
+    """A whole number as int, a short decimal as float, else the Fraction."""
+    if x.denominator == 1:
+        return x.numerator
+    if x.denominator in (2, 3, 4) or (x.denominator <= 1000 and Fraction(repr(float(x))) != x):
+        return x
+    return float(x)
+
+
+def _constant(x: Any) -> Poly:
+    value = x if isinstance(x, (int, float)) else np.asarray(x).item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a formula holds no infinite number")
+    exact = Fraction(int(value)) if isinstance(value, (bool, int)) else Fraction(repr(value))
+    return {(): exact} if exact else {}
+
+
+def _sum(a: Poly, b: Poly) -> Poly:
+    result = dict(a)
+    for monomial, coefficient in b.items():
+        total = result.get(monomial, Fraction(0)) + coefficient
+        if total:
+            result[monomial] = total
+        else:
+            result.pop(monomial, None)
+    return result
+
+
+def _scaled(a: Poly, factor: Fraction) -> Poly:
+    return {monomial: c * factor for monomial, c in a.items()}
+
+
+def _times(a: Poly, b: Poly) -> Poly:
+    result: Poly = {}
+    for one, c in a.items():
+        for other, d in b.items():
+            powers = dict(one)
+            for base, power in other:
+                powers[base] = powers.get(base, 0) + power
+            monomial = tuple(sorted((base, power) for base, power in powers.items() if power))
+            result = _sum(result, {monomial: c * d})
+    return result
+
+
+def _length(shape: tuple[int, ...], axis: int, ndim: int) -> int:
+    """The length along an axis of something broadcast to ndim axes."""
+    place = axis - (ndim - len(shape))
+    return shape[place] if place >= 0 else 1
+
+
+def _call(x: Symbol, inputs: list[Any]) -> Any:
+    assert x.primitive is not None
+    if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
+        return x
+    return _apply(x.primitive.key, *inputs, **x.params)
+
+
+def _ones(like: Symbol) -> Symbol:
+    """A factor of 1 that has a shape."""
+    params = {"shape": like.shape, "value": 1.0, "dtype": like.dtype}
+    return Symbol(like.shape, like.dtype, None, PRIMITIVES["filled"], (), params)
+
+
+def _apply(key: str, /, *inputs: Any, **params: Any) -> Any:
+    """The equation of a primitive on Symbols and numbers; of numbers alone the number."""
+    result = PRIMITIVES[key](*inputs, **params)
+    return result if isinstance(result, Symbol) else result.item()

@@ -1,0 +1,490 @@
+"""explain(loss): the formulas of a recorded graph, as a textbook prints them, each held against its numbers.
+
+The rule book is read on Symbols (derive), simplified (algebra), named (naming) and spelled
+(formulas). Nothing here knows a derivative.
+
+**Scale.** "exact": dV is the derivative of the loss by V, what `.grad` holds. "textbook": for
+intermediate values dV is m times that, m being the number that the loss's mean divides by; leaves
+keep the exact gradient, so 1/m stands in their lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+
+from ..core.joint import pick
+from ..core.record import Record
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, record_of
+from ..ops.activation import softmax_over
+from . import replay
+from .algebra import Algebra
+from .derive import Reading, cotangents, topological
+from .formulas import ASCII, LATEX, MATHML, TEXT, Style, formula
+from .naming import Names, evaluated, paths_of
+from .printer import OPERATORS, expression
+
+Scale = Literal["exact", "textbook"]
+TOLERANCE = 1e-10  # largest error over the largest magnitude, in float64
+
+
+def plain_terminal() -> bool:
+    """Whether what is printed must be ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968", "646")
+
+
+class FormulaError(AssertionError):
+    """A printed formula does not give the numbers that it stands for."""
+
+
+class Line:
+    """One equation: `name = formula`, with the shape and, on demand, the value of what it computes."""
+
+    def __init__(
+        self, owner: Explanation, record: Record, name: str, symbol: Any, raw: Any, output: int | None = None
+    ) -> None:
+        self.name, self.symbol, self.raw = name, symbol, raw
+        self.path = "" if output is not None else owner.paths.get(record, "")
+        self.shape: tuple[int, ...] = tuple(record.shape if output is None else record.shape[output])  # type: ignore[arg-type]
+        self._owner, self._record, self._output = owner, record, output
+
+    def text(self, ascii: bool = False) -> str:
+        """`dZ1 = dA1 ∘ (1 - A1²)`; with ascii=True `dZ1 = dA1 * (1 - A1^2)`."""
+        return self._spelled(ASCII if ascii else TEXT)
+
+    def latex(self) -> str:
+        """The equation for a document, without dollars."""
+        return self._spelled(LATEX)
+
+    def mathml(self) -> str:
+        """The equation as a <math> element of MathML Core."""
+        return self._spelled(MATHML)
+
+    def source(self) -> str:
+        """The equation as a line of NumPy."""
+        return f"{self.name} = {expression(opened(self.symbol))}"
+
+    def _spelled(self, style: Style) -> str:
+        return style.equation(style.name(self.name), formula(self.symbol, style))
+
+    @property
+    def value(self) -> Any:
+        """What it computes, in float64; None if a leaf has been written since."""
+        return self._owner.value_of(self)
+
+    @property
+    def derivation(self) -> list[str]:
+        """From what the chain rule gives to what is printed, without repetitions."""
+        steps = [formula(self.raw), *(formula(s) for s in self._owner.steps.get(self.name, ())), formula(self.symbol)]
+        return [TEXT.equation(self.name, s) for s in dict.fromkeys(steps)]
+
+    def check(self) -> float:
+        """The largest error of the formula, and of each step of its derivation, over the largest magnitude."""
+        errors = [self._owner.error(self, s) for s in (self.symbol, self.raw, *self._owner.steps.get(self.name, ()))]
+        if max(errors) > TOLERANCE:
+            raise FormulaError(f"{self.text()} is off by {max(errors):.1e} of the largest magnitude.")
+        return max(errors)
+
+    def __str__(self) -> str:
+        return self.text(ascii=plain_terminal())
+
+    def __repr__(self) -> str:
+        return f"<{self.text()}>"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex()}$"
+
+
+class Explanation:
+    """The forward and backward equations of a loss, in the order in which they run.
+
+    `str(e)` is the text; `e["dW1"]` one line, also by a parameter's path: `e["0.weight"]`.
+    """
+
+    def __init__(self, root: Record, names: Names, scale: Scale, paths: dict[Record, str], guards: bool) -> None:
+        self.scale = scale
+        self.steps: dict[str, list[Any]] = {}
+        self._order = names.order
+        self._root, self.paths = root, paths
+        self._reading = Reading(
+            root, names.of, lambda known: {r: evaluated(n, known) for r, n in names.constants.items()}
+        )
+        self._env: dict[int, Any] = {}  # by id of an atom: its record, or a function of the values
+        self._atoms: list[Symbol] = []
+        counts = _means(root)
+        self.m = next(iter(counts)) if len(counts) == 1 else None
+        if scale == "textbook" and self.m is None:
+            what = "no mean" if not counts else f"means over different counts, {sorted(counts)}"
+            raise ValueError(f'explain: this loss has {what}, so there is no textbook scale; use scale="exact".')
+        self._m = self._atom("m", (), lambda _: float(self.m or 1))
+        self._m.number = True
+        self._one = self._atom(f"d{names.of[root]}", root.shape, lambda _: np.ones(root.shape))
+        self._outputs: list[tuple[Record, int, str]] = []
+        one_hot = self._joint_atoms(names)
+        self._exact: dict[int, Any] = {}  # the same the other way round: what a rule's atom is in shown ones
+        self._shown: dict[int, Symbol] = {}  # in textbook scale: by id of a rule's atom, the one that is m times it
+        same = {}
+        for record in self._order:
+            if record.primitive is not None and record.primitive.key == "relu" and record in names.of:
+                Z = self._reading.value(record.inputs[0])
+                if Z.name:
+                    same[names.of[record]] = Z
+        m = None if self.m is None else (self._m, self.m)
+        self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one)
+        self.forward = list(self._forward())
+        self.backward = list(self._backward())
+        self._numbers: tuple[dict[Record, Any], dict[Record, Any]] | None = None
+
+    # --- derivation
+
+    def _atom(self, name: str, shape: tuple[int, ...], value: Any) -> Symbol:
+        symbol = Symbol(shape, np.dtype(np.float64), name)
+        self._atoms.append(symbol)
+        self._env[id(symbol)] = value
+        return symbol
+
+    def _joint_atoms(self, names: Names) -> dict[int, Symbol]:
+        """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""
+        one_hot: dict[int, Symbol] = {}
+        for record in self._order:
+            if not isinstance(record.dtype, tuple):
+                continue
+            for k, shape in enumerate(record.shape):
+                if (record, k) in self._reading.named or record.primitive is None:
+                    continue
+                name = names.output(record, k)
+                names.taken.add(name)
+                self._reading.named[record, k] = self._atom(name, shape, lambda v, r=record, k=k: v[r][k])  # type: ignore[arg-type]
+                self._outputs.append((record, k, name))
+            if record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
+                labels, shape = record.inputs[1], record.shape[1]
+                classes = shape[1]  # type: ignore[index]
+                Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.eye(n)[v[x]])  # type: ignore[arg-type]
+                one_hot[id(self._reading.value(labels))] = Y
+        return one_hot
+
+    def _forward(self) -> Iterator[Line]:
+        reading = self._reading
+        for record in self._order:
+            if record in reading.names and record.primitive is not None:
+                raw = reading.formulas[record]
+                yield Line(self, record, reading.names[record], raw, raw)
+            for joint, k, name in self._outputs:
+                if joint is record:
+                    raw = reading.formulas[record][k]
+                    if record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
+                        raw = softmax_over(reading.value(record.inputs[0]), axis=1)
+                    yield Line(self, record, name, raw, raw, k)
+
+    def _backward(self) -> Iterator[Line]:
+        root, algebra = self._root, self._algebra
+        yield Line(self, root, f"d{self._reading.names[root]}", 1, 1)
+        atoms: dict[Record, Symbol] = {}
+        meant: dict[int, Any] = {}  # by id of a cotangent's atom: the formula it stands for
+        for record, raw in cotangents(self._reading, self._one, atoms):
+            name = f"d{self._reading.names[record]}"
+            inner = self.scale == "textbook" and record.primitive is not None
+            atom = atoms[record] = self._atom(name, record.shape, record)
+            inlined = _substituted(raw, meant)
+            found = []
+            for candidate in (raw, inlined):
+                poly = algebra.normal(candidate)
+                if inner:
+                    poly = algebra.times(poly, self._m)
+                found.append(algebra.shortest(poly))
+            final = found[1] if len(formula(found[1])) < len(formula(found[0])) else found[0]
+            self.steps[name] = [found[0]]
+            meant[id(atom)] = inlined if final is found[1] else raw
+            rescaled = self._m * _substituted(raw, self._exact) if inner else _substituted(raw, self._exact)
+            if inner:
+                shown = self._shown[id(atom)] = self._atom(name, record.shape, record)
+                self._exact[id(atom)] = shown / self._m
+            yield Line(self, record, name, final, rescaled)
+
+    # --- numbers
+
+    @property
+    def stale(self) -> list[str]:
+        """Names of leaves that have been written since the loss was computed: then there are no values."""
+        written = replay.written_since(self._order, self._root)
+        return [self._reading.names.get(r) or r.label for r in written]
+
+    def _all(self) -> tuple[dict[Record, Any], dict[Record, Any]]:
+        if self._numbers is None:
+            values = replay.forward(self._order)
+            self._numbers = values, replay.backward(self._order, values)
+        return self._numbers
+
+    def value_of(self, line: Line) -> Any:
+        """The value of what a line computes, by replaying the graph in float64."""
+        if self.stale:
+            return None
+        values, slopes = self._all()
+        if line in self.forward:
+            return values[line._record] if line._output is None else values[line._record][line._output]
+        inner = self.scale == "textbook" and line._record.primitive is not None and line._record is not self._root
+        return slopes[line._record] * (self.m if inner else 1)
+
+    def error(self, line: Line, symbol: Any) -> float:
+        """How far an expression is from the value of its line, over the largest magnitude."""
+        if self.stale:
+            raise RuntimeError(
+                f"explain: {', '.join(self.stale)} has been written since the loss was computed, so its formulas can't "
+                "be evaluated; call explain before optimizer.step(), or compute the loss again."
+            )
+        expected = self.value_of(line)
+        with np.errstate(all="ignore"):
+            found = np.broadcast_to(_evaluate(symbol, self._lookup), np.shape(expected))
+        scale = np.abs(expected).max(initial=0.0)
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        gap = np.where(same, 0.0, np.abs(found - expected)).max(initial=0.0)
+        return float(gap / scale) if scale else float(gap)
+
+    def _lookup(self, atom: Symbol) -> Any:
+        values, slopes = self._all()
+        known = self._env.get(id(atom))
+        if isinstance(known, Record):
+            return slopes[known] * (self.m if any(atom is shown for shown in self._shown.values()) else 1)
+        if known is not None:
+            return known(values)
+        for record, symbol in self._reading.symbols.items():
+            self._env.setdefault(id(symbol), lambda v, r=record: v[r])
+        return self._env[id(atom)](values)
+
+    def check(self) -> float:
+        """Evaluate every formula and every step of its derivation in float64. Returns the largest error.
+
+        Raises:
+            FormulaError: one is off by more than 1e-10 of the largest magnitude.
+        """
+        return max(line.check() for line in (*self.forward, *self.backward))
+
+    # --- what it looks like
+
+    def __iter__(self) -> Iterator[Line]:
+        yield from self.forward
+        yield from self.backward
+
+    def __getitem__(self, name: str) -> Line:
+        for line in (*self.backward, *self.forward):
+            if name in (line.name, line.path):
+                return line
+        raise KeyError(f"no line is called {name!r}; there are {', '.join(line.name for line in self)}.")
+
+    def text(self, ascii: bool = False) -> str:
+        """The equations in two blocks, with shapes and the paths of parameters."""
+        head = f"{self.scale} scale: "
+        if self.scale == "exact":
+            head += "dV is the derivative of the loss by V"
+        else:
+            head += "dV of an intermediate value is m times the derivative of the loss; parameters keep theirs"
+        head += "." if self.m is None else f"; m = {self.m}."
+        if self.stale:
+            head += f"\n{', '.join(self.stale)} has been written since: formulas without values."
+        width = min(max(len(line.text(ascii)) for line in self), 70)
+        blocks = []
+        for title, lines in (("forward", self.forward), ("backward", self.backward)):
+            rows = []
+            for line in lines:
+                shape = (" x " if ascii else " × ").join(map(str, line.shape)) or "scalar"
+                rows.append(f"  {line.text(ascii):<{width}}   {shape:<10} {line.path}".rstrip())
+            blocks.append(f"{title}\n" + "\n".join(rows))
+        return "\n\n".join([head, *blocks])
+
+    def __str__(self) -> str:
+        return self.text(ascii=plain_terminal())
+
+    __repr__ = __str__
+
+    def latex(self) -> str:
+        """All equations, aligned at their equals signs."""
+        rows = [line.latex().replace(" = ", " &= ", 1) for line in self]
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+    def mathml(self) -> str:
+        """All equations, one <math> element each."""
+        return "\n".join(line.mathml() for line in self)
+
+    def source(self) -> str:
+        """The equations as NumPy that runs on its own, given the leaves by their names."""
+        given = [n for r, n in self._reading.names.items() if r.primitive is None]
+        lines = [
+            "import numpy as np",
+            "",
+            f"# given: {', '.join(given)}" + ("" if self.m is None else f"; m = {self.m}"),
+        ]
+        if self.m is not None:
+            lines.append(f"m = {self.m}")
+        return "\n".join(lines + [line.source() for line in self])
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
+
+
+def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Explanation:
+    """The formulas by which a loss and its gradients are computed, derived from the recorded graph.
+
+    Args:
+        loss: a scalar that something with requires_grad=True led to; before or after backward().
+        scale: "exact", derivatives of the loss; "textbook", intermediate gradients without the mean's 1/m.
+        model: gives its parameters' paths; default: the modules among the caller's variables.
+    Raises:
+        ValueError: textbook scale of a loss that has no mean, or two different ones.
+
+    >>> from tinygrad_edu import tensor
+    >>> W = tensor([[1.0], [2.0]], requires_grad=True, name="W")
+    >>> X = tensor([[1.0, 0.5, -1.0], [0.0, 2.0, 1.0]], name="X")
+    >>> Z = W.T @ X
+    >>> e = explain(Z.square().mean())
+    >>> print(e["dZ"], e["dW"], sep=", ")
+    dZ = 2/m Z, dW = X dZᵀ
+    """
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"explain: expected a Tensor, got {type(loss).__name__}.")
+    if scale not in ("exact", "textbook"):
+        raise ValueError(f'explain: scale is "exact" or "textbook", not {scale!r}.')
+    if not loss.requires_grad or loss.numel() != 1:
+        raise RuntimeError(
+            f"explain: a scalar that requires a gradient is expected, this has shape {tuple(loss.shape)}"
+            + ("" if loss.requires_grad else " and does not require one")
+            + "; reduce it (.sum(), .mean()), and set requires_grad=True on the parameters."
+        )
+    frame = sys._getframe(1)
+    variables = {**frame.f_globals, **frame.f_locals} if frame.f_locals is not frame.f_globals else frame.f_locals
+    root = record_of(loss)
+
+    def explained(guards: bool) -> Explanation:
+        order = topological(root)
+        names = Names(order, root)
+        names.from_variables({k: v for k, v in variables.items() if v is not loss})
+        names.from_source()
+        paths = paths_of([model] if model is not None else variables.values())
+        names.by_order()
+        return Explanation(root, names, scale, paths, guards)
+
+    found = explained(guards=True)
+    if not found.stale:
+        try:
+            found.check()
+        except FormulaError:  # a floor under a denominator is in force: then it belongs into the formula
+            return explained(guards=False)
+    return found
+
+
+def _means(root: Record) -> set[int]:
+    """The counts that means on the way from the loss divide by."""
+    counts: set[int] = set()
+    stack, seen = [root], {root}
+    while stack:
+        record = stack.pop()
+        primitive = record.primitive
+        if primitive is None:
+            continue
+        sources = [x for x in record.inputs if isinstance(x, Record)]
+        if primitive.key == "mean_over":
+            counts.add(_size(sources[0].shape) // max(_size(record.shape), 1))
+        elif record.params.get("reduction") == "mean":
+            counts.add(_size(np.broadcast_shapes(*(x.shape for x in sources))))
+        elif primitive.key == "cross_entropy_of_classes":
+            counts.add(int(np.count_nonzero(sources[1].array != record.params["ignore_index"])))
+        else:
+            inner = [x for x in sources if x.needs_grad and (x.shape == () or primitive is pick) and x not in seen]
+            seen.update(inner)
+            stack.extend(inner)
+    return counts
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def _substituted(x: Any, atoms: dict[int, Any]) -> Any:
+    """An expression with expressions in the place of some of its atoms."""
+    if not isinstance(x, Symbol):
+        return x
+    done: dict[int, Any] = dict(atoms)
+    stack = [x]
+    while stack:
+        top = stack[-1]
+        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+        if id(top) in done:
+            stack.pop()
+        elif missing:
+            stack.extend(missing)
+        elif top.primitive is None or all(done.get(id(i), i) is i for i in top.inputs if isinstance(i, Symbol)):
+            done[id(top)] = top
+        else:
+            inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in top.inputs]
+            done[id(top)] = top.primitive(*inputs, **top.params)
+    return done[id(x)]
+
+
+def _evaluate(x: Any, lookup: Any) -> Any:
+    """An expression's numbers, from those of its atoms."""
+    if not isinstance(x, Symbol):
+        return np.asarray(float(x) if not isinstance(x, np.ndarray) else x)
+    done: dict[int, Any] = {}
+    stack = [x]
+    while stack:
+        top = stack[-1]
+        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+        if id(top) in done:
+            stack.pop()
+        elif missing:
+            stack.extend(missing)
+        elif top.primitive is None:
+            done[id(top)] = lookup(top)
+        else:
+            inputs = [done[id(i)] if isinstance(i, Symbol) else _plain(i) for i in top.inputs]
+            done[id(top)] = top.primitive.forward(*inputs, **top.params)
+    return done[id(x)]
+
+
+def _plain(x: Any) -> Any:
+    """A Fraction as the number that NumPy computes with."""
+    return float(x) if isinstance(x, Fraction) else x
+
+
+def opened(x: Any) -> Any:
+    """An expression in NumPy's functions alone, as far as forwards can be read on Symbols."""
+    if not isinstance(x, Symbol):
+        return x
+    done: dict[int, Any] = {}
+    stack = [x]
+    while stack:
+        top = stack[-1]
+        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+        if id(top) in done:
+            stack.pop()
+        elif missing:
+            stack.extend(missing)
+        elif top.primitive is None:
+            done[id(top)] = top
+        else:
+            primitive = top.primitive
+            inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in top.inputs]
+            plain = primitive.numpy is not None or primitive.opaque or primitive.key in OPERATORS
+            plain = plain or primitive.key in _SPELLED or isinstance(top.dtype, tuple)
+            value = (primitive if plain else primitive.forward)(*inputs, **top.params)
+            done[id(top)] = value if plain else opened(value)
+    return done[id(x)]
+
+
+_SPELLED = {
+    "negative",
+    "permute_axes",
+    "astype",
+    "filled",
+    "join",
+    "pile",
+    "reshape_to",
+    "contract",
+    "zero_where",
+    "pick",
+}

@@ -1,0 +1,409 @@
+"""Formulas: Symbols as mathematics, in Unicode, ASCII, LaTeX and MathML.
+
+    dZ1 = dA1 ∘ (1 - A1²)         ∘ is the product of elements; matrices stand side by side: W2 dZ2
+    dW2 = 1/m A1 dZ2ᵀ             scalars stand in front
+    db1 = Σ dZ1                   summed along the axes that the result, whose shape is shown, has lost
+    [Z1 > 0]                      1 where it holds, else 0
+
+One walk spells every notation: a Style says how each construct is written. NumPy source is the
+business of printer.py.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import Primitive
+from ..core.symbol import Symbol
+from ..ops.indexing import Slot
+
+CHOICE, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 7)
+
+Spelled = tuple[str, int]  # a text, and how tightly it binds
+
+_COMPARISONS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
+_MATRIX = {"matrix_product", "matrix_vector", "vector_matrix"}
+_WORDS = {
+    "sigmoid": "σ", "softmax_over": "softmax", "log_softmax_over": "log softmax", "max_over": "max", "min_over": "min",
+    "absolute": "abs", "soft_plus": "softplus", "leaky": "leaky_relu", "logsumexp_over": "logsumexp",
+}  # fmt: skip
+_SILENT = {"axis", "keepdims", "reduction", "ignore_index", "dtype", "shape", "grid"}  # parameters that the shapes tell
+
+
+class Style:
+    """Unicode text; the other notations replace what they write otherwise."""
+
+    product, minus, power_of = " ∘ ", "-", True
+    exponents = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+    def name(self, text: str) -> str:
+        return text
+
+    def word(self, text: str) -> str:
+        return text
+
+    def number(self, text: str) -> str:
+        return text
+
+    def equation(self, left: str, right: str) -> str:
+        return f"{left} = {right}"
+
+    def brackets(self, text: str) -> str:
+        return f"({text})"
+
+    def side_by_side(self, a: str, b: str) -> str:
+        return f"{a} {b}"
+
+    def elementwise(self, a: str, b: str) -> str:
+        return f"{a}{self.product}{b}"
+
+    def add(self, a: str, b: str) -> str:
+        return f"{a} + {b}"
+
+    def subtract(self, a: str, b: str) -> str:
+        return f"{a} - {b}"
+
+    def negative(self, a: str) -> str:
+        return f"-{a}"
+
+    def fraction(self, a: Spelled, b: Spelled, scalar: bool) -> Spelled:
+        slash = "/" if scalar and a[1] == b[1] == ATOM else " / "
+        return f"{self.within(a, PRODUCT)}{slash}{self.within(b, POWER)}", ATOM if slash == "/" else PRODUCT
+
+    def power(self, a: str, n: str) -> str:
+        whole = n.lstrip("-").isdigit()
+        return f"{a}{n.translate(self.exponents)}" if whole else f"{a}^({n})" if " " in n else f"{a}^{n}"
+
+    def transpose(self, a: str) -> str:
+        return f"{a}ᵀ"
+
+    def total(self, a: str) -> str:
+        return f"Σ {a}"
+
+    def root(self, a: str) -> str:
+        return f"√{a}" if re.fullmatch(r"\w+", a) else f"√({a})"
+
+    def holds(self, a: str, sign: str, b: str) -> str:
+        return f"[{a} {sign} {b}]"
+
+    def choice(self, condition: str, a: str, b: str) -> str:
+        return f"({a} if {condition.strip('[]')} else {b})"
+
+    def call(self, word: str, arguments: list[str]) -> str:
+        return f"{self.word(word)}({', '.join(arguments)})"
+
+    def setting(self, text: str) -> str:
+        return text
+
+    def index(self, a: str, key: str) -> str:
+        return f"{a}[{key}]"
+
+    def ones(self) -> str:
+        return "𝟏"
+
+    def within(self, part: Spelled, strength: int) -> str:
+        """The text, in brackets if it binds less than `strength`."""
+        return part[0] if part[1] >= strength else self.brackets(part[0])
+
+
+class Ascii(Style):
+    """For terminals that know no more."""
+
+    product = " * "
+
+    def name(self, text: str) -> str:
+        return text.translate({0x03BB: "lambda", 0x0177: "y_hat"}).encode("ascii", "replace").decode()
+
+    def word(self, text: str) -> str:
+        return "sigmoid" if text == "σ" else text
+
+    def power(self, a: str, n: str) -> str:
+        return f"{a}^{n}" if re.fullmatch(r"[\w.]+", n) else f"{a}^({n})"
+
+    def transpose(self, a: str) -> str:
+        return f"{a}.T"
+
+    def total(self, a: str) -> str:
+        return f"sum {a}"
+
+    def root(self, a: str) -> str:
+        return f"sqrt({a})"
+
+    def holds(self, a: str, sign: str, b: str) -> str:
+        return f"[{a} { {'≥': '>=', '≤': '<=', '=': '==', '≠': '!='}.get(sign, sign) } {b}]"
+
+    def ones(self) -> str:
+        return "ones"
+
+
+class Latex(Style):
+    """For documents: what stands between dollars."""
+
+    def name(self, text: str) -> str:
+        found = re.fullmatch(r"(d?)([A-Za-z]+?)(\d*)", text)
+        if not found or (len(found[2]) > 1 and not found[1]):
+            return r"\mathrm{" + re.sub(r"([_#%&$])", r"\\\1", text) + "}"
+        letter = found[2] if len(found[2]) == 1 else r"\mathrm{" + found[2] + "}"
+        return (r"\mathrm{d}" if found[1] else "") + letter + (f"_{{{found[3]}}}" if found[3] else "")
+
+    def word(self, text: str) -> str:
+        return r"\sigma" if text == "σ" else r"\operatorname{" + text.replace("_", r"\_") + "}"
+
+    def brackets(self, text: str) -> str:
+        return rf"\left({text}\right)"
+
+    def side_by_side(self, a: str, b: str) -> str:
+        return rf"{a}\, {b}"
+
+    def elementwise(self, a: str, b: str) -> str:
+        return rf"{a} \circ {b}"
+
+    def fraction(self, a: Spelled, b: Spelled, scalar: bool) -> Spelled:
+        return rf"\frac{{{a[0]}}}{{{b[0]}}}", ATOM
+
+    def power(self, a: str, n: str) -> str:
+        return f"{a}^{{{n}}}"
+
+    def transpose(self, a: str) -> str:
+        return rf"{a}^{{\top}}"
+
+    def total(self, a: str) -> str:
+        return rf"\sum {a}"
+
+    def root(self, a: str) -> str:
+        return rf"\sqrt{{{a}}}"
+
+    def holds(self, a: str, sign: str, b: str) -> str:
+        sign = {"≥": r"\ge", "≤": r"\le", "≠": r"\ne"}.get(sign, sign)
+        return rf"[\,{a} {sign} {b}\,]"
+
+    def choice(self, condition: str, a: str, b: str) -> str:
+        return rf"\begin{{cases}}{a} & {condition}\\ {b} & \text{{else}}\end{{cases}}"
+
+    def call(self, word: str, arguments: list[str]) -> str:
+        return rf"{self.word(word)}\left({', '.join(arguments)}\right)"
+
+    def ones(self) -> str:
+        return r"\mathbf{1}"
+
+
+class MathML(Style):
+    """MathML Core: what browsers draw without help."""
+
+    def name(self, text: str) -> str:
+        found = re.fullmatch(r"(d?)(\w+?)(\d+)", text)
+        if text[:1] == "d" and len(text) > 1 and not found:
+            return f'<mrow><mi mathvariant="normal">d</mi>{self.name(text[1:])}</mrow>'
+        if not found:
+            return f"<mi>{html.escape(text)}</mi>"
+        sub = f"<msub><mi>{html.escape(found[2])}</mi><mn>{found[3]}</mn></msub>"
+        return f'<mrow><mi mathvariant="normal">d</mi>{sub}</mrow>' if found[1] else sub
+
+    def word(self, text: str) -> str:
+        return f"<mi>{html.escape(text)}</mi>"
+
+    def number(self, text: str) -> str:
+        return f"<mn>{html.escape(text)}</mn>"
+
+    def _row(self, *parts: str) -> str:
+        return f"<mrow>{''.join(parts)}</mrow>"
+
+    def _sign(self, sign: str) -> str:
+        return f"<mo>{html.escape(sign)}</mo>"
+
+    def equation(self, left: str, right: str) -> str:
+        return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{left}{self._sign("=")}{right}</math>'
+
+    def brackets(self, text: str) -> str:
+        return self._row(self._sign("("), text, self._sign(")"))
+
+    def side_by_side(self, a: str, b: str) -> str:
+        return self._row(a, '<mspace width="0.2em"></mspace>', b)
+
+    def elementwise(self, a: str, b: str) -> str:
+        return self._row(a, self._sign("∘"), b)
+
+    def add(self, a: str, b: str) -> str:
+        return self._row(a, self._sign("+"), b)
+
+    def subtract(self, a: str, b: str) -> str:
+        return self._row(a, self._sign("−"), b)
+
+    def negative(self, a: str) -> str:
+        return self._row(self._sign("−"), a)
+
+    def fraction(self, a: Spelled, b: Spelled, scalar: bool) -> Spelled:
+        return f"<mfrac>{self._row(a[0])}{self._row(b[0])}</mfrac>", ATOM
+
+    def power(self, a: str, n: str) -> str:
+        return f"<msup>{self._row(a)}{self._row(n)}</msup>"
+
+    def transpose(self, a: str) -> str:
+        return f"<msup>{self._row(a)}<mo>⊤</mo></msup>"
+
+    def total(self, a: str) -> str:
+        return self._row(self._sign("∑"), a)
+
+    def root(self, a: str) -> str:
+        return f"<msqrt>{a}</msqrt>"
+
+    def holds(self, a: str, sign: str, b: str) -> str:
+        return self._row(self._sign("["), a, self._sign(sign), b, self._sign("]"))
+
+    def choice(self, condition: str, a: str, b: str) -> str:
+        return self._row(
+            self._sign("("), a, "<mtext> if </mtext>", condition, "<mtext> else </mtext>", b, self._sign(")")
+        )
+
+    def call(self, word: str, arguments: list[str]) -> str:
+        return self._row(self.word(word), self.brackets(self._sign(",").join(arguments)))
+
+    def setting(self, text: str) -> str:
+        return f"<mtext>{html.escape(text)}</mtext>"
+
+    def index(self, a: str, key: str) -> str:
+        return self._row(a, self._sign("["), f"<mtext>{html.escape(key)}</mtext>", self._sign("]"))
+
+    def ones(self) -> str:
+        return '<mn mathvariant="bold">1</mn>'
+
+
+TEXT, ASCII, LATEX, MATHML = Style(), Ascii(), Latex(), MathML()
+
+
+def formula(x: Any, style: Style = TEXT) -> str:
+    """The right-hand side that a Symbol is, down to names.
+
+    >>> Z = Symbol((2, 3), np.dtype("float32"), "Z")
+    >>> formula(Z * (1 - np.tanh(Z) ** 2))
+    'Z ∘ (1 - tanh(Z)²)'
+    """
+    done: dict[int, Spelled] = {}
+    stack = [x] if isinstance(x, Symbol) else []
+    while stack:  # children first, without recursion
+        top = stack[-1]
+        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+        if id(top) in done:
+            stack.pop()
+        elif missing and not top.name:
+            stack.extend(missing)
+        elif top.primitive is None or top.name:
+            done[id(top)] = (style.name(top.name or f"x{top.index}"), ATOM)
+        else:
+            done[id(top)] = _spell(
+                top, [done[id(i)] if isinstance(i, Symbol) else _literal(i, style) for i in top.inputs], style
+            )
+    return done[id(x)][0] if isinstance(x, Symbol) else _literal(x, style)[0]
+
+
+def _literal(x: Any, style: Style) -> Spelled:
+    """A number or another constant; whole numbers without a point, a ratio as one."""
+    if isinstance(x, np.ndarray) and x.shape == ():
+        x = x.item()
+    text = repr(x) if not isinstance(x, (Fraction, str)) else str(x)
+    if isinstance(x, float) and "/" not in text and x == int(x) and abs(x) < 1e6:
+        text = repr(int(x))
+    return style.number(text), UNARY if text.startswith("-") else ATOM
+
+
+def _is_scalar(x: Any) -> bool:
+    return not isinstance(x, Symbol) or x.shape == ()
+
+
+def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
+    assert x.primitive is not None
+    key, w = x.primitive.key, style.within
+    if key == "plus":
+        return style.add(w(parts[0], SUM), w(parts[1], SUM)), SUM
+    if key == "minus":
+        return style.subtract(w(parts[0], SUM), w(parts[1], PRODUCT)), SUM
+    if key == "negative":
+        return style.negative(w(parts[0], UNARY if parts[0][1] != PRODUCT else PRODUCT)), UNARY
+    if key == "multiply":
+        return _product(x, parts, style)
+    if key == "over":
+        return style.fraction(parts[0], parts[1], _is_scalar(x.inputs[0]) and _is_scalar(x.inputs[1]))
+    if key in ("power", "square", "reciprocal"):
+        n = {"square": "2", "reciprocal": "-1"}.get(key) or parts[1][0]
+        return style.power(w(parts[0], ATOM), n), POWER
+    if key in _MATRIX:
+        left = w(parts[0], PRODUCT) if _is_matrix(x.inputs[0]) or parts[0][1] > PRODUCT else style.brackets(parts[0][0])
+        return style.side_by_side(left, w(parts[1], POWER)), PRODUCT
+    if key == "affine":
+        Z = style.side_by_side(w(parts[0], PRODUCT), style.transpose(w(parts[1], ATOM)))
+        return (style.add(Z, w(parts[2], SUM)), SUM) if len(parts) > 2 else (Z, PRODUCT)
+    if key == "permute_axes" and x.params["axes"] in ((1, 0), (0, 2, 1), (0, 1, 3, 2)):
+        return style.transpose(w(parts[0], ATOM)), POWER
+    if key == "sum_over":
+        return style.total(w(parts[0], UNARY if not _is_elementwise(x.inputs[0]) else ATOM)), PRODUCT
+    if key == "mean_over":
+        return style.call("mean", [parts[0][0]]), ATOM
+    if key == "sqrt":
+        return style.root(parts[0][0]), POWER
+    if key in _COMPARISONS:
+        return style.holds(parts[0][0], _COMPARISONS[key], parts[1][0]), ATOM
+    if key == "choose":
+        return style.choice(parts[0][0], parts[1][0], parts[2][0]), ATOM
+    if key == "filled" and x.params["value"] == 1:
+        return style.ones(), ATOM
+    if key == "filled":
+        return _literal(x.params["value"], style)
+    if key == "getitem":
+        return style.index(w(parts[0], ATOM), _index(x.params["key"], parts[1:])), ATOM
+    if key == "pick" and x.inputs[0].primitive.key == "cross_entropy_of_classes" and x.params["output"] == 0:
+        return parts[0]
+    if key == "pick":
+        return style.index(w(parts[0], ATOM), str(x.params["output"])), ATOM
+    if key in ("astype", "broadcast_to"):
+        return parts[0]
+    arguments = [text for text, _ in parts]
+    arguments += [style.setting(f"{name}={_setting(value)}") for name, value in x.params.items() if name not in _SILENT]
+    word = _WORDS.get(key) or (x.primitive.numpy.__name__ if x.primitive.numpy is not None else x.primitive.name)
+    return style.call(word, arguments), ATOM
+
+
+def _product(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
+    a, b = x.inputs
+    w = style.within
+    if _is_scalar(a):
+        right = w(parts[1], PRODUCT)
+        return style.side_by_side(w(parts[0], PRODUCT), right), PRODUCT
+    if _is_scalar(b):
+        return style.side_by_side(w(parts[1], PRODUCT), w(parts[0], PRODUCT)), PRODUCT
+    sides = [style.brackets(p[0]) if _is_matrix(i) else w(p, PRODUCT) for p, i in zip(parts, (a, b), strict=True)]
+    return style.elementwise(*sides), PRODUCT
+
+
+def _is_matrix(x: Any) -> bool:
+    """A matrix product that is not just a name: beside ∘ it needs brackets."""
+    return isinstance(x, Symbol) and not x.name and x.primitive is not None and x.primitive.key in _MATRIX
+
+
+def _is_elementwise(x: Any) -> bool:
+    return isinstance(x, Symbol) and not x.name and x.primitive is not None and x.primitive.key in ("multiply", "over")
+
+
+def _index(key: tuple[Any, ...], arrays: list[Spelled]) -> str:
+    words = []
+    for k in key:
+        if isinstance(k, Slot):
+            words.append(re.sub(r"<[^>]*>", "", arrays[k.number][0]))
+        elif isinstance(k, slice):
+            step = "" if k.step is None else f":{k.step}"
+            words.append(":".join("" if v is None else str(v) for v in (k.start, k.stop)) + step)
+        else:
+            words.append("…" if k is ... else str(k))
+    return ", ".join(words)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, Primitive):
+        return value.name
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_setting, value)) + ")"
+    return f"{value:g}" if isinstance(value, float) else str(value)

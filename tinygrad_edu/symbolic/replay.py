@@ -1,0 +1,70 @@
+"""A graph's numbers in float64: every value from the leaves again, and every cotangent by the rules on arrays.
+
+What formulas are held against, and what they show as values. Backward frees arrays, never the
+structure, so this works after it too, unless a leaf has been written since.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.backward import unbroadcast
+from ..core.joint import add_parts, complete, pick
+from ..core.record import Record
+
+
+def written_since(order: list[Record], root: Record) -> list[Record]:
+    """Leaves and constants whose memory has been written after the loss was computed."""
+    return [r for r in order if r.primitive is None and r.storage is not None and r.storage.version > root.index]
+
+
+def _wide(array: Any) -> Any:
+    array = np.asarray(array)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def forward(order: list[Record]) -> dict[Record, Any]:
+    """Every value; of a computation with several outputs a tuple."""
+    values: dict[Record, Any] = {}
+    with np.errstate(all="ignore"):
+        for record in order:
+            if record.primitive is None:
+                values[record] = _wide(record.array)
+                continue
+            operands = [values[x] if isinstance(x, Record) else x for x in record.inputs]
+            if record.primitive.types is not None:
+                operands = record.primitive.types(record.primitive.name, operands)
+            result = record.primitive.forward(*operands, **record.params)
+            values[record] = tuple(map(_wide, result)) if isinstance(result, tuple) else _wide(result)
+    return values
+
+
+def backward(order: list[Record], values: dict[Record, Any]) -> dict[Record, Any]:
+    """The cotangent of every value that needs one."""
+    root = order[-1]
+    found: dict[Record, Any] = {root: np.ones(root.shape)}
+    with np.errstate(all="ignore"):
+        for record in sorted(order, key=lambda r: r.index, reverse=True):
+            dY = found.get(record)
+            if dY is None or record.primitive is None:
+                continue
+            Y = values[record]
+            if isinstance(dY, tuple) and record.primitive.needs_zeros:
+                dY = complete(dY, record, np.asarray)
+            inputs = [values[x] if isinstance(x, Record) else x for x in record.inputs]
+            if record.primitive is pick:
+                inputs = list(record.inputs)  # its rule asks for how many there are
+            record.primitive.begin()
+            for index, x in enumerate(record.inputs):
+                if not isinstance(x, Record) or not x.needs_grad or not record.primitive.has_rule(index):
+                    continue
+                dX = record.primitive.call_rule(index, dY, Y, inputs, record.params)
+                if isinstance(dX, tuple):
+                    found[x] = add_parts(found.get(x), dX)
+                    continue
+                dX = _wide(dX)
+                dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
+                found[x] = dX if x not in found else found[x] + dX
+    return found

@@ -77,11 +77,13 @@ def learn(model: nn.Module) -> float:
     return right / TEST
 
 
-losses, accuracy = [], {}
+losses, accuracy, weights = [], {}, {}
 torch.manual_seed(0)
 mlp = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
 for name, model in (("fully connected", mlp), ("convolutional", CNN())):
+    weights[name] = sum(p.numel() for p in model.parameters())
     accuracy[name] = learn(model)
-    print(f"{name:<16} {sum(p.numel() for p in model.parameters()):6} weights  {accuracy[name]:.1%} right")
+    print(f"{name:<16} {weights[name]:6} weights  {accuracy[name]:.1%} right")
+assert weights["convolutional"] < weights["fully connected"] / 5
 assert accuracy["convolutional"] > accuracy["fully connected"] > 0.88
 assert accuracy["convolutional"] > 0.95

@@ -81,6 +81,6 @@ made_up = sample(200)
 right = [one for one in made_up if RULE.fullmatch(one)]
 new = [one for one in dict.fromkeys(right) if one not in names]
 print(*new[:12])
-print(f"{len(right)} of {len(made_up)} obey the rules, and {len(new)} of these are not among the names that were read")
+print(f"{len(right)} of {len(made_up)} obey the rules; of these {len(new)} different ones were not among those it read")
 assert len(right) > 180
 assert len(new) > 50

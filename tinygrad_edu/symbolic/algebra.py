@@ -71,7 +71,7 @@ class Algebra:
     def normal(self, x: Any) -> Poly:
         """An expression as a sum of products of bases."""
         if not isinstance(x, Symbol):
-            return _constant(x)
+            return self._number_of(x)
         stack = [x]  # no recursion along chains: inputs first
         while stack:
             top = stack[-1]
@@ -84,6 +84,13 @@ class Algebra:
                 self._polys[id(top)] = self._read(top)
                 self._kept.append(top)
         return self._polys[id(x)]
+
+    def _number_of(self, x: Any) -> Poly:
+        """A number; one that is not finite is a base, which nothing cancels."""
+        value = x if isinstance(x, (int, float)) else np.asarray(x).item()
+        if math.isfinite(value):
+            return _constant(value)
+        return self._base(_filled(Symbol((), np.dtype(np.float64)), value))
 
     def _read(self, x: Symbol) -> Poly:
         if x.primitive is None:
@@ -104,6 +111,8 @@ class Algebra:
         if x.primitive.key in _SAME:
             return parts[0]
         inputs = [self._input(p, i) for p, i in zip(parts, x.inputs, strict=True)]
+        if isinstance(x.dtype, tuple):  # several outputs: called, it would give a tuple of them
+            return self._base(Symbol(x.shape, x.dtype, None, x.primitive, tuple(inputs), x.params))
         return self._base(_call(x, inputs))
 
     def _input(self, poly: Poly, original: Any) -> Any:
@@ -111,12 +120,15 @@ class Algebra:
         if not isinstance(original, Symbol):
             return original
         if isinstance(original.dtype, tuple):
-            return original
+            ((((number, _),), _),) = poly.items()
+            return self.bases[number]
         value = self.shortest(poly)
         if not isinstance(value, Symbol) or value.shape != original.shape:
             if original.number:
                 return value
-            value = value * _ones(original)
+            if not isinstance(value, Symbol):
+                return _filled(original, float(value))
+            value = value * _filled(original)
         return value
 
     def _base(self, symbol: Any, power: int = 1) -> Poly:
@@ -189,7 +201,7 @@ class Algebra:
         return {tuple((b, p * n) for b, p in monomial): coefficient**n} if n else {(): Fraction(1)}
 
     def _filled(self, x: Symbol) -> Poly:
-        return _constant(x.params["value"])
+        return self._number_of(x.params["value"])
 
     def _raised(self, x: Symbol, *parts: Poly) -> None:
         return None
@@ -241,7 +253,7 @@ class Algebra:
             return None
         value = self.shortest(inner)
         if not isinstance(value, Symbol) or value.ndim != source.ndim:
-            value = value * _ones(source)
+            value = value * _filled(source)
             return _times(outside, self._base(_call(x, [value]))) if not copied else None
         return _times(
             outside,
@@ -252,6 +264,8 @@ class Algebra:
 
     def _matrix_product(self, x: Symbol, a: Poly, b: Poly) -> Poly:
         """A B: scalars move out, and the rest stays in its order."""
+        if not a or not b:
+            return {}
         outside: Poly = {(): Fraction(1)}
         operands = []
         for poly, original in zip((a, b), x.inputs, strict=True):
@@ -312,14 +326,18 @@ class Algebra:
     def _flip(self, x: Any, axes: tuple[int, ...]) -> Any:
         turned = PRIMITIVES["permute_axes"](x, axes=axes)
         self._kept.append(turned)
-        return self.emit(self.normal(turned))
+        return self._input(self.normal(turned), turned)
 
     # choices: a condition is a factor of 0 or 1
 
-    def _zero_where(self, x: Symbol, condition: Poly, a: Poly) -> Poly:
+    def _zero_where(self, x: Symbol, condition: Poly, a: Poly) -> Poly | None:
+        if not isinstance(x.inputs[0], Symbol):
+            return None
         return _times(self._factor(a), self._indicator(x.inputs[0], negated=True))
 
     def _choose(self, x: Symbol, condition: Poly, a: Poly, b: Poly) -> Poly | None:
+        if not isinstance(x.inputs[0], Symbol):
+            return None
         if not b:
             return _times(self._factor(a), self._indicator(x.inputs[0], negated=False))
         if not a:
@@ -342,6 +360,8 @@ class Algebra:
 
     def _indicator(self, condition: Any, negated: bool) -> Poly:
         condition = self._condition(condition)
+        if not isinstance(condition, Symbol):  # of numbers it is known
+            return {(): Fraction(1)} if bool(condition) != negated else {}
         key = condition.primitive.key if isinstance(condition, Symbol) and condition.primitive is not None else ""
         if negated:
             condition = PRIMITIVES[_NEGATED.get(key, "logical_not")](
@@ -547,10 +567,7 @@ def _number(x: Fraction) -> Any:
 
 
 def _constant(x: Any) -> Poly:
-    value = x if isinstance(x, (int, float)) else np.asarray(x).item()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("a formula holds no infinite number")
-    exact = Fraction(int(value)) if isinstance(value, (bool, int)) else Fraction(repr(value))
+    exact = Fraction(int(x)) if isinstance(x, (bool, int)) else Fraction(repr(float(x)))
     return {(): exact} if exact else {}
 
 
@@ -594,13 +611,13 @@ def _call(x: Symbol, inputs: list[Any]) -> Any:
     return _apply(x.primitive.key, *inputs, **x.params)
 
 
-def _ones(like: Symbol) -> Symbol:
-    """A factor of 1 that has a shape."""
-    params = {"shape": like.shape, "value": 1.0, "dtype": like.dtype}
+def _filled(like: Symbol, value: float = 1.0) -> Symbol:
+    """A number that has a shape."""
+    params = {"shape": like.shape, "value": value, "dtype": like.dtype}
     return Symbol(like.shape, like.dtype, None, PRIMITIVES["filled"], (), params)
 
 
 def _apply(key: str, /, *inputs: Any, **params: Any) -> Any:
     """The equation of a primitive on Symbols and numbers; of numbers alone the number."""
     result = PRIMITIVES[key](*inputs, **params)
-    return result if isinstance(result, Symbol) else result.item()
+    return result.item() if isinstance(result, (np.generic, np.ndarray)) and result.ndim == 0 else result

@@ -240,7 +240,10 @@ class Explanation:
             )
         expected = self.value_of(line)
         with np.errstate(all="ignore"):
-            found = np.broadcast_to(_evaluate(symbol, self._lookup), np.shape(expected))
+            found = _evaluate(symbol, self._lookup)
+        if found.size == np.size(expected):  # axes of length 1 are not written
+            found = np.reshape(found, np.shape(expected))
+        found = np.broadcast_to(found, np.shape(expected))
         scale = np.abs(expected).max(initial=0.0)
         same = (found == expected) | (np.isnan(found) & np.isnan(expected))
         gap = np.where(same, 0.0, np.abs(found - expected)).max(initial=0.0)

@@ -140,6 +140,9 @@ class Ascii(Style):
     def ones(self) -> str:
         return "ones"
 
+    def index(self, a: str, key: str) -> str:
+        return f"{a}[{key.replace('…', '...')}]"
+
 
 class Latex(Style):
     """For documents: what stands between dollars."""
@@ -306,7 +309,7 @@ def _literal(x: Any, style: Style) -> Spelled:
     if isinstance(x, np.ndarray) and x.shape == ():
         x = x.item()
     text = repr(x) if not isinstance(x, (Fraction, str)) else str(x)
-    if isinstance(x, float) and "/" not in text and x == int(x) and abs(x) < 1e6:
+    if isinstance(x, float) and "/" not in text and abs(x) < 1e6 and x == int(x):
         text = repr(int(x))
     return style.number(text), UNARY if text.startswith("-") else ATOM
 

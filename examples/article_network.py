@@ -6,7 +6,7 @@ beside the half or less that it gets right when its non-linearity is taken away.
 """
 
 import tinygrad_edu as te
-from tinygrad_edu import nn, optim, symbolic
+from tinygrad_edu import nn, optim
 from tinygrad_edu.datasets import petals
 from tinygrad_edu.nn import functional as F
 
@@ -58,10 +58,10 @@ for step in range(0, STEPS, 300):
     print(f"{step:6} {costs[step]:10.6f} {losses[step]:10.6f}")
 assert max(abs(a - b) for a, b in zip(costs, losses, strict=True)) < 1e-10  # rounding, grown over the steps
 
-Z1.name, A1.name, Z2.name, A2.name = "Z1", "A1", "Z2", "A2"
-equations = [str(equation) for equation in symbolic.gradient_equations(cost)]
-print("", *equations, "", sep="\n")
-for line in ("dW2 = A1 @ dZ2.T", "dZ1 = dA1 * (1 - A1 ** 2)", "dW1 = X @ dZ1.T"):
+explained = te.explain(cost, scale="textbook").backward
+print("", *explained, "", sep="\n")
+equations = [line.text() for line in explained]
+for line in ("dZ2 = A2 - Y", "dW2 = 1/m A1 dZ2ᵀ", "dZ1 = dA1 ∘ (1 - A1²)", "dW1 = 1/m X dZ1ᵀ"):
     assert line in equations
 
 right = [((net(points)[:, 0] > 0.5) == (labels > 0.5)).double().mean().item() for net in (model, straight)]

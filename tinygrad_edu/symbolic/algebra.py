@@ -22,6 +22,7 @@ import numpy as np
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
 from .printer import expression
+from .walk import upwards
 
 Monomial = tuple[tuple[int, int], ...]  # (number of a base, power), sorted; () is 1
 Poly = dict[Monomial, Fraction]
@@ -72,17 +73,9 @@ class Algebra:
         """An expression as a sum of products of bases."""
         if not isinstance(x, Symbol):
             return self._number_of(x)
-        stack = [x]  # no recursion along chains: inputs first
-        while stack:
-            top = stack[-1]
-            missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in self._polys]
-            if id(top) in self._polys:
-                stack.pop()
-            elif missing:
-                stack.extend(missing)
-            else:
-                self._polys[id(top)] = self._read(top)
-                self._kept.append(top)
+        for symbol in upwards(x, self._polys):
+            self._polys[id(symbol)] = self._read(symbol)
+            self._kept.append(symbol)
         return self._polys[id(x)]
 
     def _number_of(self, x: Any) -> Poly:
@@ -144,20 +137,13 @@ class Algebra:
         if symbol.primitive is None:
             return id(symbol)
         done: dict[int, Any] = {}
-        stack = [symbol]
-        while stack:
-            top = stack[-1]
-            missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
-            if id(top) in done:
-                stack.pop()
-            elif missing:
-                stack.extend(missing)
-            elif top.primitive is None:
-                done[id(top)] = id(top)
-            else:
-                inputs = tuple(done[id(i)] if isinstance(i, Symbol) else repr(i) for i in top.inputs)
-                written = (top.primitive.key, inputs, repr(top.params), top.shape)
-                done[id(top)] = self._numbers.setdefault(("written", written), len(self._numbers) + (1 << 30))
+        for part in upwards(symbol, done):
+            if part.primitive is None:
+                done[id(part)] = id(part)
+                continue
+            inputs = tuple(done[id(i)] if isinstance(i, Symbol) else repr(i) for i in part.inputs)
+            written = (part.primitive.key, inputs, repr(part.params), part.shape)
+            done[id(part)] = self._numbers.setdefault(("written", written), len(self._numbers) + (1 << 30))
         return done[id(symbol)]
 
     # --- how each operation is read: a polynomial, or None where it is just a base

@@ -11,7 +11,7 @@ keep the exact gradient, so 1/m stands in their lines.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from .derive import Reading, cotangents, topological
 from .formulas import ASCII, LATEX, MATHML, TEXT, Style, formula
 from .naming import Names, evaluated, paths_of
 from .printer import OPERATORS, expression
+from .walk import upwards
 
 Scale = Literal["exact", "textbook"]
 TOLERANCE = 1e-10  # largest error over the largest magnitude, in float64
@@ -409,44 +410,26 @@ def _size(shape: tuple[int, ...]) -> int:
 
 def _substituted(x: Any, atoms: dict[int, Any]) -> Any:
     """An expression with expressions in the place of some of its atoms."""
-    if not isinstance(x, Symbol):
-        return x
     done: dict[int, Any] = dict(atoms)
-    stack = [x]
-    while stack:
-        top = stack[-1]
-        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
-        if id(top) in done:
-            stack.pop()
-        elif missing:
-            stack.extend(missing)
-        elif top.primitive is None or all(done.get(id(i), i) is i for i in top.inputs if isinstance(i, Symbol)):
-            done[id(top)] = top
+    for part in upwards(x, done):
+        if part.primitive is None or all(done[id(i)] is i for i in part.inputs if isinstance(i, Symbol)):
+            done[id(part)] = part
         else:
-            inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in top.inputs]
-            done[id(top)] = top.primitive(*inputs, **top.params)
-    return done[id(x)]
+            inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
+            done[id(part)] = part.primitive(*inputs, **part.params)
+    return done[id(x)] if isinstance(x, Symbol) else x
 
 
-def _evaluate(x: Any, lookup: Any) -> Any:
+def _evaluate(x: Any, lookup: Callable[[Symbol], Any]) -> Any:
     """An expression's numbers, from those of its atoms."""
-    if not isinstance(x, Symbol):
-        return np.asarray(float(x) if not isinstance(x, np.ndarray) else x)
     done: dict[int, Any] = {}
-    stack = [x]
-    while stack:
-        top = stack[-1]
-        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
-        if id(top) in done:
-            stack.pop()
-        elif missing:
-            stack.extend(missing)
-        elif top.primitive is None:
-            done[id(top)] = lookup(top)
+    for part in upwards(x, done):
+        if part.primitive is None:
+            done[id(part)] = lookup(part)
         else:
-            inputs = [done[id(i)] if isinstance(i, Symbol) else _plain(i) for i in top.inputs]
-            done[id(top)] = top.primitive.forward(*inputs, **top.params)
-    return done[id(x)]
+            inputs = [done[id(i)] if isinstance(i, Symbol) else _plain(i) for i in part.inputs]
+            done[id(part)] = part.primitive.forward(*inputs, **part.params)
+    return done[id(x)] if isinstance(x, Symbol) else np.asarray(_plain(x), np.float64)
 
 
 def _plain(x: Any) -> Any:
@@ -456,27 +439,18 @@ def _plain(x: Any) -> Any:
 
 def opened(x: Any) -> Any:
     """An expression in NumPy's functions alone, as far as forwards can be read on Symbols."""
-    if not isinstance(x, Symbol):
-        return x
     done: dict[int, Any] = {}
-    stack = [x]
-    while stack:
-        top = stack[-1]
-        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
-        if id(top) in done:
-            stack.pop()
-        elif missing:
-            stack.extend(missing)
-        elif top.primitive is None:
-            done[id(top)] = top
-        else:
-            primitive = top.primitive
-            inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in top.inputs]
-            plain = primitive.numpy is not None or primitive.opaque or primitive.key in OPERATORS
-            plain = plain or primitive.key in _SPELLED or isinstance(top.dtype, tuple)
-            value = (primitive if plain else primitive.forward)(*inputs, **top.params)
-            done[id(top)] = value if plain else opened(value)
-    return done[id(x)]
+    for part in upwards(x, done):
+        primitive = part.primitive
+        if primitive is None:
+            done[id(part)] = part
+            continue
+        inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
+        plain = primitive.numpy is not None or primitive.opaque or primitive.key in OPERATORS
+        plain = plain or primitive.key in _SPELLED or isinstance(part.dtype, tuple)
+        value = (primitive if plain else primitive.forward)(*inputs, **part.params)
+        done[id(part)] = value if plain else opened(value)
+    return done[id(x)] if isinstance(x, Symbol) else x
 
 
 _SPELLED = {

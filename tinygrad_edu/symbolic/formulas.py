@@ -21,6 +21,7 @@ import numpy as np
 from ..core.primitive import Primitive
 from ..core.symbol import Symbol
 from ..ops.indexing import Slot
+from .walk import upwards
 
 CHOICE, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 7)
 
@@ -287,20 +288,12 @@ def formula(x: Any, style: Style = TEXT) -> str:
     'Z ∘ (1 - tanh(Z)²)'
     """
     done: dict[int, Spelled] = {}
-    stack = [x] if isinstance(x, Symbol) else []
-    while stack:  # children first, without recursion
-        top = stack[-1]
-        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
-        if id(top) in done:
-            stack.pop()
-        elif missing and not top.name:
-            stack.extend(missing)
-        elif top.primitive is None or top.name:
-            done[id(top)] = (style.name(top.name or f"x{top.index}"), ATOM)
+    for part in upwards(x, done, lambda symbol: bool(symbol.name)):
+        if part.primitive is None or part.name:
+            done[id(part)] = (style.name(part.name or f"x{part.index}"), ATOM)
         else:
-            done[id(top)] = _spell(
-                top, [done[id(i)] if isinstance(i, Symbol) else _literal(i, style) for i in top.inputs], style
-            )
+            inputs = [done[id(i)] if isinstance(i, Symbol) else _literal(i, style) for i in part.inputs]
+            done[id(part)] = _spell(part, inputs, style)
     return done[id(x)][0] if isinstance(x, Symbol) else _literal(x, style)[0]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.symbol import Symbol
 from ..ops.indexing import Slot
+from .walk import upwards
 
 # Python's binding strengths, weakest first
 COMPARE, OR, XOR, AND, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 10)
@@ -51,19 +52,13 @@ def expression(symbol: Any, names: Mapping[Symbol, str] | None = None) -> str:
     '1 - np.tanh(Z) ** 2'
     """
     names = names or {}
-    texts: dict[Symbol, tuple[str, int]] = {}
-    stack = [symbol] if isinstance(symbol, Symbol) else []
-    while stack:  # children first, without recursion: an expression may be deep
-        top = stack[-1]
-        if top in texts:
-            stack.pop()
-        elif top in names or top.primitive is None:
-            texts[top] = (names.get(top) or top.name or f"x{top.index}", ATOM)
-        elif missing := [x for x in top.inputs if isinstance(x, Symbol) and x not in texts]:
-            stack.extend(missing)
+    texts: dict[int, tuple[str, int]] = {}
+    for part in upwards(symbol, texts, lambda s: s in names):
+        if part in names or part.primitive is None:
+            texts[id(part)] = (names.get(part) or part.name or f"x{part.index}", ATOM)
         else:
-            texts[top] = _spell(top, texts)
-    return texts[symbol][0] if isinstance(symbol, Symbol) else literal(symbol)
+            texts[id(part)] = _spell(part, [texts[id(x)] if isinstance(x, Symbol) else _number(x) for x in part.inputs])
+    return texts[id(symbol)][0] if isinstance(symbol, Symbol) else literal(symbol)
 
 
 def source(outputs: Mapping[str, Symbol], names: Mapping[Symbol, str] | None = None) -> str:
@@ -111,11 +106,10 @@ def literal(value: Any) -> str:
     return "..." if value is ... else repr(value)
 
 
-def _spell(symbol: Symbol, texts: Mapping[Symbol, tuple[str, int]]) -> tuple[str, int]:
+def _spell(symbol: Symbol, parts: list[tuple[str, int]]) -> tuple[str, int]:
     """One equation's right-hand side, and how tightly it binds."""
     primitive = symbol.primitive
     assert primitive is not None
-    parts = [texts[x] if isinstance(x, Symbol) else _number(x) for x in symbol.inputs]
     params = symbol.params
     if primitive.key in OPERATORS:
         sign, strength = OPERATORS[primitive.key]

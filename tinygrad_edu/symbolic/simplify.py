@@ -11,25 +11,18 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
+from .walk import upwards
 
 _TRANSPOSED = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
 
 
 def simplify(symbol: Any) -> Any:
     """The same value by a shorter expression; Symbols that need no change are kept as they are."""
-    done: dict[Symbol, Any] = {}
-    stack = [symbol] if isinstance(symbol, Symbol) else []
-    while stack:
-        top = stack[-1]
-        missing = [x for x in top.inputs if isinstance(x, Symbol) and x not in done]
-        if top in done:
-            stack.pop()
-        elif missing:
-            stack.extend(missing)
-        else:
-            inputs = tuple(done[x] if isinstance(x, Symbol) else x for x in top.inputs)
-            done[top] = _tidy(_rebuilt(top, inputs))
-    return done[symbol] if isinstance(symbol, Symbol) else symbol
+    done: dict[int, Any] = {}
+    for part in upwards(symbol, done):
+        inputs = tuple(done[id(x)] if isinstance(x, Symbol) else x for x in part.inputs)
+        done[id(part)] = _tidy(_rebuilt(part, inputs))
+    return done[id(symbol)] if isinstance(symbol, Symbol) else symbol
 
 
 def _rebuilt(symbol: Symbol, inputs: tuple[Any, ...]) -> Symbol:

@@ -1,0 +1,25 @@
+"""Walks over expressions, inputs first, without recursion: an expression may be deep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator
+from typing import Any
+
+from ..core.symbol import Symbol
+
+
+def upwards(x: Any, done: Container[int], ends: Callable[[Symbol], bool] = lambda symbol: False) -> Iterator[Symbol]:
+    """The Symbols that x is computed from, and x, each after its inputs, except those whose id is in `done`.
+
+    The caller enters each one's id in `done` before it asks for the next. What `ends` is not looked into.
+    """
+    stack = [x] if isinstance(x, Symbol) else []
+    while stack:
+        top = stack[-1]
+        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+        if id(top) in done:
+            stack.pop()
+        elif missing and not ends(top):
+            stack.extend(missing)
+        else:
+            yield top

@@ -7,7 +7,11 @@ import importlib
 from math import e, inf, nan, pi
 from typing import Any
 
-from . import accelerator, autograd, backends, cuda, linalg, nn, optim, random
+from . import accelerator, amp, autograd, backends, cuda, linalg, nn, optim, random
+from .amp import (
+    GradScaler,
+    autocast,
+)
 from .autograd import (
     enable_grad,
     inference_mode,
@@ -22,6 +26,7 @@ from .core.dtypes import (
     bool_ as bool,
 )
 from .core.dtypes import (
+    dtype,
     float32,
     float64,
     get_default_dtype,
@@ -52,10 +57,29 @@ from .core.errors import (
     ShapeError,
     TraceError,
 )
+from .core.layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from .core.tensor import (
     Size,
     Tensor,
     from_numpy,
+)
+from .core.typed import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
 )
 from .nn.summary import (
     summary,
@@ -566,7 +590,6 @@ from .ops.shape import (
     adjoint,
     broadcast_tensors,
     cat,
-    clone,
     flatten,
     moveaxis,
     movedim,
@@ -586,6 +609,9 @@ from .ops.shape import (
 )
 from .ops.shape import (
     cat as concatenate,
+)
+from .ops.shape import (
+    copy_of as clone,
 )
 from .ops.shape import (
     stretch as broadcast_to,
@@ -688,9 +714,18 @@ from .settings import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
     "DtypeError",
+    "FloatTensor",
     "Generator",
+    "GradScaler",
+    "IntTensor",
+    "LongTensor",
     "ShapeError",
+    "ShortTensor",
     "Size",
     "Tensor",
     "TraceError",
@@ -715,6 +750,7 @@ __all__ = [
     "amax",
     "amin",
     "aminmax",
+    "amp",
     "any",
     "arange",
     "arccos",
@@ -739,6 +775,7 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "autocast",
     "autograd",
     "avg_pool1d",
     "backends",
@@ -771,6 +808,8 @@ __all__ = [
     "celu_",
     "chain_matmul",
     "channel_shuffle",
+    "channels_last",
+    "channels_last_3d",
     "cholesky",
     "cholesky_inverse",
     "cholesky_solve",
@@ -786,6 +825,7 @@ __all__ = [
     "concatenate",
     "conj",
     "conj_physical",
+    "contiguous_format",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -826,6 +866,7 @@ __all__ = [
     "dropout",
     "dsplit",
     "dstack",
+    "dtype",
     "e",
     "einsum",
     "empty",
@@ -929,6 +970,7 @@ __all__ = [
     "kron",
     "kthvalue",
     "layer_norm",
+    "layout",
     "lcm",
     "ldexp",
     "le",
@@ -974,6 +1016,7 @@ __all__ = [
     "maximum",
     "mean",
     "median",
+    "memory_format",
     "meshgrid",
     "min",
     "minimum",
@@ -1023,6 +1066,7 @@ __all__ = [
     "positive",
     "pow",
     "prelu",
+    "preserve_format",
     "prod",
     "promote_types",
     "put",
@@ -1101,6 +1145,7 @@ __all__ = [
     "stack",
     "std",
     "std_mean",
+    "strided",
     "sub",
     "subtract",
     "sum",
@@ -1175,8 +1220,10 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module(f".{_ELSEWHERE[name]}", __name__), name)
     if name in _LATER:
         return importlib.import_module(f".{name}", __name__)
-    if name in _NOT_HERE:
-        raise AttributeError(f"tinygrad_edu.{name}: {_NOT_HERE[name]}")
+    from .core.dtypes import REFUSED
+
+    if name in REFUSED:
+        return REFUSED[name]
     import difflib
 
     from .ops.public import INPLACE

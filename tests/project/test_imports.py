@@ -17,6 +17,7 @@ PACKAGE = Path(tinygrad_edu.__file__).parent
 ORDER = [
     "core",
     "backends",
+    "cuda",
     "ops",
     "autograd",
     "symbolic",

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core import backward as _engine
 from ..core.tensor import Tensor, wrap
-from . import functional, graph
+from ..core.typed import Variable
+from . import functional, graph, variable
 from .anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from .check import GradcheckError, gradcheck, gradgradcheck
 from .function import Function, FunctionCtx, once_differentiable
@@ -19,6 +20,7 @@ __all__ = [
     "Function",
     "FunctionCtx",
     "GradcheckError",
+    "Variable",
     "backward",
     "detect_anomaly",
     "enable_grad",
@@ -35,6 +37,7 @@ __all__ = [
     "once_differentiable",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "variable",
 ]
 
 
@@ -44,7 +47,9 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """The gradients of `outputs` by `inputs`, returned; `.grad` is left alone.
@@ -55,7 +60,9 @@ def grad(
         grad_outputs: the cotangent of each output; None for scalars.
         retain_graph: keep the saved arrays for another pass; default: create_graph.
         create_graph: record the gradient's computation, so that it can be differentiated.
+        only_inputs: always so: `.grad` of other leaves is left alone, whatever is said here.
         allow_unused: None for an input that the outputs do not depend on, instead of an error.
+        is_grads_batched: not supported; func.vmap is the way to several cotangents at once.
         materialize_grads: zeros for such an input.
     Returns:
         One tensor per input, in its shape.
@@ -67,6 +74,8 @@ def grad(
     >>> first.item(), second.item()
     (27.0, 18.0)
     """
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched=True is not supported; map over the cotangents by func.vmap.")
     outs, ins = _several(outputs), _several(inputs)
     cotangents = [None] * len(outs) if grad_outputs is None else _several(grad_outputs)
     if len(cotangents) != len(outs):

@@ -75,6 +75,9 @@ def accumulate(
     try:
         for record, dX in found.items():
             _accumulate(record, dX, create_graph)
+            if record.grad_hooks:
+                for hook in list(record.grad_hooks.values()):
+                    hook()
     finally:
         mode.grad = previous
 

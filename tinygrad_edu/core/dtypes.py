@@ -24,6 +24,29 @@ int64 = np.dtype("int64")
 uint8 = np.dtype("uint8")
 bool_ = np.dtype("bool")
 
+dtype = np.dtype  # for annotations, and isinstance(t.dtype, dtype)
+
+
+class Refused:
+    """A dtype that there is no arithmetic for: scripts list it in tables, and using it is an error."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+REFUSED: dict[str, Any] = {
+    "float16": np.dtype("float16"),
+    "half": np.dtype("float16"),
+    "bfloat16": Refused("bfloat16"),
+    "complex64": np.dtype("complex64"),
+    "cfloat": np.dtype("complex64"),
+    "complex128": np.dtype("complex128"),
+    "cdouble": np.dtype("complex128"),
+}  # refused by as_dtype
+
 SUPPORTED = (float32, float64, int8, int16, int32, int64, uint8, bool_)
 _NUMBERS = frozenset((bool, int, float))
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}

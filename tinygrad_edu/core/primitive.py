@@ -85,6 +85,7 @@ class Primitive:
 
     needs_zeros = True  # of joint outputs: the cotangent of one that nobody used is zeros, else None
     add: Callable[..., None] | None = None
+    store_out: Any  # how `out=` is answered; attached by ops/out.py
 
     def __init__(
         self,
@@ -118,7 +119,9 @@ class Primitive:
         self._check(rules)
 
     def __call__(self, *args: Any, **params: Any) -> Any:
-        if params and ("input" in params or "other" in params):  # PyTorch's names for the operands
+        if params and ("input" in params or "other" in params or "out" in params):  # PyTorch's names for the operands
+            if "out" in params:
+                return self.store_out(self, params.pop("out"), self.name, args, params)
             first = (params.pop("input"),) if "input" in params else ()
             last = (params.pop("other"),) if "other" in params else ()
             args = (*first, *args, *last)

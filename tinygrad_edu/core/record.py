@@ -69,6 +69,7 @@ class Record:
     grad: Any = None  # Tensor; leaves, and values under retain_grad
     retains_grad: bool = False
     hooks: dict[int, Any] | None = None
+    grad_hooks: dict[int, Any] | None = None  # called when backward has added to a leaf's .grad
     name: str | None = None
     former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,8 +19,10 @@ from . import memory  # noqa: F401  # for what importing it does
 from .convert import to_array
 from .device import CPU
 from .device import device as Device
-from .dtypes import as_dtype
+from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError
+from .layout import layout as Layout
+from .layout import strided
 from .mode import mode
 from .node import Node, node_of
 from .primitive import Array, Operand
@@ -55,7 +58,8 @@ class Tensor(Operand):
     """An n-dimensional array that remembers how it was computed.
 
     Args:
-        data: numbers, nested lists or an array, which is copied.
+        data: numbers, nested lists or an array, which is copied; or, with further numbers in `size`, the lengths of
+            the axes of memory as it was found.
         dtype: default: float32 for Python floats and lists, an ndarray's own dtype otherwise.
         requires_grad: a leaf whose `.grad` is filled by `backward()`.
         name: how formulas, pictures and errors call it.
@@ -72,9 +76,14 @@ class Tensor(Operand):
     __hash__ = object.__hash__  # by identity; == compares elementwise
 
     def __init__(
-        self, data: Any = (), *, dtype: Any = None, requires_grad: bool = False, name: str | None = None
+        self, data: Any = (), *size: int, dtype: Any = None, requires_grad: bool = False, name: str | None = None
     ) -> None:
-        self._array = to_array(data, dtype)
+        if size or data.__class__ is Size:  # PyTorch's old way to make one that is to be filled
+            self._array = np.empty((data, *size) if size else data, dtype or get_default_dtype())
+        else:
+            if dtype is None and isinstance(data, (list, tuple)):  # Tensor([1, 2]) is floating, unlike tensor([1, 2])
+                dtype = get_default_dtype()
+            self._array = to_array(data, dtype)
         self._record: Record | None = None
         self._storage: Storage | None = None
         self._view: View | None = None
@@ -127,7 +136,24 @@ class Tensor(Operand):
         strides = tuple(s // self.dtype.itemsize for s in self._values().strides)
         return strides if dim is None else strides[dim]
 
-    def is_contiguous(self) -> bool:
+    def storage_offset(self) -> int:
+        """How many elements of its memory lie before the first of a view."""
+        array = self._values()
+        base = array
+        while isinstance(base.base, _ndarray):
+            base = base.base
+        return (self.data_ptr() - int(base.__array_interface__["data"][0])) // array.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(self._values().__array_interface__["data"][0])
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.element_size()
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether the elements lie in memory in the order of their indices."""
         return bool(self._values().flags.c_contiguous)
 
@@ -139,6 +165,25 @@ class Tensor(Operand):
     def device(self) -> Device:
         """Where the numbers lie: main memory, device("cpu")."""
         return CPU
+
+    @property
+    def layout(self) -> Layout:
+        """How the elements are stored: one by one, always."""
+        return strided
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether only the elements that aren't 0 are stored: never."""
+        return False
+
+    @property
+    def is_meta(self) -> bool:
+        """Whether there is a shape and no numbers: never."""
+        return False
+
+    def is_shared(self) -> bool:
+        """Whether other processes see the memory: no."""
+        return False
 
     @property
     def is_cuda(self) -> bool:
@@ -289,6 +334,8 @@ class Tensor(Operand):
                 new = leaf_record(self, requires_grad)
             if old is not None:
                 new.name, new.grad, new.hooks = old.name, old.grad, old.hooks
+                if old.grad_hooks is not None:
+                    new.grad_hooks = old.grad_hooks
                 new.former = None if requires_grad else old
             self._record = new
         return self
@@ -360,6 +407,23 @@ class Tensor(Operand):
         if record.hooks is None:
             record.hooks = {}
         return RemovableHandle(record.hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Call `hook(self)` each time that backward() has added to this leaf's `.grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("register_post_accumulate_grad_hook: this tensor does not require a gradient.")
+        if not self.is_leaf:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        record = record_of(self)
+        if record.grad_hooks is None:
+            record.grad_hooks = {}
+        itself = weakref.ref(self)  # the record must not keep its own Tensor alive
+
+        def call() -> None:
+            if (tensor := itself()) is not None and hook(tensor) is not None:  # type: ignore[func-returns-value]
+                raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+
+        return RemovableHandle(record.grad_hooks, call)
 
     def detach(self) -> Tensor:
         """A tensor on the same memory that the graph does not know."""

@@ -1,6 +1,12 @@
 """Layers and models, with PyTorch's names and conventions: rows are samples, a weight is (out, in)."""
 
-from . import functional, init, utils
+from . import (
+    functional,
+    init,
+    modules,
+    parallel,
+    utils,
+)
 from .activation import (
     CELU,
     ELU,
@@ -71,7 +77,12 @@ from .lazy import (
     LazyConvTranspose3d,
     LazyLinear,
 )
-from .linear import Flatten, Identity, Linear
+from .linear import (
+    Flatten,
+    Identity,
+    Linear,
+    Unflatten,
+)
 from .loss import (
     GaussianNLLLoss,
     HuberLoss,
@@ -117,6 +128,7 @@ from .padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from .parallel import DataParallel
 from .parameter import Parameter, UninitializedParameter
 from .parameter_containers import ParameterDict, ParameterList
 from .pooling import (
@@ -203,6 +215,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -316,6 +329,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
     "Unfold",
     "UninitializedParameter",
     "Upsample",
@@ -326,5 +340,7 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "modules",
+    "parallel",
     "utils",
 ]

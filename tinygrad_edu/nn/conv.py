@@ -19,7 +19,7 @@ from .parameter import Parameter
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Convolution(Module):
+class _ConvNd(Module):
     """What all have in common: the options, the parameters and how those start."""
 
     axes: ClassVar[int]  # of an image
@@ -100,7 +100,7 @@ class _Convolution(Module):
         return ", ".join(parts)
 
 
-class _Correlation(_Convolution):
+class _Correlation(_ConvNd):
     def __init__(
         self,
         in_channels: int,
@@ -173,7 +173,7 @@ class Conv3d(_Correlation):
     axes = 3
 
 
-class _Transposed(_Convolution):
+class _ConvTransposeNd(_ConvNd):
     transposed = True
 
     def __init__(
@@ -234,7 +234,7 @@ class _Transposed(_Convolution):
         return [w - low for w, low in zip(wanted, least, strict=True)]
 
 
-class ConvTranspose1d(_Transposed):
+class ConvTranspose1d(_ConvTransposeNd):
     """The transpose of Conv1d: (N, C_in, positions) to (N, C_out, length), often to enlarge by the stride.
 
     Args:
@@ -245,7 +245,7 @@ class ConvTranspose1d(_Transposed):
     axes = 1
 
 
-class ConvTranspose2d(_Transposed):
+class ConvTranspose2d(_ConvTransposeNd):
     """The transpose of Conv2d: (N, C_in, H, W) to (N, C_out, H', W'). Arguments as ConvTranspose1d's.
 
     >>> from tinygrad_edu import nn, zeros
@@ -256,7 +256,7 @@ class ConvTranspose2d(_Transposed):
     axes = 2
 
 
-class ConvTranspose3d(_Transposed):
+class ConvTranspose3d(_ConvTransposeNd):
     """The transpose of Conv3d. Arguments as ConvTranspose1d's."""
 
     axes = 3

@@ -17,9 +17,9 @@ from .conv import (
     ConvTranspose1d,
     ConvTranspose2d,
     ConvTranspose3d,
-    _Convolution,
+    _ConvNd,
+    _ConvTransposeNd,
     _Correlation,
-    _Transposed,
 )
 from .linear import Linear
 from .module import Module
@@ -95,7 +95,7 @@ def _give(parameter: Parameter | None, shape: tuple[int, ...]) -> None:
         parameter.materialize(shape)
 
 
-class _LazyConvolution(LazyModuleMixin, _Convolution):
+class _LazyConvolution(LazyModuleMixin, _ConvNd):
     """What the lazy convolutions have in common: C_in is the first input's."""
 
     def reset_parameters(self) -> None:
@@ -147,7 +147,7 @@ class _LazyCorrelation(_LazyConvolution, _Correlation):
         _wait(self, bias, device, dtype)
 
 
-class _LazyTransposed(_LazyConvolution, _Transposed):
+class _LazyTransposed(_LazyConvolution, _ConvTransposeNd):
     def __init__(
         self,
         out_channels: int,

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from ..ops.creation import empty
-from ..ops.shape import flatten
+from ..ops.shape import flatten, unflatten
 from . import functional as F
 from . import init
 from .module import Module
@@ -72,6 +72,37 @@ class Flatten(Module):
     def extra_repr(self) -> str:
         """The first and the last axis."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """One axis made into several: the way back from Flatten.
+
+    Args:
+        dim: the axis.
+        unflattened_size: the lengths that it becomes, one of which may be -1.
+    """
+
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
+        super().__init__()
+        if not isinstance(dim, int):
+            raise TypeError(f"Unflatten: dim is a number (names of axes are not supported), got {dim!r}.")
+        if not isinstance(unflattened_size, (tuple, list)):
+            raise TypeError(f"unflattened_size must be tuple of ints, but found type {type(unflattened_size).__name__}")
+        for place, length in enumerate(unflattened_size):
+            if not isinstance(length, int):
+                raise TypeError(
+                    f"unflattened_size must be tuple of ints, but found element of type {type(length).__name__} "
+                    f"at pos {place}"
+                )
+        self.dim, self.unflattened_size = dim, unflattened_size
+
+    def forward(self, input: Any) -> Any:
+        """The input in its new shape."""
+        return unflatten(input, self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        """The axis and its new lengths."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 class Identity(Module):

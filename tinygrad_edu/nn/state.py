@@ -28,7 +28,7 @@ class Keys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return f"Keys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
 EXTRA = "_extra_state"  # the key, behind a module's prefix, of what its get_extra_state gives
@@ -40,6 +40,9 @@ class StateDict(OrderedDict[str, Any]):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._metadata: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return repr(OrderedDict(self))
 
 
 def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = False) -> Keys:

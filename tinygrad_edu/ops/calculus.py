@@ -33,7 +33,7 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
             "diff: expects prepend or append to be the same dimension as input, got "
             f"{', '.join(str(tuple(x.shape)) for x in parts)}."
         )
-    X = cat(parts, axis) if len(parts) > 1 else input.clone() if n == 0 else input
+    X = input.clone() if n == 0 else cat(parts, axis) if len(parts) > 1 else input  # as PyTorch: n = 0 joins nothing
     for _ in range(min(n, X.shape[axis])):
         right, left = _between(X, axis, 1, None), _between(X, axis, None, max(X.shape[axis] - 1, 0))
         X = right != left if X.dtype.kind == "b" else right - left
@@ -69,6 +69,9 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
     """
     axes = range(input.ndim) if dim is None else (dim,) if isinstance(dim, int) else dim
     axes = [one_axis(axis, input.ndim, "gradient") for axis in axes]
+    if len(set(axes)) < len(axes):
+        raise RuntimeError(f"gradient: an axis appears multiple times in the list of dims {dim}.")
+    spacing = 1 if spacing is None else spacing
     several = isinstance(spacing, (tuple, list))
     spacings = list(spacing) if several else [spacing] * len(axes)
     if edge_order not in (1, 2):

@@ -209,8 +209,10 @@ def isreal(A: Array) -> Array:
 @public("isclose")
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """|input - other| <= atol + rtol |other|, elementwise."""
-    a, b = _numbers(input), _numbers(other)
-    return wrap(np.isclose(a, b, rtol, atol, equal_nan))
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance < 0:
+            raise RuntimeError(f"isclose: {name} must be greater than or equal to zero, but got {tolerance}")
+    return wrap(np.asarray(np.isclose(_numbers(input), _numbers(other), rtol, atol, equal_nan)))
 
 
 @public("allclose")

@@ -152,9 +152,17 @@ def arange(
     if dtype is None:
         whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
         dtype = np.int64 if whole else get_default_dtype()
+    if as_dtype(dtype).kind in "iu":  # as PyTorch: the three numbers are cut to integers first
+        start, end, step = int(start), int(end), int(step)
     count = max(math.ceil((end - start) / step), 0)
     values = start + step * np.arange(count) if count else np.zeros(0)
     return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, name, device)
+
+
+def ends(start: Any, end: Any, dtype: Any) -> tuple[Any, Any]:
+    """The first and the last number of linspace and logspace: cut to integers first where these are wanted."""
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return (int(start), int(end)) if dtype is not None and as_dtype(dtype).kind in "iu" else (start, end)
 
 
 @constructor
@@ -171,7 +179,7 @@ def linspace(
     """`steps` numbers, evenly spaced, from start to end inclusive."""
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    start, end = ends(start, end, dtype)
     return finish(np.linspace(start, end, steps).astype(_float(dtype)), requires_grad, name, device)
 
 
@@ -179,7 +187,14 @@ def _like(make: Any) -> Any:
     """The `_like` form of a constructor: shape and dtype of another tensor."""
 
     def like(
-        input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        name: str | None = None,
     ) -> Tensor:
         result: Tensor = make(
             tuple(input.shape),
@@ -204,8 +219,10 @@ def full_like(
     fill_value: Any,
     *,
     dtype: Any = None,
+    layout: Any = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = None,
     name: str | None = None,
 ) -> Tensor:
     """One number, in the shape and dtype of `input`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import require_cpu
 from ..core.dtypes import as_dtype
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import wrap
@@ -45,14 +46,20 @@ def _matrices(input: Any, operation: str) -> Any:
 
 
 @public("tril_indices", as_method=False)
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) -> Any:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, device: Any = None, layout: Any = None
+) -> Any:
     """The places of the lower triangle of a (row, col) matrix, (2, n): rows first, then columns."""
+    require_cpu(device)
     return _triangle(np.tri(row, col, offset, dtype=bool), row, col, dtype, "tril_indices")
 
 
 @public("triu_indices", as_method=False)
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = np.int64) -> Any:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = np.int64, device: Any = None, layout: Any = None
+) -> Any:
     """The places of the upper triangle of a (row, col) matrix, (2, n): rows first, then columns."""
+    require_cpu(device)
     return _triangle(~np.tri(row, col, offset - 1, dtype=bool), row, col, dtype, "triu_indices")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.tensor import Tensor, from_numpy, wrap
-from .creation import as_tensor, constructor, finish, tensor
+from .creation import as_tensor, constructor, ends, finish, tensor
 from .gathering import along
 from .indexing import getitem
 from .public import public
@@ -30,7 +30,7 @@ def logspace(
     """`steps` numbers from base**start to base**end, each the same multiple of the one before."""
     if steps < 0:
         raise RuntimeError(f"logspace: number of steps must be non-negative, got {steps}.")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    start, end = ends(start, end, dtype)
     return finish((base ** np.linspace(start, end, steps)).astype(_float(dtype)), requires_grad, device=device)
 
 

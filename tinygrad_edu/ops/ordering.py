@@ -17,7 +17,7 @@ from ..core.tensor import Tensor, wrap
 from .dims import one_axis
 from .indexing import take_along
 from .public import public
-from .reduction import ValuesAndIndices
+from .reduction import ValuesAndIndices, returned
 from .shape import astype, reshape_to
 
 
@@ -61,23 +61,23 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
 def _sorted(input: Any, dim: int, descending: bool, operation: str) -> ValuesAndIndices:
     axis = one_axis(dim, input.ndim, operation)
     if input.ndim == 0:
-        return _alone(input)
+        return _alone(input, operation)
     index = argsort_along(input, axis=axis, descending=bool(descending))
-    return ValuesAndIndices(take_along(input, index, axis=axis), index)
+    return returned(operation)(take_along(input, index, axis=axis), index)
 
 
-def _alone(input: Any) -> ValuesAndIndices:
+def _alone(input: Any, operation: str) -> ValuesAndIndices:
     """A 0-d tensor is its own smallest, largest and sorted."""
     index = argsort_along(reshape_to(input, shape=(1,)), axis=0, descending=False)
     values = take_along(reshape_to(input, shape=(1,)), index, axis=0)
-    return ValuesAndIndices(reshape_to(values, shape=()), reshape_to(index, shape=()))
+    return returned(operation)(reshape_to(values, shape=()), reshape_to(index, shape=()))
 
 
 @public("argsort")
 def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """The index that sorts along `dim`; equal elements keep their order. No gradient."""
     axis = one_axis(dim, input.ndim, "argsort")
-    return argsort_along(input, axis=axis, descending=bool(descending)) if input.ndim else _alone(input).indices
+    return argsort_along(input, axis=axis, descending=bool(descending)) if input.ndim else _alone(input, "sort").indices
 
 
 @public("msort")
@@ -94,9 +94,9 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
     if not 0 <= k <= n:
         raise RuntimeError(f"topk: selected index k out of range: k is {k}, the axis has {n} elements.")
     if input.ndim == 0:
-        return _alone(input)
+        return _alone(input, "topk")
     index = extreme_places(input, axis=axis, count=int(k), largest=bool(largest))
-    return ValuesAndIndices(take_along(input, index, axis=axis), index)
+    return returned("topk")(take_along(input, index, axis=axis), index)
 
 
 @public("kthvalue")
@@ -107,12 +107,12 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Values
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue: selected number k out of range for dimension {axis}: k is {k}, of {n} elements.")
     if input.ndim == 0:
-        return _alone(input)
+        return _alone(input, "kthvalue")
     index = kth_place(input, axis=axis, k=int(k) - 1)
     values = take_along(input, index, axis=axis)
     if not keepdim:
         values, index = (reshape_to(x, shape=x.shape[:axis] + x.shape[axis + 1 :]) for x in (values, index))
-    return ValuesAndIndices(values, index)
+    return returned("kthvalue")(values, index)
 
 
 # --- searching

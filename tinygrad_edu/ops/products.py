@@ -88,8 +88,7 @@ def cross_along(X: Array, Y: Array, *, axis: int) -> Array:
     Z = np.empty(X.shape, X.dtype)
     x, y, z = (np.moveaxis(a, axis, 0) for a in (X, Y, Z))
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        np.multiply(x[j], y[k], out=z[i])
-        np.subtract(z[i], x[k] * y[j], out=z[i])
+        z[i] = x[j] * y[k] - x[k] * y[j]
     return Z
 
 

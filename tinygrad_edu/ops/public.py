@@ -18,6 +18,7 @@ from ..core.apply import apply
 from ..core.primitive import Primitive, signature
 from ..core.record import stamp
 from ..core.tensor import Tensor, method
+from .out import TAKING_OUT, with_out
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,6 +42,8 @@ def public(*names: str, inplace: bool = False, function: bool = True, as_method:
 
     def attach(operation: F) -> F:
         accepting: Any = operation if isinstance(operation, Primitive) else _numpy_words(operation)
+        if function and (names or (operation.__name__,))[0] in TAKING_OUT:
+            accepting = with_out(accepting, (names or (operation.__name__,))[0])
         bound = _bound(operation) if isinstance(operation, Primitive) else accepting
         for name in names or (operation.__name__,):
             if function:

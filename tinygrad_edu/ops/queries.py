@@ -11,6 +11,7 @@ from ..core.backward import unbroadcast
 from ..core.dtypes import as_dtype, float32, float64, get_default_dtype, promote
 from ..core.errors import ShapeError
 from ..core.tensor import Size, Tensor
+from ..core.typed import Typed
 from .creation import constructor
 from .dims import sizes
 from .elementwise import floor_divide, remainder
@@ -136,6 +137,8 @@ def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
     """The name of the tensor's type, "torch.FloatTensor" and so on; with a dtype, or such a name, a conversion."""
     if dtype is None:
         return next(name for name, known in _TYPES.items() if known == self.dtype)
+    if isinstance(dtype, Typed):  # FloatTensor and its like
+        return self.to(dtype.of)
     return self.to(_TYPES.get(dtype, dtype))
 
 

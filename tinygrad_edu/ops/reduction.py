@@ -6,6 +6,7 @@ Their rules put the reduced axes back with length 1 (`_kept`) and let broadcasti
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -168,6 +169,27 @@ class ValuesAndIndices(NamedTuple):
     values: Any
     indices: Any
 
+    def __repr__(self) -> str:
+        return shown(self)
+
+
+def shown(result: Any) -> str:
+    """Several results as PyTorch prints them: a line each, and the operation's name."""
+    lines = ",\n".join(f"{name}={value!r}" for name, value in zip(result._fields, result, strict=True))
+    return f"return_types.{type(result).__name__}(\n{lines})"
+
+
+@functools.cache
+def returned(operation: str) -> type[ValuesAndIndices]:
+    """The ValuesAndIndices that print as this operation's."""
+    return type(
+        operation, (ValuesAndIndices,), {"__slots__": (), "__reduce__": lambda self: (_again, (operation, *self))}
+    )
+
+
+def _again(operation: str, values: Any, indices: Any) -> ValuesAndIndices:
+    return returned(operation)(values, indices)
+
 
 @public("max")
 def max_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
@@ -197,13 +219,13 @@ def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
         return reduce(input, axis=_nonempty(input, (), name), keepdims=False)
     if input.ndim == 0:
         one_axis(dim, 0, name)
-        return ValuesAndIndices(input.clone(), fill_like(input, 0, int64))
+        return returned(name)(input.clone(), fill_like(input, 0, int64))
     (axis,) = _nonempty(input, dim, name)
     index = (argmax_along if name == "max" else argmin_along)(input, axis=axis)
     values = take_along(input, index, axis=axis)
     if not keepdim:
         values, index = values.squeeze(axis), index.squeeze(axis)
-    return ValuesAndIndices(values, index)
+    return returned(name)(values, index)
 
 
 def _nonempty(input: Any, dim: Any, name: str) -> Axes:

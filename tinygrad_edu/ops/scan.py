@@ -18,7 +18,7 @@ from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .indexing import getitem, take_along
 from .public import public
-from .reduction import ValuesAndIndices
+from .reduction import returned
 
 
 def reversed_along(X: Array, axis: int) -> Array:
@@ -186,7 +186,7 @@ def _cumulative_extreme(index_of: Any, input: Any, dim: int, name: str) -> Any:
     values = take_along(flat, index, axis=axis)
     if input.ndim == 0:
         values, index = values.reshape(()), index.reshape(())
-    return ValuesAndIndices(values, index)
+    return returned(name)(values, index)
 
 
 # --- NumPy's side: axis=None means the flattened array

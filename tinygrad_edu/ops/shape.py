@@ -13,6 +13,7 @@ import numpy as np
 from ..core.device import names_device, require_cpu
 from ..core.dtypes import arithmetic, as_dtype
 from ..core.errors import ShapeError, describe
+from ..core.layout import memory_format
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
 from .dims import axes, fill_in, one_axis, one_list, sizes
@@ -76,7 +77,6 @@ def pile(*X: Array, axis: int) -> Array:
     return np.stack(X, axis)
 
 
-@public("clone")
 @primitive(np.copy, types=None, dX=lambda dY, Y, X: dY)
 def clone(X: Array) -> Array:
     """A copy that the gradient flows through, its memory in the order of its indices."""
@@ -370,8 +370,14 @@ def _several(tensors: Any, operation: str) -> list[Any]:
     return parts
 
 
+@public("clone")
+def copy_of(input: Any, *, memory_format: Any = None) -> Any:
+    """A copy that the gradient flows through, its memory in the order of its indices."""
+    return clone(input)
+
+
 @public("contiguous", function=False)
-def contiguous(input: Tensor) -> Tensor:
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """This tensor if its memory is in the order of its indices, else a copy that is."""
     if isinstance(input._array, np.ndarray) and not input.is_contiguous():
         return clone(input)  # type: ignore[no-any-return]
@@ -416,7 +422,7 @@ def conversion(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool
             dtype = value.dtype
         elif names_device(value):
             require_cpu(value, "to")
-        elif value is not None:
+        elif value is not None and not isinstance(value, memory_format):
             dtype = value
     if len(flags) > 1:  # non_blocking and copy, in this order
         copy = flags[1]

@@ -19,7 +19,7 @@ from .checks import check
 from .dims import one_axis
 from .indexing import take_along
 from .public import public
-from .reduction import ValuesAndIndices, any_over, sum_over
+from .reduction import ValuesAndIndices, any_over, returned, sum_over
 from .shape import filled
 
 # --- order statistics
@@ -91,7 +91,7 @@ def _picked(input: Any, dim: int, keepdim: bool, name: str, find: Any) -> Values
     values = take_along(flat, index, axis=axis)
     if not keepdim or input.ndim == 0:
         values, index = values.squeeze(axis), index.squeeze(axis)
-    return ValuesAndIndices(values, index)
+    return returned(name)(values, index)
 
 
 @primitive(name="mode", types=None, opaque=True)

@@ -5,10 +5,17 @@ Asking, seeding, waiting and freeing do nothing; whatever would need a GPU raise
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, NoReturn
 
-from .core.device import device as Device
-from .core.tensor import Tensor
+from ..core.device import device as Device
+from ..core.tensor import Tensor
+
+
+def __getattr__(name: str) -> Any:
+    if name != "amp":  # loaded when first asked for
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(".amp", __name__)
 
 
 def is_available() -> bool:

@@ -30,11 +30,13 @@ _HOMES = {
     "upsampling": "vision",
 }
 
-for _name, _home in _HOMES.items():
-    globals()[_name] = sys.modules[f"{__name__}.{_name}"] = importlib.import_module(f"..{_home}", __name__)
+_found = {name: importlib.import_module(f"..{home}", __name__) for name, home in _HOMES.items()}
+sys.modules.update({f"{__name__}.{name}": module for name, module in _found.items()})
 
 
 def __getattr__(name: str) -> Any:
+    if name in _found:
+        return _found[name]
     layers = vars(sys.modules[__name__.rpartition(".")[0]])
     if name.startswith("__") or name not in layers:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -82,7 +82,7 @@ def _put(target: Tensor, result: Tensor, name: str) -> None:
         return
     if target.numel():
         warnings.warn(
-            f"{name}: out= of shape {tuple(target.shape)} takes the result's shape {tuple(result.shape)}; "
+            f"{name}: out= of shape {tuple(target.shape)} was resized to the result's shape {tuple(result.shape)}; "
             "hand over a tensor of that shape, or an empty one.",
             UserWarning,
             stacklevel=4,

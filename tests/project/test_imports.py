@@ -31,7 +31,7 @@ ORDER = [
 ]
 # Five-line fronts that import, when called, what stands above them; and the program itself.
 FRONTS = {
-    ("core/tensor.py", "viz"),  # __repr__
+    ("core/tensor.py", "viz"),  # __repr__, tree, steps
     ("core/tensor.py", "ops"),  # Tensor.replace: np.add(x, y, out=t)
 }
 MODULES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py"))

@@ -213,6 +213,18 @@ class Tensor(Operand):
 
         return format_tensor(self)
 
+    def tree(self, *, model: Any = None, limit: int = 200) -> Any:
+        """How this tensor was computed, for `print`: names, formulas, shapes, gradients. See `viz.tree`."""
+        from ..viz.tree import tree
+
+        return tree(self, model=model, limit=limit)
+
+    def steps(self, scale: Any = "exact", *, model: Any = None, limit: int = 60) -> Any:
+        """The backward pass in the order in which it runs, for `print`. See `viz.steps`."""
+        from ..viz.steps import steps
+
+        return steps(self, scale, model=model, limit=limit)
+
     # --- its numbers
 
     def _values(self) -> np.ndarray[Any, Any]:

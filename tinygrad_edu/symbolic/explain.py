@@ -80,6 +80,11 @@ class Line:
         return self._owner.value_of(self)
 
     @property
+    def primal(self) -> Any:
+        """The value that a backward line's gradient belongs to, in float64; None if a leaf has been written since."""
+        return self._owner.primal_of(self)
+
+    @property
     def derivation(self) -> list[str]:
         """From what the chain rule gives to what is printed, without repetitions."""
         steps = [formula(self.raw), *(formula(s) for s in self._owner.steps.get(self.name, ())), formula(self.symbol)]
@@ -232,6 +237,10 @@ class Explanation:
         inner = self.scale == "textbook" and line._record.primitive is not None and line._record is not self._root
         return slopes[line._record] * (self.m if inner else 1)
 
+    def primal_of(self, line: Line) -> Any:
+        """The value of what a line is about, not of its gradient."""
+        return None if self.stale else self._all()[0][line._record]
+
     def error(self, line: Line, symbol: Any) -> float:
         """How far an expression is from the value of its line, over the largest magnitude."""
         if self.stale:
@@ -245,9 +254,10 @@ class Explanation:
         if found.size == np.size(expected):  # axes of length 1 are not written
             found = np.reshape(found, np.shape(expected))
         found = np.broadcast_to(found, np.shape(expected))
-        scale = np.abs(expected).max(initial=0.0)
+        scale = np.abs(expected).max(initial=0.0, where=np.isfinite(expected))
         same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-        gap = np.where(same, 0.0, np.abs(found - expected)).max(initial=0.0)
+        with np.errstate(all="ignore"):
+            gap = np.where(same, 0.0, np.nan_to_num(np.abs(found - expected), nan=np.inf)).max(initial=0.0)
         return float(gap / scale) if scale else float(gap)
 
     def _lookup(self, atom: Symbol) -> Any:
@@ -331,6 +341,17 @@ class Explanation:
         return f"$${self.latex()}$$"
 
 
+_FRONTS = "tinygrad_edu.viz.", "tinygrad_edu.core."  # what shows an explanation; the variables are those of its caller
+
+
+def callers_variables() -> dict[str, Any]:
+    """The variables that the user sees where he calls what calls this."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_FRONTS):
+        frame = frame.f_back
+    return {**frame.f_globals, **frame.f_locals} if frame.f_locals is not frame.f_globals else frame.f_locals
+
+
 def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Explanation:
     """The formulas by which a loss and its gradients are computed, derived from the recorded graph.
 
@@ -359,8 +380,7 @@ def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Expla
             + ("" if loss.requires_grad else " and does not require one")
             + "; reduce it (.sum(), .mean()), and set requires_grad=True on the parameters."
         )
-    frame = sys._getframe(1)
-    variables = {**frame.f_globals, **frame.f_locals} if frame.f_locals is not frame.f_globals else frame.f_locals
+    variables = callers_variables()
     root = record_of(loss)
 
     def explained(guards: bool) -> Explanation:
@@ -428,7 +448,10 @@ def _evaluate(x: Any, lookup: Callable[[Symbol], Any]) -> Any:
             done[id(part)] = lookup(part)
         else:
             inputs = [done[id(i)] if isinstance(i, Symbol) else _plain(i) for i in part.inputs]
-            done[id(part)] = part.primitive.forward(*inputs, **part.params)
+            to_float = part.primitive.key == "astype" and np.dtype(part.dtype).kind == "f"  # float32 means float64 here
+            done[id(part)] = (
+                np.asarray(inputs[0], np.float64) if to_float else part.primitive.forward(*inputs, **part.params)
+            )
     return done[id(x)] if isinstance(x, Symbol) else np.asarray(_plain(x), np.float64)
 
 

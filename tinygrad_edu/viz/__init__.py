@@ -1,6 +1,8 @@
-"""Reads everything, for people: a graph as plain data, and pictures of it."""
+"""Reads everything, for people: a graph as plain data, pictures of it, and what a terminal shows."""
 
 from .draw import Drawing, draw
 from .graph import Edge, Graph, Value, graph
+from .steps import Steps, steps
+from .tree import Tree, tree
 
-__all__ = ["Drawing", "Edge", "Graph", "Value", "draw", "graph"]
+__all__ = ["Drawing", "Edge", "Graph", "Steps", "Tree", "Value", "draw", "graph", "steps", "tree"]

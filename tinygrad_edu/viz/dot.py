@@ -11,13 +11,12 @@ knows tags and entities) or `_quoted` (elsewhere), so that a name is never anyth
 from __future__ import annotations
 
 import html
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 
 from .graph import Array, Graph, Value
-from .notation import expressions, shorten
+from .notation import expressions, shorten, visible
 
 NAME = 32  # characters of a name in a box; the whole of it is in the tooltip
 
@@ -217,20 +216,10 @@ def _table(rows: list[str]) -> str:
 
 def _text(text: str) -> str:
     """Text for an HTML-like label: entities, and backslashes doubled, since dot reads \\N as the node's id."""
-    return html.escape(_visible(text)).replace("\\", "\\\\")
+    return html.escape(visible(text)).replace("\\", "\\\\")
 
 
 def _quoted(text: str) -> str:
     """A DOT string, for a tooltip. dot has read its backslash escapes once or twice, depending on
     the version; a space of no width behind each backslash leaves nothing to read."""
-    return '"' + _visible(text).replace("&", "&amp;").replace("\\", "\\\u200b").replace('"', '\\"') + '"'
-
-
-def _visible(text: str) -> str:
-    """One line of what can be shown; for what XML can't hold, or would turn the text round, a \ufffd."""
-    text = text.replace("\r\n", "↵").replace("\n", "↵").replace("\t", " ")
-    return "".join("\ufffd" if unicodedata.category(c) in _HIDDEN and c not in _JOINERS else c for c in text)
-
-
-_HIDDEN = ("Cc", "Cf", "Cn", "Cs")  # controls, format characters, not assigned, half a character
-_JOINERS = "\u200c\u200d"  # parts of words and of emoji
+    return '"' + visible(text).replace("&", "&amp;").replace("\\", "\\\u200b").replace('"', '\\"') + '"'

@@ -6,6 +6,7 @@ something, else a dot marks its place. Operations have PyTorch's words and Pytho
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -118,3 +119,13 @@ def _params(params: dict[str, Any], ndim: int) -> list[str]:
 def _number(x: Any) -> Spelled:
     text = str(x) if isinstance(x, (bool, int)) else f"{x:.4g}"
     return text, UNARY if text.startswith("-") else ATOM
+
+
+def visible(text: str) -> str:
+    """One line of what can be shown; for what XML can't hold, or would turn the text round, a \ufffd."""
+    text = text.replace("\r\n", "↵").replace("\n", "↵").replace("\t", " ")
+    return "".join("\ufffd" if unicodedata.category(c) in _HIDDEN and c not in _JOINERS else c for c in text)
+
+
+_HIDDEN = ("Cc", "Cf", "Cn", "Cs")  # controls, format characters, not assigned, half a character
+_JOINERS = "\u200c\u200d"  # parts of words and of emoji

@@ -189,6 +189,15 @@ def test_values_are_the_gradients(rng):
     assert_allclose(book["dZ"].value, 18 * Z.grad.numpy(), rtol=1e-12)
 
 
+def test_float32_graphs_are_checked_in_float64(rng):
+    """Values and formulas are computed from float64 copies, whatever the graph's precision."""
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 3))
+    loss = F.cross_entropy(
+        model(te.tensor(rng.standard_normal((6, 2)), dtype=te.float32)), te.tensor([0, 1, 2, 0, 1, 2])
+    )
+    assert explain(loss).check() < 1e-10
+
+
 def test_check_finds_a_wrong_formula(rng):
     """A line whose formula is exchanged is named."""
     e = explain(article(rng))

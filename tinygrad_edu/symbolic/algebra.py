@@ -30,6 +30,13 @@ Poly = dict[Monomial, Fraction]
 LARGEST = 64  # terms; an expansion that grows beyond is given up
 GUARD = 1e-6  # a floor this small under a denominator or a logarithm keeps zeros out, and is left out of formulas
 _SAME = {"astype", "broadcast_to", "clone"}  # elementwise the same numbers
+_LINEAR = {  # the inputs past which a scalar factor may move out
+    "reshape_to": (0,), "getitem": (0,), "scatter": (0,), "take_along": (0,), "put_along": (0,), "flip_over": (0,),
+    "roll_by": (0,), "diagonal_of": (0,), "onto_diagonal": (0,), "upper_part": (0,), "lower_part": (0,), "embed": (0,),
+    "cumsum_along": (0,), "onto_largest": (0,), "fold": (0,), "unfold": (0,), "gather_windows": (0,),
+    "scatter_windows": (0,), "correlation": (0, 1), "transposed_correlation": (0, 1), "kernel_correlation": (0, 1),
+    "zero_where": (1,), "sum_each": (0,), "repeat_each": (0,), "tile_by": (0,), "contract": (0, 1),
+}  # fmt: skip
 _NEGATED = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}
 _LAST_TWO = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
 
@@ -103,10 +110,24 @@ class Algebra:
         assert x.primitive is not None
         if x.primitive.key in _SAME:
             return parts[0]
+        outside: Poly = {(): Fraction(1)}
+        for i in _LINEAR.get(x.primitive.key, ()):
+            if i < len(parts) and isinstance(x.inputs[i], Symbol):
+                scalars, parts[i] = self._scalars(parts[i])
+                outside = _times(outside, scalars)
         inputs = [self._input(p, i) for p, i in zip(parts, x.inputs, strict=True)]
         if isinstance(x.dtype, tuple):  # several outputs: called, it would give a tuple of them
             return self._base(Symbol(x.shape, x.dtype, None, x.primitive, tuple(inputs), x.params))
-        return self._base(_call(x, inputs))
+        return _times(outside, self._base(_call(x, inputs)))
+
+    def _scalars(self, poly: Poly) -> tuple[Poly, Poly]:
+        """The scalars that all terms share, and what is left."""
+        if not poly:
+            return {(): Fraction(1)}, poly
+        common, rest = self._content(poly)
+        scalars = tuple((n, p) for n, p in common[0] if self.bases[n].shape == ())
+        others = tuple((n, p) for n, p in common[0] if self.bases[n].shape != ())
+        return {scalars: common[1]}, _times({others: Fraction(1)}, self._factor(rest))
 
     def _input(self, poly: Poly, original: Any) -> Any:
         """A simplified input in the shape that it had: what has been broadcast is spelled out."""
@@ -255,11 +276,9 @@ class Algebra:
         outside: Poly = {(): Fraction(1)}
         operands = []
         for poly, original in zip((a, b), x.inputs, strict=True):
-            common, rest = self._content(poly)
-            scalars = [(n, p) for n, p in common[0] if self.bases[n].shape == ()]
-            others = tuple((n, p) for n, p in common[0] if self.bases[n].shape != ())
-            outside = _times(outside, {tuple(scalars): common[1]})
-            operands.append(self._input(_times({others: Fraction(1)}, self._factor(rest)), original))
+            scalars, rest = self._scalars(poly)
+            outside = _times(outside, scalars)
+            operands.append(self._input(rest, original))
         return _times(outside, self._base(_call(x, operands)))
 
     _matrix_vector = _vector_matrix = _dot = _matrix_product

@@ -328,10 +328,9 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         n = {"square": "2", "reciprocal": "-1"}.get(key) or parts[1][0]
         return style.power(w(parts[0], ATOM), n), POWER
     if key in _MATRIX:
-        left = w(parts[0], PRODUCT) if _is_matrix(x.inputs[0]) or parts[0][1] > PRODUCT else style.brackets(parts[0][0])
-        return style.side_by_side(left, w(parts[1], POWER)), PRODUCT
+        return style.side_by_side(_factor(x.inputs[0], parts[0], style), w(parts[1], POWER)), PRODUCT
     if key == "affine":
-        Z = style.side_by_side(w(parts[0], PRODUCT), style.transpose(w(parts[1], ATOM)))
+        Z = style.side_by_side(_factor(x.inputs[0], parts[0], style), style.transpose(w(parts[1], ATOM)))
         return (style.add(Z, w(parts[2], SUM)), SUM) if len(parts) > 2 else (Z, PRODUCT)
     if key == "permute_axes" and x.params["axes"] in ((1, 0), (0, 2, 1), (0, 1, 3, 2)):
         return style.transpose(w(parts[0], ATOM)), POWER
@@ -373,6 +372,11 @@ def _product(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return style.side_by_side(w(parts[1], PRODUCT), w(parts[0], PRODUCT)), PRODUCT
     sides = [style.brackets(p[0]) if _is_matrix(i) else w(p, PRODUCT) for p, i in zip(parts, (a, b), strict=True)]
     return style.elementwise(*sides), PRODUCT
+
+
+def _factor(x: Any, part: Spelled, style: Style) -> str:
+    """The left factor of a matrix product: another one stands without brackets, a product of elements does not."""
+    return part[0] if part[1] > PRODUCT or _is_matrix(x) else style.brackets(part[0])
 
 
 def _is_matrix(x: Any) -> bool:

@@ -21,7 +21,7 @@ from tinygrad_edu.ops.indexing import Slot
 
 assert tinygrad_edu.__version__  # the import above is for what it does
 
-ENGINE = {"pick"}  # the engine's own, which takes one output of several: not an operation on arrays
+ENGINE = {"pick", "drawn"}  # not operations on arrays: the engine's own, which takes one output of several; a draw
 BOOK = {key: primitive for key, primitive in PRIMITIVES.items() if key not in ENGINE}
 
 Draw = Callable[[np.random.Generator], Any]

@@ -130,14 +130,52 @@ def test_first_step_with_momentum_is_refused(rng):
         lambda x: x[x > 0],
         lambda x: x.tolist(),
         lambda x: x * np.ones(3),
-        lambda x: x * te.rand(3),
+        lambda x: x * te.randint(3, (3,)),
     ],
-    ids=["if", "float", "item", "numpy", "boolean index", "tolist", "ndarray", "random"],
+    ids=["if", "float", "item", "numpy", "boolean index", "tolist", "ndarray", "integers"],
 )
 def test_what_a_program_could_not_repeat_is_refused(reads):
-    """Reading a value, meeting a bare ndarray and drawing random numbers are TraceErrors."""
+    """Reading a value, meeting a bare ndarray and drawing random integers are TraceErrors."""
     with pytest.raises(te.TraceError):
         trace(reads, te.tensor([1.0, 2.0, 3.0]))
+
+
+def test_random_numbers_are_drawn_anew_at_every_run(rng):
+    """Dropout, rand and randn in a step: each run of the program draws what the eager step would, used or not."""
+    (model, optimizer, _), (other, optimizer_again, _) = pair({"lr": 0.1, "momentum": 0.9}, rng)
+
+    def stepping(model, optimizer):
+        def step(x, labels):
+            optimizer.zero_grad()
+            te.rand(3)  # nobody uses it
+            noisy = x + 0.1 * te.randn(16, 3)
+            loss = nn.functional.cross_entropy(nn.functional.dropout(model(noisy), 0.3), labels)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step
+
+    x, labels = batch(rng)
+    eager, traced = stepping(model, optimizer), stepping(other, optimizer_again)
+    te.manual_seed(1)
+    before = eager(x, labels), traced(x, labels)  # the first step makes the momentum
+    assert len(before) == 2
+    other.load_state_dict(model.state_dict())
+    optimizer_again.load_state_dict(optimizer.state_dict())
+    state = te.get_rng_state()
+    program = trace(traced, x, labels)
+    assert te.get_rng_state().tolist() == state.tolist()  # tracing draws nothing
+    for _ in range(3):
+        te.set_rng_state(state)
+        expected = eager(x, labels).item()
+        after = te.get_rng_state()
+        te.set_rng_state(state)
+        assert program(x, labels).item() == expected
+        assert te.get_rng_state().tolist() == after.tolist()
+        state = after
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
 
 
 def test_refusal_names_the_line():

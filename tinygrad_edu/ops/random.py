@@ -8,6 +8,7 @@ Box and Muller, 16 or more at a time in blocks of 16.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..core.device import CPU, require_cpu
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
+from ..core.primitive import primitive
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from .checks import check
 from .creation import constructor, finish
@@ -131,7 +134,10 @@ class Generator:
     def words(self, count: int) -> np.ndarray[Any, Any]:
         """The next `count` 32-bit integers, as uint64."""
         if mode.trace is not None:
-            raise TraceError("random numbers are drawn while the step is being traced; draw them outside of it.")
+            raise TraceError(
+                "random integers are drawn while the step is being traced; draw them outside of it (uniform and normal "
+                "numbers, and so dropout, may be drawn inside)."
+            )
         self._drawn = self._drawn or count > 0
         return np.asarray(self._bits.random_raw(count), np.uint64)
 
@@ -142,12 +148,16 @@ class Generator:
 
     def uniform(self, count: int, dtype: Any) -> np.ndarray[Any, Any]:
         """`count` numbers in [0, 1): 24 random bits in float32, 53 in float64."""
+        if mode.trace is not None:
+            return self._later("uniform", count, dtype)  # type: ignore[no-any-return]
         if dtype == np.float32:
             return (self.words(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
         return (self.long_words(count) & np.uint64((1 << 53) - 1)).astype(np.float64) * 2.0**-53
 
     def normal(self, count: int, dtype: Any, singly: bool = False) -> np.ndarray[Any, Any]:
         """`count` standard normals; `singly`: not in blocks, as PyTorch draws them for strided memory."""
+        if mode.trace is not None:
+            return self._later("normal", count, dtype, singly)  # type: ignore[no-any-return]
         if count < _BLOCK or singly:
             return np.array([self._one_normal() for _ in range(count)], dtype)
         draws = self.uniform(count, dtype)
@@ -158,6 +168,13 @@ class Generator:
             _box_muller(draws[-_BLOCK:].reshape(1, _BLOCK))
         return draws
 
+    def _later(self, kind: str, count: int, dtype: Any, *settings: Any) -> Any:
+        """In a trace: an equation that draws from this very generator whenever the program runs."""
+        params = {"draw": functools.partial(getattr(self, kind), count, dtype, *settings)}
+        symbol = Symbol((count,), np.dtype(dtype), None, drawn, (), params)
+        mode.trace.drew(symbol)
+        return symbol
+
     def _one_normal(self) -> float:
         if self._spare is not None:
             value, self._spare = self._spare, None
@@ -166,6 +183,12 @@ class Generator:
         radius, angle = math.sqrt(-2.0 * math.log1p(-u2)), 2.0 * math.pi * u1
         self._spare = radius * math.sin(angle)
         return radius * math.cos(angle)
+
+
+@primitive(name="random", types=None, opaque=True)
+def drawn(*, draw: Any) -> Any:
+    """Random numbers, as an equation of a traced step. No gradient."""
+    return draw()
 
 
 def _box_muller(blocks: np.ndarray[Any, Any]) -> None:

@@ -60,6 +60,7 @@ class Program:
         writes: list[tuple[Tensor, Symbol]],
         grads: list[tuple[Tensor, Symbol | None]],
         checks: list[Check],
+        draws: list[Symbol],
         result: Any,
     ) -> None:
         self.arguments = arguments
@@ -73,6 +74,7 @@ class Program:
             needed = [s for s in (check.condition, check.values) if s is not None and s.primitive is not None]
             last = max(needed, key=lambda s: s.index, default=None)
             self.checks.setdefault(last, []).append(check)
+        self.draws = draws
         self.result = result
         self.equations = self._order()
 
@@ -81,7 +83,7 @@ class Program:
         roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
         for check in (c for several in self.checks.values() for c in several):
             roots += [check.condition, check.values]
-        roots += [t._array for t in _tensors(self.result)]
+        roots += [*self.draws, *(t._array for t in _tensors(self.result))]
         seen: set[Symbol] = set()
         stack = [r for r in roots if isinstance(r, Symbol)]
         while stack:
@@ -124,13 +126,14 @@ class Program:
 
 
 class Trace:
-    """The run of a step on Symbols. `core` calls `enter`, `wrote`, `fetch` and `check`."""
+    """The run of a step on Symbols. `core` and `ops` call `enter`, `wrote`, `fetch`, `check` and `drew`."""
 
     def __init__(self) -> None:
         self.before: dict[Tensor, Before] = {}
         self.numbers: dict[tuple[int, str], tuple[Symbol, Any, str]] = {}
         self.checks: list[Check] = []
         self.states: list[tuple[Any, dict[Any, Any]]] = []
+        self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
 
     def enter(self, args: Any) -> None:
@@ -217,6 +220,10 @@ class Trace:
     def check(self, condition: Symbol, message: str, error: type[Exception], values: Any) -> None:
         self.checks.append(Check(condition, message, error, values if isinstance(values, Symbol) else None))
 
+    def drew(self, symbol: Symbol) -> None:
+        """Note a draw: the generator's stream has to go on as it does eagerly."""
+        self.draws.append(symbol)
+
     def restore(self) -> bool:
         """Give every tensor back what it had. Returns whether the state was as it had been."""
         for tensor, was in self.before.items():
@@ -271,7 +278,7 @@ def trace(step: Callable[..., Any], *args: Any) -> Program:
     if not clean:
         raise TraceError("the step adds to the optimizer's state, as a first step does; run one step before tracing.")
     tensors = {t: was.symbol for t, was in run.before.items() if t not in given}
-    return Program(arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, frozen)
+    return Program(arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen)
 
 
 def _fitting(symbol: Symbol, given: Any, place: int) -> Any:

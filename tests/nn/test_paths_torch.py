@@ -75,3 +75,14 @@ def test_what_loading_prints():
         report = net.load_state_dict({"more": m.ones(1)}, strict=False)
         texts.append((repr(report), repr(net.load_state_dict(net.state_dict())), repr(net.state_dict())))
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_circular_padding_of_another_number_of_axes(dims):
+    """A ValueError that says how many are expected, as in PyTorch."""
+    for m in LIBRARIES:
+        layer = getattr(m.nn, f"CircularPad{dims}d")(1)
+        assert tuple(layer(m.zeros((2,) + (3,) * dims)).shape) == (2,) + (5,) * dims
+        for wrong in (dims, dims + 3):
+            with pytest.raises(ValueError, match=f"expected {dims + 1}D or {dims + 2}D input"):
+                layer(m.zeros((3,) * wrong))

@@ -101,3 +101,12 @@ def test_corners_of_operations():
         a = m.ones(2, requires_grad=True)
         (g,) = m.autograd.grad((a**2).sum(), a, only_inputs=True)
         assert g.tolist() == [2, 2]
+
+
+def test_negative_deviations_are_refused():
+    """In place too; nothing is written and nothing drawn."""
+    for m in LIBRARIES:
+        x = m.zeros(2)
+        with pytest.raises(RuntimeError, match="std >= 0"):
+            x.normal_(0, -1.0)
+        assert x.tolist() == [0, 0]

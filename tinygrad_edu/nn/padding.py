@@ -138,22 +138,34 @@ class ReplicationPad3d(_Pad):
     mode = "replicate"
 
 
-class CircularPad1d(_Pad):
+class _CircularPad(_Pad):
+    """Edges from the other end. PyTorch checks the number of axes here, and in no other mode, with a ValueError."""
+
+    mode = "circular"
+
+    def forward(self, input: Any) -> Any:
+        """The input, longer at its edges."""
+        if input.ndim not in (self.dims + 1, self.dims + 2):
+            raise ValueError(
+                f"{self._get_name()}: expected {self.dims + 1}D or {self.dims + 2}D input (got {input.ndim}D input), "
+                f"shape {tuple(input.shape)}."
+            )
+        return super().forward(input)
+
+
+class CircularPad1d(_CircularPad):
     """The last axis continued from its other end."""
 
     dims = 1
-    mode = "circular"
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPad):
     """The last two axes continued from their other end."""
 
     dims = 2
-    mode = "circular"
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_CircularPad):
     """The last three axes continued from their other end."""
 
     dims = 3
-    mode = "circular"

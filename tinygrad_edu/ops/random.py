@@ -375,6 +375,8 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Gen
     """Overwrite this tensor with normals of a mean and a standard deviation."""
     from .writes import copy_
 
+    if std < 0:
+        raise RuntimeError(f"normal_: normal expects std >= 0.0, but found std {std}.")
     values = (generator or default_generator).normal(self.numel(), self.dtype, singly=not self.is_contiguous())
     return copy_(self, _laid_out((values * std + mean).astype(self.dtype), self))
 

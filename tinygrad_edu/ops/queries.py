@@ -152,13 +152,13 @@ _TYPES = {
 
 
 @public("byte", function=False)
-def byte(self: Tensor) -> Any:
+def byte(self: Tensor, memory_format: Any = None) -> Any:
     """As uint8."""
     return self.to(np.uint8)
 
 
 @public("char", function=False)
-def char(self: Tensor) -> Any:
+def char(self: Tensor, memory_format: Any = None) -> Any:
     """As int8."""
     return self.to(np.int8)
 

@@ -455,7 +455,7 @@ def is_pinned(input: Tensor, device: Any = None) -> Any:
 
 
 def _caster(name: str, dtype: Any) -> None:
-    def cast(input: Tensor) -> Tensor:
+    def cast(input: Tensor, memory_format: Any = None) -> Tensor:
         return _cast(input, dtype)  # type: ignore[no-any-return]
 
     cast.__name__ = name

@@ -63,7 +63,8 @@ def test_memory_formats_change_no_number():
             x.to(memory_format=m.channels_last), x.contiguous(memory_format=m.contiguous_format),
             x.clone(memory_format=m.preserve_format), m.clone(x, memory_format=m.channels_last),
             m.zeros_like(x, memory_format=m.preserve_format) + x, x.to(m.float32, memory_format=m.channels_last),
-            x.double(memory_format=m.channels_last), x.long(memory_format=m.preserve_format), x.byte(memory_format=m.preserve_format),
+            x.double(memory_format=m.channels_last), x.long(memory_format=m.preserve_format),
+            x.byte(memory_format=m.preserve_format),
         ]  # fmt: skip
         assert all(m.equal(r, x) for r in results)
         layer = m.nn.Conv2d(2, 2, 1).to(memory_format=m.channels_last)

@@ -88,7 +88,8 @@ def cross_along(X: Array, Y: Array, *, axis: int) -> Array:
     Z = np.empty(X.shape, X.dtype)
     x, y, z = (np.moveaxis(a, axis, 0) for a in (X, Y, Z))
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-        z[i] = x[j] * y[k] - x[k] * y[j]
+        np.multiply(x[j], y[k], out=z[i, ...])  # `...`: of two vectors z[i] would be a number
+        np.subtract(z[i], x[k] * y[j], out=z[i, ...])
     return Z
 
 

@@ -80,6 +80,11 @@ class Line:
         return self._owner.value_of(self)
 
     @property
+    def record(self) -> Record:
+        """What computed the value that the line is about."""
+        return self._record
+
+    @property
     def primal(self) -> Any:
         """The value that a backward line's gradient belongs to, in float64; None if a leaf has been written since."""
         return self._owner.primal_of(self)
@@ -212,6 +217,11 @@ class Explanation:
                 shown = self._shown[id(atom)] = self._atom(name, record.shape, record)
                 self._exact[id(atom)] = shown / self._m
             yield Line(self, record, name, final, rescaled)
+
+    @property
+    def names(self) -> dict[Record, str]:
+        """What the values that have lines, and the leaves, are called."""
+        return self._reading.names
 
     # --- numbers
 

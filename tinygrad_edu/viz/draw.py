@@ -1,37 +1,50 @@
-"""Pictures of a recorded graph: DOT as text, and what Graphviz makes of it.
+"""Pictures of a recorded graph: SVG and DOT, and what Graphviz makes of it.
 
-The text needs nothing. Rendering needs the package `graphviz` and the program `dot`; neither is
-imported or looked for before a picture is asked for.
+SVG and DOT need nothing. PDF and PNG need the package `graphviz` and the program `dot`; neither is
+imported or looked for before such a picture is asked for.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.tensor import Tensor
-from .dot import hint, lines
-from .graph import Graph, Names, graph
+from ..symbolic.explain import Scale, explain
+from .dot import lines
+from .graph import Graph, Names, graph, ids
+from .picture import LIMIT, Options, View, picture
+from .svg import svg
 
 if TYPE_CHECKING:
     import graphviz  # type: ignore[import-untyped]
 
-TEXT = (".dot", ".gv")
-RENDERED = (".svg", ".pdf", ".png")
+TEXT = (".dot", ".gv", ".svg")
+RENDERED = (".pdf", ".png")
 PNG_DPI = 144  # one and a half times a screen's 96, sharp on a projector
 NAME = "tinygrad_edu"
-LIMIT = 60  # boxes: more fill a page with what nobody can read, and dot's time grows steeply
 
 _PACKAGE = 'the Python package graphviz is not installed: pip install graphviz, or pip install "tinygrad_edu[viz]". '
 _PROGRAM = (
     "the program dot was not found: install Graphviz (apt-get install graphviz, brew install graphviz, or "
     "graphviz.org/download) and see that dot is on the PATH. "
 )
-_WITHOUT = "Without it .source and .save('graph.dot') still give the graph as text."
+_WITHOUT = "Without it .save('graph.svg') still draws the graph, and .save('graph.dot') gives it as text."
 
 
 def draw(
-    loss: Tensor, *, limit: int = LIMIT, direction: Literal["TB", "LR"] = "TB", names: Names | None = None
+    loss: Tensor,
+    *,
+    limit: int = LIMIT,
+    direction: Literal["TB", "LR"] = "TB",
+    names: Names | None = None,
+    view: View = "both",
+    values: bool = True,
+    grads: bool = True,
+    formulas: bool | Scale = False,
+    constants: bool = True,
+    counts: bool = False,
 ) -> Drawing:
     """The graph that a tensor was computed by: values with shapes, numbers, gradients and names.
 
@@ -43,10 +56,17 @@ def draw(
         limit: of a larger graph only the last `limit` values are drawn, and the picture says so.
         direction: "TB" draws from top to bottom, "LR" from left to right.
         names: for tensors without a `.name`, such as `model.named_parameters()`.
+        view: "forward" leaves gradients out; "backward" draws only what gradients flow through, its arrows
+            turned round; "both" draws all, arrows dark where gradients come back along them.
+        values, grads: whether boxes say numbers in a few words.
+        formulas: write on its arrows the formula of each value's gradient, as `symbolic.explain` derives it, and
+            give values explain's names; "textbook" or "exact" (True) says in which scale. For losses.
+        constants: whether to draw what has no gradient and was not computed.
+        counts: say in the legend how many parameters and results there are, and their size.
 
     >>> w = Tensor(3.0, requires_grad=True, name="w")
     >>> draw(w * w)
-    <Drawing of 2 values: .save("graph.svg"), .source, .digraph>
+    <Drawing of 2 values: .save("graph.svg"), .svg(), .source, .digraph>
     """
     if not isinstance(loss, Tensor):
         raise TypeError(f"draw: expected a Tensor, got {type(loss).__name__}.")
@@ -54,16 +74,35 @@ def draw(
         raise ValueError(f"draw: limit is the number of values to draw, at least 1, not {limit!r}.")
     if direction not in ("TB", "LR"):
         raise ValueError(f"draw: direction is 'TB' (downwards) or 'LR' (to the right), not {direction!r}.")
-    return Drawing(graph(loss, names), limit, direction)
+    if view not in ("forward", "backward", "both"):
+        raise ValueError(f"draw: view is 'forward', 'backward' or 'both', not {view!r}.")
+    data = graph(loss, names)
+    rules: dict[str, str] = {}
+    if formulas:
+        known = ids(loss)
+        found = explain(loss, "exact" if formulas is True else formulas)
+        called = {known[record]: name for record, name in found.names.items() if record in known}
+        data = Graph(tuple(replace(value, name=called.get(value.id, value.name)) for value in data.values))
+        rules = {known[line.record]: line.text() for line in found.backward if line.record in known}
+    return Drawing(data, Options(limit, direction, view, values, grads, constants, counts, rules))
 
 
 class Drawing:
-    """A picture of a graph, as text and for Graphviz."""
+    """A picture of a graph, as SVG, as text and for Graphviz."""
 
-    def __init__(self, graph: Graph, limit: int = LIMIT, direction: str = "TB") -> None:
+    def __init__(self, graph: Graph, options: Options | None = None) -> None:
         self.graph = graph
-        self.hint = hint(graph, limit)
-        self._lines = lines(graph, limit, direction)
+        options = options or Options()
+        self._picture = picture(graph, options)
+        self.hint = next((note for note in self._picture.notes if note.startswith("The last ")), "")
+        self._lines = lines(self._picture)
+
+    def svg(self) -> str:
+        """The picture as an SVG document. Needs no package and no program."""
+        return svg(self._picture)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return bundle(self)
 
     @property
     def source(self) -> str:
@@ -80,7 +119,7 @@ class Drawing:
         return _package("digraph").Digraph(NAME, body=[line + "\n" for line in self._lines])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file: .dot and .gv as text; .svg, .pdf, .png by Graphviz.
+        """Write the picture to a file: .svg; .dot and .gv as text; .pdf and .png by Graphviz.
 
         Raises:
             ValueError: another suffix.
@@ -91,14 +130,15 @@ class Drawing:
         suffix = os.path.splitext(path)[1].lower()
         if suffix not in TEXT + RENDERED:
             raise ValueError(
-                f"save: {path!r} ends in {suffix or 'no suffix'!r}; what works is {', '.join(TEXT)} (text) and "
-                f"{', '.join(RENDERED)} (pictures)."
+                f"save: {path!r} ends in {suffix or 'no suffix'!r}; what works is {', '.join(TEXT)} and "
+                f"{', '.join(RENDERED)} (by Graphviz)."
             )
-        content = self.source.encode() if suffix in TEXT else self._render(suffix[1:])
+        text = self.svg() if suffix == ".svg" else self.source
+        content = text.encode() if suffix in TEXT else self._render(suffix[1:])
         _write(path, content)
 
     def __repr__(self) -> str:
-        return f'<Drawing of {len(self.graph)} values: .save("graph.svg"), .source, .digraph>'
+        return f'<Drawing of {len(self.graph)} values: .save("graph.svg"), .svg(), .source, .digraph>'
 
     def _render(self, format: str) -> bytes:
         package = _package("save")
@@ -112,6 +152,14 @@ class Drawing:
         except package.CalledProcessError as error:
             raise RuntimeError(f"save: dot failed: {error.stderr!r}") from error
         return picture
+
+
+def bundle(drawing: Drawing) -> dict[str, str]:
+    """What a notebook shows: the picture, and the text where it can't; never an error."""
+    try:
+        return {"image/svg+xml": drawing.svg(), "text/plain": repr(drawing)}
+    except Exception as error:  # a cell that shows nothing at all would be worse
+        return {"text/plain": f"{drawing!r}: no picture, {type(error).__name__}: {error}"}
 
 
 def _package(what: str) -> Any:

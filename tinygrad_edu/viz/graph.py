@@ -88,6 +88,14 @@ class Graph:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __repr__(self) -> str:
+        return f"<Graph of {len(self)} values, {sum(v.kind == 'leaf' for v in self.values)} of them parameters>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from .draw import Drawing
+
+        return Drawing(self)._repr_mimebundle_()
+
     def __getitem__(self, key: str) -> Value:
         """The value of that name, the last if there are several; or of that id."""
         for value in reversed(self.values):
@@ -121,8 +129,8 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
         refresh(t)
     root = record_of(t)
     order = _in_order(root)
-    shown = [record for record in order if not isinstance(record.dtype, tuple)]  # several outputs: each is shown
-    ids = {record: f"v{i}" for i, record in enumerate(shown)}
+    shown = _shown(order)
+    known = {record: f"v{i}" for i, record in enumerate(shown)}
     arrays = _numbers(order, result)
     given = _given(names)
     lines: dict[Any, str] = {}
@@ -135,12 +143,12 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
         primitive = maker.primitive
         values.append(
             Value(
-                id=ids[record],
+                id=known[record],
                 kind="result" if primitive is not None else "leaf" if record.needs_grad else "constant",
                 name=record.name or given.get(record),
                 operation=None if primitive is None else primitive.name,
                 primitive=None if primitive is None else primitive.key,
-                inputs=tuple(ids[x] if isinstance(x, Record) else x for x in maker.inputs),
+                inputs=tuple(known[x] if isinstance(x, Record) else x for x in maker.inputs),
                 params=dict(maker.params, **(record.params if maker is not record else {})),
                 shape=tuple(record.shape),
                 dtype=record.dtype,
@@ -163,6 +171,16 @@ def _in_order(root: Record) -> list[Record]:
                 seen.add(x)
                 stack.append(x)
     return sorted(seen, key=lambda record: record.index)
+
+
+def _shown(order: list[Record]) -> list[Record]:
+    """Those that are values of the graph: of a computation with several outputs each output, not all together."""
+    return [record for record in order if not isinstance(record.dtype, tuple)]
+
+
+def ids(t: Tensor) -> dict[Record, str]:
+    """The ids that `graph(t)` gives to the records of its values."""
+    return {record: f"v{i}" for i, record in enumerate(_shown(_in_order(record_of(t))))}
 
 
 def _given(names: Names | None) -> dict[Record, str]:

@@ -1,4 +1,4 @@
-"""How each value was computed, in a few words as the user would type them: `W1.T @ X + b1`.
+"""How each value was computed, in a few words as the user would type them, `W1.T @ X + b1`, and its numbers in as few.
 
 A named value stands for itself; one without a name is spelled out if that is short and says
 something, else a dot marks its place. Operations have PyTorch's words and Python's signs.
@@ -10,9 +10,11 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..ops.indexing import Slot
 from ..symbolic.printer import ATOM, OPERATORS, UNARY, infix, subscript, wrapped
-from .graph import Value
+from .graph import Array, Value
 
 BLANK = "·"  # stands for a value that the arrow alone identifies
 INLINE = 20  # characters of an unnamed value's expression that another takes in
@@ -129,3 +131,32 @@ def visible(text: str) -> str:
 
 _HIDDEN = ("Cc", "Cf", "Cn", "Cs")  # controls, format characters, not assigned, half a character
 _JOINERS = "\u200c\u200d"  # parts of words and of emoji
+
+
+def summary(array: Array | None, mean: bool = True) -> str:
+    """A few words on an array's numbers: the number itself, or smallest … largest, mean."""
+    if array is None:
+        return "not available"
+    if array.size == 0:
+        return "no elements"
+    if array.size == 1:
+        return _figure(array.item(), 4)
+    if array.dtype.kind == "b":
+        return f"{int(array.sum()):,} of {array.size:,} true"
+    finite = array[np.isfinite(array)]
+    if finite.size < array.size:
+        words = [_range(finite)] if finite.size else []
+        counts = {"nan": np.isnan(array).sum(), "inf": (array == np.inf).sum(), "-inf": (array == -np.inf).sum()}
+        return ", ".join(words + [f"{n:,} {what}" for what, n in counts.items() if n])
+    if finite.min() == finite.max():
+        return f"all {_figure(finite.flat[0].item(), 4)}"
+    average = finite.mean(dtype=np.float64)
+    return _range(finite) + (f", mean {_figure(average, 3)}" if mean else "")
+
+
+def _range(array: Array) -> str:
+    return f"{_figure(array.min().item(), 3)} … {_figure(array.max().item(), 3)}"
+
+
+def _figure(x: float | bool, digits: int) -> str:
+    return str(x) if isinstance(x, (bool, int)) else f"{x + 0.0:.{digits}g}"  # + 0.0: no "-0"

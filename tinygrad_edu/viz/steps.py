@@ -15,8 +15,7 @@ from ..core.tensor import Tensor
 from ..symbolic.explain import Explanation, FormulaError, Line, Scale, explain
 from ..symbolic.formulas import ASCII, TEXT
 from .console import PIXELS, WIDTH, Console, Span, columns, fitted, size
-from .dot import summary
-from .notation import visible
+from .notation import summary, visible
 
 LIMIT = 60  # steps
 NAME, SHAPE, RANGE = 14, 14, 22  # columns at most

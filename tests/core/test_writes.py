@@ -480,7 +480,6 @@ ALLOWED = {
     "ops/normalization.py:standardized": "divides what its forward has just subtracted",
     "ops/normalization.py:_moved": "handed to core.write, which hands it the memory",
     "ops/resizing.py:resample": "opaque forward: sums in an array that it has just made",
-    "ops/random.py:normal": "draws made here, turned into normals before anybody sees them",
     "ops/random.py:_box_muller": "works in the draws of `normal`",
     "ops/columns.py:load": "of an opaque forward: frames samples in a buffer that it has just made",
     "ops/columns.py:matrices": "of an opaque forward: fills a buffer that it has just made",

@@ -179,14 +179,27 @@ class Algebra:
         return _scaled(a, Fraction(-1))
 
     def _multiply(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+        for number, other in zip(x.inputs, (b, a), strict=True):
+            if self.m is not None and isinstance(number, float) and 0 < abs(number) < 1:
+                share = self._share(1 / number)
+                if share is not None:
+                    return _times(self._factor(other), share)
         return _times(self._factor(a), self._factor(b))
 
     def _over(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
         divisor = x.inputs[1]
-        if self.m is not None and divisor.__class__ in (int, float) and divisor == self.m[1]:
-            return _times(self._factor(a), self._base(self.m[0], -1))
+        share = self._share(divisor) if divisor.__class__ in (int, float) and divisor else None
+        if share is not None:
+            return _times(self._factor(a), share)
         inverse = self._power_of(b, -1)
         return None if inverse is None else _times(self._factor(a), inverse)
+
+    def _share(self, divisor: float) -> Poly | None:
+        """1 over a number that is m or 2 m, either sign; None for others."""
+        for k in (1, 2, -1, -2):
+            if self.m is not None and self.m[1] > 1 and abs(divisor - k * self.m[1]) < 1e-9 * self.m[1]:
+                return _scaled(self._base(self.m[0], -1), Fraction(1, k))
+        return None
 
     def _reciprocal(self, x: Symbol, a: Poly) -> Poly | None:
         return self._power_of(a, -1)

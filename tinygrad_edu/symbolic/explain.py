@@ -11,7 +11,7 @@ keep the exact gradient, so 1/m stands in their lines.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -126,9 +126,10 @@ class Explanation:
         self._reading = Reading(
             root, names.of, lambda known: {r: evaluated(n, known) for r, n in names.constants.items()}
         )
+        self.atoms: dict[Record, Symbol] = {}  # the cotangents' names, as rules read them
         self._env: dict[int, Any] = {}  # by id of an atom: its record, or a function of the values
         self._atoms: list[Symbol] = []
-        counts = _means(root)
+        counts = means(root)
         self.m = next(iter(counts)) if len(counts) == 1 else None
         if scale == "textbook" and self.m is None:
             what = "no mean" if not counts else f"means over different counts, {sorted(counts)}"
@@ -196,13 +197,13 @@ class Explanation:
     def _backward(self) -> Iterator[Line]:
         root, algebra = self._root, self._algebra
         yield Line(self, root, f"d{self._reading.names[root]}", 1, 1)
-        atoms: dict[Record, Symbol] = {}
+        atoms = self.atoms
         meant: dict[int, Any] = {}  # by id of a cotangent's atom: the formula it stands for
         for record, raw in cotangents(self._reading, self._one, atoms):
             name = f"d{self._reading.names[record]}"
             inner = self.scale == "textbook" and record.primitive is not None
             atom = atoms[record] = self._atom(name, record.shape, record)
-            inlined = _substituted(raw, meant)
+            inlined = substituted(raw, meant)
             found = []
             for candidate in (raw, inlined):
                 poly = algebra.normal(candidate)
@@ -212,7 +213,7 @@ class Explanation:
             final = found[1] if len(formula(found[1])) < len(formula(found[0])) else found[0]
             self.steps[name] = [found[0]]
             meant[id(atom)] = inlined if final is found[1] else raw
-            rescaled = self._m * _substituted(raw, self._exact) if inner else _substituted(raw, self._exact)
+            rescaled = self._m * substituted(raw, self._exact) if inner else substituted(raw, self._exact)
             if inner:
                 shown = self._shown[id(atom)] = self._atom(name, record.shape, record)
                 self._exact[id(atom)] = shown / self._m
@@ -260,7 +261,7 @@ class Explanation:
             )
         expected = self.value_of(line)
         with np.errstate(all="ignore"):
-            found = _evaluate(symbol, self._lookup)
+            found = evaluate(symbol, self._lookup)
         if found.size == np.size(expected):  # axes of length 1 are not written
             found = np.reshape(found, np.shape(expected))
         found = np.broadcast_to(found, np.shape(expected))
@@ -272,14 +273,24 @@ class Explanation:
 
     def _lookup(self, atom: Symbol) -> Any:
         values, slopes = self._all()
-        known = self._env.get(id(atom))
+        known = self.stands_for(atom)
         if isinstance(known, Record):
             return slopes[known] * (self.m if any(atom is shown for shown in self._shown.values()) else 1)
-        if known is not None:
-            return known(values)
-        for record, symbol in self._reading.symbols.items():
-            self._env.setdefault(id(symbol), lambda v, r=record: v[r])
-        return self._env[id(atom)](values)
+        return known(values)
+
+    def stands_for(self, atom: Symbol) -> Any:
+        """The record whose cotangent an atom is, or a function from the graph's values to the atom's."""
+        if id(atom) not in self._env:
+            for record, symbol in self._reading.symbols.items():
+                self._env.setdefault(id(symbol), lambda v, r=record: v[r])
+        return self._env[id(atom)]
+
+    def cotangent(self, record: Record) -> Symbol | None:
+        """The atom by which lines print a value's cotangent, if it has a name."""
+        if record is self._root:
+            return self._one
+        atom = self.atoms.get(record)
+        return None if atom is None else self._shown.get(id(atom), atom)
 
     def check(self) -> float:
         """Evaluate every formula and every step of its derivation in float64. Returns the largest error.
@@ -390,10 +401,14 @@ def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Expla
             + ("" if loss.requires_grad else " and does not require one")
             + "; reduce it (.sum(), .mean()), and set requires_grad=True on the parameters."
         )
-    variables = callers_variables()
+    return explained(loss, scale, callers_variables(), model)
+
+
+def explained(loss: Tensor, scale: Scale, variables: Mapping[str, Any], model: Any) -> Explanation:
+    """`explain` with the caller's variables given."""
     root = record_of(loss)
 
-    def explained(guards: bool) -> Explanation:
+    def derived(guards: bool) -> Explanation:
         order = topological(root)
         names = Names(order, root)
         names.from_variables({k: v for k, v in variables.items() if v is not loss})
@@ -402,16 +417,16 @@ def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Expla
         names.by_order()
         return Explanation(root, names, scale, paths, guards)
 
-    found = explained(guards=True)
+    found = derived(guards=True)
     if not found.stale:
         try:
             found.check()
         except FormulaError:  # a floor under a denominator is in force: then it belongs into the formula
-            return explained(guards=False)
+            return derived(guards=False)
     return found
 
 
-def _means(root: Record) -> set[int]:
+def means(root: Record) -> set[int]:
     """The counts that means on the way from the loss divide by."""
     counts: set[int] = set()
     stack, seen = [root], {root}
@@ -425,6 +440,8 @@ def _means(root: Record) -> set[int]:
             counts.add(_size(sources[0].shape) // max(_size(record.shape), 1))
         elif record.params.get("reduction") == "mean":
             counts.add(_size(np.broadcast_shapes(*(x.shape for x in sources))))
+        elif (share := _written_mean(record)) is not None:
+            counts.add(share)
         elif primitive.key == "cross_entropy_of_classes":
             counts.add(int(np.count_nonzero(sources[1].array != record.params["ignore_index"])))
         else:
@@ -434,11 +451,34 @@ def _means(root: Record) -> set[int]:
     return counts
 
 
+def _written_mean(record: Record) -> int | None:
+    """The count n of a mean written as `sum / n` or `1 / n * sum`, also with a factor 2: `sum / (2 n)`."""
+    assert record.primitive is not None
+    if record.primitive.key not in ("over", "multiply") or record.shape != ():
+        return None
+    numbers = [float(x.array if isinstance(x, Record) else x) for x in record.inputs if not _computed(x)]
+    total = next((x for x in record.inputs if _computed(x)), None)
+    while total is not None and total.primitive.key == "negative":
+        total = total.inputs[0]
+    if len(numbers) != 1 or total is None or total.primitive.key != "sum_over" or not numbers[0]:
+        return None
+    divisor = abs(numbers[0] if record.primitive.key == "over" else 1 / numbers[0])
+    shape = total.inputs[0].shape
+    for n in (_size(shape), *shape[::-1]):
+        if n > 1 and any(abs(divisor - k * n) < 1e-9 * divisor for k in (1, 2)):
+            return int(n)
+    return None
+
+
+def _computed(x: Any) -> bool:
+    return isinstance(x, Record) and (x.primitive is not None or x.needs_grad or x.array is None or x.shape != ())
+
+
 def _size(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
 
-def _substituted(x: Any, atoms: dict[int, Any]) -> Any:
+def substituted(x: Any, atoms: dict[int, Any]) -> Any:
     """An expression with expressions in the place of some of its atoms."""
     done: dict[int, Any] = dict(atoms)
     for part in upwards(x, done):
@@ -450,7 +490,7 @@ def _substituted(x: Any, atoms: dict[int, Any]) -> Any:
     return done[id(x)] if isinstance(x, Symbol) else x
 
 
-def _evaluate(x: Any, lookup: Callable[[Symbol], Any]) -> Any:
+def evaluate(x: Any, lookup: Callable[[Symbol], Any]) -> Any:
     """An expression's numbers, from those of its atoms."""
     done: dict[int, Any] = {}
     for part in upwards(x, done):

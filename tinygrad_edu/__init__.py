@@ -1205,7 +1205,11 @@ _LATER = (
     "version",
     "viz",
 )  # loaded when first asked for: most programs never do
-_ELSEWHERE = {"explain": "symbolic", "vmap": "func"}  # names of this level that live in those modules
+_ELSEWHERE = {
+    "check_by_hand": "symbolic",
+    "explain": "symbolic",
+    "vmap": "func",
+}  # names of this level that live in those modules
 _NOT_HERE = {
     "float16": "NumPy has no fast float16; use float32.",
     "half": "NumPy has no fast float16; use float32.",

@@ -97,6 +97,8 @@ def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -
         result: Array = primitive.forward(*zeros, **params)
     if isinstance(result, tuple):
         return tuple(r.shape for r in result), tuple(r.dtype for r in result)
+    if result.__class__ in (bool, int, float):  # of Python numbers alone
+        return (), np.dtype(result.__class__)
     return result.shape, result.dtype
 
 

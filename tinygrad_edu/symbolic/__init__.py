@@ -1,5 +1,6 @@
 """The third reading of the rule book: expressions, programs and formulas instead of numbers."""
 
+from .by_hand import check_by_hand
 from .derive import Equation, forward_equations, gradient_equations
 from .explain import Explanation, FormulaError, explain
 from .printer import expression, source
@@ -10,6 +11,7 @@ __all__ = [
     "Explanation",
     "FormulaError",
     "Program",
+    "check_by_hand",
     "explain",
     "expression",
     "forward_equations",

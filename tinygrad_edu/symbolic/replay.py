@@ -6,6 +6,7 @@ structure, so this works after it too, unless a leaf has been written since.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,23 +26,34 @@ def _wide(array: Any) -> Any:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
-def forward(order: list[Record]) -> dict[Record, Any]:
-    """Every value; of a computation with several outputs a tuple."""
+def forward(
+    order: list[Record], given: Mapping[Record, Any] | None = None, touch: Callable[[Any], Any] = _wide
+) -> dict[Record, Any]:
+    """Every value; of a computation with several outputs a tuple.
+
+    `given` values stand in the place of those that would be computed; `touch` has the last word on each other one.
+    """
+    given = given or {}
     values: dict[Record, Any] = {}
     with np.errstate(all="ignore"):
         for record in order:
+            if record in given:
+                values[record] = given[record]
+                continue
             if record.primitive is None:
-                values[record] = _wide(record.array)
+                values[record] = touch(_wide(record.array))
                 continue
             operands = [values[x] if isinstance(x, Record) else x for x in record.inputs]
             if record.primitive.types is not None:
                 operands = record.primitive.types(record.primitive.name, operands)
             result = record.primitive.forward(*operands, **record.params)
-            values[record] = tuple(map(_wide, result)) if isinstance(result, tuple) else _wide(result)
+            values[record] = (
+                tuple(touch(_wide(r)) for r in result) if isinstance(result, tuple) else touch(_wide(result))
+            )
     return values
 
 
-def backward(order: list[Record], values: dict[Record, Any]) -> dict[Record, Any]:
+def backward(order: list[Record], values: dict[Record, Any], touch: Callable[[Any], Any] = _wide) -> dict[Record, Any]:
     """The cotangent of every value that needs one."""
     root = order[-1]
     found: dict[Record, Any] = {root: np.ones(root.shape)}
@@ -64,7 +76,7 @@ def backward(order: list[Record], values: dict[Record, Any]) -> dict[Record, Any
                 if isinstance(dX, tuple):
                     found[x] = add_parts(found.get(x), dX)
                     continue
-                dX = _wide(dX)
+                dX = touch(_wide(dX))
                 dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
                 found[x] = dX if x not in found else found[x] + dX
     return found

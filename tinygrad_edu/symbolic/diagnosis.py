@@ -1,0 +1,492 @@
+"""The pass of check_by_hand over the lines: which are right, which follow, and what went wrong in the others."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ..core.record import Record
+from ..core.symbol import Symbol
+from . import replay
+from .explain import Explanation, Line, Scale
+from .handed_in import Failure, array_of
+from .mistakes import Mistake, Sources, atoms, kinks, rewrites
+from .reckoning import ROUNDINGS, Array, Reckoning, World, gap_of, plain, squeezed
+from .report import Entry, Report
+
+VAGUE = {"missing factor", "missing term", "wrong value", "constant factor", "wrong axis", "transposed"}  # say less
+MANY = 300_000  # entries; beyond, mistakes in lines that weren't given are not searched for
+
+
+class Walk(Reckoning):
+    """One pass over the lines in the order of backprop."""
+
+    def __init__(
+        self, readings: dict[Scale, Explanation], given: dict[str, Any], failed: dict[str, Failure], scale: Scale | None
+    ) -> None:
+        super().__init__(readings, given)
+        self.failed, self.asked = failed, scale
+
+    # --- the pass
+
+    def report(self) -> Report:
+        entries = []
+        for line in self.exact.backward:
+            if line.name in self.given:
+                entries.append(self.entry(line, array_of(self.given[line.name], line.name)))
+            elif line.name in self.failed:
+                entries.append(self.failure(line, self.failed[line.name]))
+            else:
+                self.pass_on(line._record)
+        missing = [
+            line.name
+            for line in self.exact.backward
+            if line._record.primitive is None and line.name not in self.given and line.name not in self.failed
+        ]
+        return Report(entries, self.findings(entries), missing, self.exact.m)
+
+    def findings(self, entries: list[Entry]) -> list[str]:
+        """What is to be said about scales."""
+        used = {entry.scale for entry in entries if entry.status == "right" and entry.scale}
+        by = {s: ", ".join(e.name for e in entries if e.status == "right" and e.scale == s) for s in used}
+        if self.asked is not None:
+            other = [s for s in used if s != self.asked]
+            return [f"{self.asked} scale was asked for, but {by[s]} is in {s} scale." for s in other if s]
+        if len(used) > 1:
+            return [f"Scales are mixed: {by['exact']} in exact scale, {by['textbook']} in textbook scale (times m)."]
+        return []
+
+    def pass_on(self, record: Record) -> None:
+        """A gradient that was not given: as it follows from those before it."""
+        if record is self.root:
+            return
+        for scale in self.readings:
+            tainted = [u for u in self.upstream(record, scale) if u in self.origin]
+            if not tainted:
+                continue
+            value = self.number(self.forms(record, scale)[-1], scale)
+            if value is not None:
+                self.seen[scale][record] = np.broadcast_to(value, record.shape) if value.shape == () else value
+                self.origin[record] = self.origin[tainted[0]]
+
+    def entry(self, line: Line, G: Array) -> Entry:
+        record = line._record
+        entry = Entry(line, G)
+        fits = [s for s in self.readings if self.same(G, self.right(record, s), record, s)]
+        if not fits and G.size == 1 == np.size(self.world.slopes[record]):
+            fits = [s for s in self.readings if self.same(G.reshape(record.shape), self.right(record, s), record, s)]
+            if fits:
+                entry.note, G = "a number without axes", G.reshape(record.shape)
+        if fits:
+            self.settle(entry, G, fits)
+        else:
+            self.diagnose(entry, G)
+        self.show(entry, G)
+        return entry
+
+    def settle(self, entry: Entry, G: Array, fits: list[Scale]) -> None:
+        """A right one."""
+        record = entry.line._record
+        self.scales[record] = set(fits)
+        inner = self.factor(record, "textbook") > 1 and "textbook" in self.readings
+        entry.scale = fits[0] if inner and len(fits) == 1 else None
+        entry.right_line = self.lines[fits[0]][record]
+        noisy = ROUNDINGS * self.noise.get(record, 0) > 0.05 * np.abs(self.world.slopes[record]).max(initial=0) > 0
+        if noisy:
+            entry.note = "as far as rounding lets one tell"
+        for scale in self.readings:
+            self.cleared.update(u for u in self.upstream(record, scale) if u not in self.scales)
+
+    # --- what is wrong
+
+    def diagnose(self, entry: Entry, G: Array) -> None:
+        record = entry.line._record
+        found = self.kink(entry, G) or self.followed(entry, G)
+        if not found:
+            entry.status = "wrong"
+            if not np.isfinite(G).all() and np.isfinite(self.world.slopes[record]).all():
+                bad = int(np.size(G) - np.isfinite(G).sum())
+                entry.mistakes = [Mistake("not finite", f"{bad} of {G.size} entries are infinite or not a number")]
+                entry.scale = None
+            else:
+                self.explain(entry, G)
+        if entry.scale is not None:
+            entry.right_line = self.lines[entry.scale][self.by_name(entry.where)]
+            self.scales.setdefault(record, {entry.scale})
+        elif {s for known in self.scales.values() if len(known) == 1 for s in known} == {"textbook"}:
+            entry.right_line = self.lines["textbook"][self.by_name(entry.where)]
+        if entry.status != "right":
+            self.origin[record] = entry.where
+            fits_shape = (
+                G.shape != record.shape
+                and G.size == np.prod(record.shape)
+                and squeezed(G) == squeezed(self.world.slopes[record])
+            )
+            value = G.reshape(record.shape) if fits_shape else G
+            for scale in self.readings:
+                either = entry.scale is None or scale in self.scales.get(record, ())
+                ratio = 1.0 if either else self.factor(record, scale) / self.factor(record, entry.scale or "exact")
+                self.seen[scale][record] = np.asarray(value, np.float64) * ratio
+
+    def by_name(self, name: str) -> Record:
+        return next(line._record for line in self.exact.backward if line.name == name)
+
+    def kink(self, entry: Entry, G: Array) -> bool:
+        """Another slope where an activation has none is not wrong."""
+        record = entry.line._record
+        for scale in self.allowed(record):
+            for form in self.forms(record, scale):
+                if any(self.same(G, self.number(other, scale), record, scale) for other in kinks(form)):
+                    self.at_kink(entry, G, [scale])
+                    return True
+        return False
+
+    def followed(self, entry: Entry, G: Array) -> bool:
+        """Right, given what the student's own earlier lines gave."""
+        record = entry.line._record
+        fits: dict[Scale, str] = {}  # and where the mistake is
+        for scale, world in itertools.product(self.allowed(record), self.worlds):
+            tainted = [u for u in self.upstream(record, scale) if u in self.origin]
+            if scale in fits or (not tainted and world is self.world):
+                continue
+            if any(self.same(G, self.number(form, scale, world), record, scale) for form in self.forms(record, scale)):
+                fits[scale] = next((o for u in tainted if (o := self.origin[u])), world.name)
+        if not fits:
+            return False
+        if not any(fits.values()):  # of a kink only
+            self.at_kink(entry, G, list(fits))
+            return True
+        entry.status, entry.where = "follows", next(iter(fits.values()))
+        if len(self.readings) > 1 and self.factor(record, "textbook") > 1:
+            entry.scale, self.scales[record] = next(iter(fits)), set(fits)
+        return True
+
+    def at_kink(self, entry: Entry, G: Array, fits: list[Scale]) -> None:
+        """Right but for entries where there is no derivative."""
+        record = entry.line._record
+        self.settle(entry, G, fits)
+        entry.note = "with another slope at the kink than autograd's"
+        self.origin[record] = ""
+        for s in self.readings:
+            self.seen[s][record] = G * self.factor(record, s) / self.factor(record, fits[0])
+
+    def explain(self, entry: Entry, G: Array) -> None:
+        """The likeliest story: a mistake in this line, in one before it that was not given, in the forward pass."""
+        mine = self.own(entry, G)
+        clear = any(mistake.kind not in VAGUE for _, mistake in mine)
+        if clear and self.accept(entry, mine):
+            return
+        if self.elsewhere(entry, G, vague=False) or self.accept(entry, mine):
+            return
+        if not (self.other_worlds(entry, G) or self.elsewhere(entry, G, vague=True)):
+            self.unknown(entry, G)
+
+    def own(self, entry: Entry, G: Array) -> list[tuple[Scale, Mistake]]:
+        """Mistakes in this line, with the scale in which they explain what was given."""
+        record = entry.line._record
+        single: list[tuple[Scale, Mistake]] = []
+        double: list[tuple[Scale, Mistake]] = []
+        for scale in self.allowed(record):
+            line = self.lines[scale][record]
+            for form in self.forms(record, scale):
+                right = self.number(form, scale)
+                if right is None:
+                    continue
+                right = np.broadcast_to(right, record.shape) if right.size < np.prod(record.shape) else right
+                single += [(scale, x) for x in self.turned(G, right, form, line, scale)]
+                scaled = list(self.scaled(G, right, form, record, scale))
+                changed = []
+                for mistake in rewrites(form, line, self.sources[scale]):
+                    if mistake.symbol is None:
+                        continue
+                    C = self.number(mistake.symbol, scale)
+                    if self.matching(G, C, record, scale, right):
+                        changed.append(mistake)
+                    elif C is not None and C.shape == G.shape:
+                        for more in self.scaled(G, C, mistake.symbol, record, scale, near=True):
+                            both = Mistake(
+                                mistake.kind, f"{mistake.says}, and {more.says}", more.symbol, 100 + more.weight
+                            )
+                            double.append((scale, both))
+                first = [x for x in scaled if x.kind == "sign"]
+                single += [(scale, x) for x in (*first, *changed, *(x for x in scaled if x.kind != "sign"))]
+                single += [(scale, x) for x in self.penalty(G, right, form, record, scale)]
+        return single or double
+
+    def accept(self, entry: Entry, found: list[tuple[Scale, Mistake]]) -> bool:
+        """The first of each kind, and the scales in which the likeliest explains what was given."""
+        if not found:
+            return False
+        least = min(mistake.weight for _, mistake in found)
+        found = [(s, mistake) for s, mistake in found if mistake.weight <= least + 1e-6]
+        kinds: dict[str, Mistake] = {}
+        for _, mistake in found:
+            kinds.setdefault(mistake.kind, mistake)
+        special = [mistake for kind, mistake in kinds.items() if kind not in VAGUE]
+        entry.mistakes = special or list(kinds.values())
+        first = entry.mistakes[0]
+        if len(self.readings) > 1:
+            entry.scale = next(s for s, mistake in found if mistake is first)
+            self.scales[entry.line._record] = {s for s, mistake in found if mistake.kind == first.kind}
+        return True
+
+    def turned(self, G: Array, right: Any, form: Any, line: Line, scale: Scale) -> Iterator[Mistake]:
+        """The right numbers in another shape."""
+        record = line._record
+        shape = " × ".join(map(str, record.shape)) or "scalar"
+        mine = " × ".join(map(str, G.shape)) or "scalar"
+        room = self.room(record, scale, float(np.abs(right).max(initial=0)), G.dtype)
+        if G.shape == right.shape[::-1] and G.ndim > 1 and gap_of(G.T, right)[0] <= room:
+            turned = form.T if isinstance(form, Symbol) and form.ndim == 2 else None
+            yield Mistake("transposed", f"{line.name} is transposed: {mine} where {shape} belongs", turned)
+        elif G.shape != right.shape and G.size == right.size and squeezed(G) == squeezed(right):
+            near = gap_of(G.reshape(right.shape), right)[0] <= room
+            if near:
+                lost = G.ndim < right.ndim
+                kind = "lost keepdims" if lost else "wrong shape"
+                says = (
+                    "the right numbers, but an axis is lost (keepdims=True)"
+                    if lost
+                    else "the right numbers, with an axis too many"
+                )
+                yield Mistake(kind, f"{says}: {mine} where {shape} belongs")
+
+    def scaled(
+        self, G: Array, C: Any, form: Any, record: Record, scale: Scale, near: bool = False
+    ) -> Iterator[Mistake]:
+        """The right numbers times one number. near: only those that go with another mistake."""
+        if G.shape != np.shape(C) or not np.any(C) or not np.isfinite(C).all():
+            return
+        c = float(np.sum(G * C) / np.sum(np.square(C)))
+        if not np.isfinite(c) or abs(c) < 1e-12 or not self.matching(G, c * C, record, scale, None):
+            return
+        m = float(self.m)
+        inner = self.factor(record, "textbook") > 1
+        M = self.sources[scale].m
+        known: list[tuple[float, str, str, Any]] = [(-1, "sign", "the sign is wrong", lambda x: -x)]
+        if self.exact.m is not None and m > 1:
+            if not (inner and scale == "textbook"):
+                known.append((m, "missing 1/m", "1/m is missing", lambda x: M * x))
+            else:
+                known.append((m, "missing 1/m", "it is m times too large", lambda x: M * x))
+            known.append((1 / m, "doubled 1/m", "there is one 1/m too many", lambda x: 1 / M * x))
+            known.append((-m, "missing 1/m", "1/m is missing, and the sign is wrong", lambda x: -(M * x)))
+            known.append(
+                (-1 / m, "doubled 1/m", "there is one 1/m too many, and the sign is wrong", lambda x: -(1 / M * x))
+            )
+        for value, kind, says, make in known:
+            if abs(c - value) < 1e-3 * abs(value):
+                symbol = self.tidy(make(form), scale) if isinstance(form, Symbol) else None
+                yield Mistake(kind, says, symbol, 50 if ", and " in says else 0)
+        if near and not any(abs(c - v) < 1e-3 * abs(v) for v in (2, 0.5, -2, -0.5)):
+            return
+        if G.size < 2 and not any(abs(c - v) < 1e-3 * abs(v) for v in (2, 0.5, -2, -0.5, 4, 0.25, 3, 1 / 3)):
+            return  # one number is always some multiple of another
+        if not any(abs(c - v) < 1e-3 * abs(v) for v, *_ in known):
+            text = f"it is {plain(c)} times what is right"
+            lengths = {n for r in self.exact._order if not isinstance(r.dtype, tuple) for n in r.shape if n > 2}
+            for n in sorted(lengths):
+                if abs(c - n) < 1e-3 * n or abs(c * n - 1) < 1e-3:
+                    text += f" ({n} is the length of an axis: a sum where a mean belongs, or the other way round)"
+                    break
+            symbol = self.tidy(round(c, 6) * form, scale) if isinstance(form, Symbol) else None
+            yield Mistake("constant factor", text, symbol, float(abs(np.log(abs(c)))))
+
+    def penalty(self, G: Array, right: Any, form: Any, record: Record, scale: Scale) -> Iterator[Mistake]:
+        """The right numbers and a multiple of the parameter itself."""
+        V = self.world.values[record]
+        if (
+            record.primitive is not None
+            or G.shape != np.shape(V)
+            or np.shape(right) != G.shape
+            or G.size < 2
+            or not np.any(V)
+        ):
+            return
+        c = float(np.sum((G - right) * V) / np.sum(V * V))
+        if self.matching(G, right + c * V, record, scale, right):
+            atom = self.readings[scale]._reading.value(record)
+            symbol = form + round(c, 6) * atom if isinstance(form, Symbol) else None
+            name = self.exact._reading.names[record]
+            has = any(a is atom for a in atoms(form))
+            says = (
+                f"the penalty on {name} has another factor, by {plain(c)}"
+                if has
+                else f"{plain(c)} {name} is added, a penalty that this loss doesn't have"
+            )
+            yield Mistake("constant factor" if has else "extra penalty", says, symbol)
+
+    # --- mistakes elsewhere
+
+    def elsewhere(self, entry: Entry, G: Array, vague: bool) -> bool:
+        """A mistake in an earlier line that was not given."""
+        record = entry.line._record
+        if sum(np.size(v) for v in self.world.slopes.values() if not isinstance(v, tuple)) > MANY:
+            return False
+        for scale in self.allowed(record):
+            hidden = self.hidden(record, scale)
+            expected = self.right(record, scale)
+            for u in hidden:
+                line = self.lines[scale][u]
+                for form in self.forms(u, scale):
+                    for mistake in self.with_factors(form, line, scale):
+                        C = None if (mistake.kind in VAGUE) != vague else self.number(mistake.symbol, scale)
+                        if C is None or C.shape != u.shape:
+                            continue
+                        before = {r: self.seen[scale].get(r) for r in hidden}
+                        self.seen[scale][u] = C
+                        for between in reversed(hidden[: hidden.index(u)]):
+                            value = self.number(self.forms(between, scale)[-1], scale)
+                            if value is not None:
+                                self.seen[scale][between] = value
+                        if any(
+                            self.matching(G, self.number(f, scale), record, scale, expected)
+                            for f in self.forms(record, scale)
+                        ):
+                            for r in hidden[: hidden.index(u) + 1]:
+                                self.origin[r] = line.name
+                                for s in self.readings:
+                                    ratio = self.factor(r, s) / self.factor(r, scale)
+                                    self.seen[s][r] = self.seen[scale][r] * ratio
+                            entry.where, entry.mistakes = line.name, [mistake]
+                            entry.scale = scale if len(self.readings) > 1 else None
+                            return True
+                        for r, value in before.items():
+                            if value is None:
+                                self.seen[scale].pop(r, None)
+                            else:
+                                self.seen[scale][r] = value
+        return False
+
+    def with_factors(self, form: Any, line: Line, scale: Scale) -> Iterator[Mistake]:
+        if isinstance(form, Symbol):
+            yield Mistake("sign", "the sign is wrong", -form)
+            yield from (x for x in rewrites(form, line, self.sources[scale]) if x.symbol is not None)
+
+    def other_worlds(self, entry: Entry, G: Array) -> bool:
+        """Right for other values than the graph's: a bias left out, weights already stepped."""
+        record = entry.line._record
+        order, e = self.exact._order, self.exact
+        for b in order:
+            if (
+                b.primitive is not None
+                or not b.needs_grad
+                or b not in e._reading.names
+                or not is_bias(b, self.sources["exact"])
+            ):
+                continue
+            values = replay.forward(order, {b: np.zeros(b.shape)})
+            name = e._reading.names[b]
+            world = World(values, replay.backward(order, values), f"the forward pass without {name}")
+            for scale in self.allowed(record):
+                if self.matching(
+                    G, world.slopes[record] * self.factor(record, scale), record, scale, self.right(record, scale)
+                ):
+                    self.worlds.append(world)
+                    return self.accept(
+                        entry, [(scale, Mistake("forgotten bias", f"{name} is left out of the forward pass"))]
+                    )
+        return self.stepped(entry, G)
+
+    def stepped(self, entry: Entry, G: Array) -> bool:
+        """A parameter in this line had been updated already: W - rate dW for W."""
+        record = entry.line._record
+        for scale in self.allowed(record):
+            for form in self.forms(record, scale):
+                right = self.number(form, scale)
+                if right is None or right.shape != G.shape or G.size < 3:
+                    continue
+                for atom in atoms(form):
+                    leaf = next((r for r, s in self.readings[scale]._reading.symbols.items() if s is atom), None)
+                    if (
+                        leaf is None
+                        or leaf.primitive is not None
+                        or not leaf.needs_grad
+                        or leaf not in self.world.slopes
+                    ):
+                        continue
+                    seen = self.seen[scale].get(leaf)
+                    step = self.world.slopes[leaf] if seen is None else seen
+                    if step.shape != leaf.shape:
+                        continue
+                    V = self.world.values[leaf]
+                    moved = self.number(form, scale, instead={id(atom): V + step})
+                    if moved is None or not np.any(moved - right):
+                        continue
+                    J = moved - right
+                    rate = -float(np.sum(J * (G - right)) / np.sum(J * J))
+                    C = self.number(form, scale, instead={id(atom): V - rate * step})
+                    if abs(rate) > 1e-9 and self.matching(G, C, record, scale, right):
+                        says = f"{atom.name} is not the one of this forward pass: moved by {plain(-rate)} d{atom.name}"
+                        if rate > 0:
+                            says = f"{atom.name} had been updated already, with learning rate {plain(rate)}"
+                        return self.accept(entry, [(scale, Mistake("stale value", says))])
+        return False
+
+    def unknown(self, entry: Entry, G: Array) -> bool:
+        """What can be said without an explanation."""
+        record = entry.line._record
+        right = self.world.slopes[record]
+        shape, mine = (" × ".join(map(str, s)) or "scalar" for s in (record.shape, G.shape))
+        if G.shape != record.shape:
+            says = f"not sure what went wrong: the shape is {mine} where {shape} belongs"
+            entry.mistakes = [Mistake("unknown", says)]
+            return True
+        scale: Scale = min(self.readings, key=lambda s: gap_of(G, self.right(record, s))[0])
+        right = self.right(record, scale)
+        off = np.abs(G - right) > self.room(record, scale, float(np.abs(right).max(initial=0)), G.dtype)
+        says = "it differs, and none of the usual mistakes explains it"
+        if 0 < off.sum() < off.size:
+            says += f": {int(off.sum())} of {off.size} entries are off"
+        entry.mistakes = [Mistake("unknown", f"not sure what went wrong: {says}")]
+        return True
+
+    def failure(self, line: Line, failure: Failure) -> Entry:
+        """A line of NumPy that raised."""
+        entry = Entry(line, None)
+        entry.status = "wrong"
+        record = line._record
+        missing = getattr(failure.error, "name", None)
+        if isinstance(failure.error, NameError) and missing in self.failed:
+            entry.status, entry.where = "follows", missing
+        scales = self.allowed(record)
+        entry.right_line = self.lines[scales[-1]][record]
+        raised = f"`{failure.source}` raises {type(failure.error).__name__}"
+        for kind, says, value in failure.mended:
+            for scale in scales:
+                meant = (self.right(record, scale), *(self.number(f, scale) for f in self.forms(record, scale)))
+                if not entry.mistakes and any(self.same(value, x, record, scale) for x in meant):
+                    entry.mistakes = [Mistake(kind, f"{says}, so {raised}")]
+                    entry.right_line = self.lines[scale][record]
+        entry.mistakes = entry.mistakes or [Mistake("does not run", f"{raised}: {failure.error}")]
+        self.show(entry, np.zeros(0))
+        return entry
+
+    # --- the table's numbers
+
+    def show(self, entry: Entry, G: Array) -> None:
+        """One entry by hand, by autograd and by central differences: where they differ most, else the largest."""
+        record = entry.line._record
+        scale: Scale = entry.scale or "exact"
+        right = np.asarray(self.right(record, scale))
+        if not right.size:
+            return
+        same_shape = G.shape == right.shape
+        gap = np.abs(G - right) if same_shape and entry.status != "right" else np.abs(right)
+        entry.at = tuple(int(i) for i in np.unravel_index(np.argmax(np.nan_to_num(gap, nan=np.inf)), right.shape))
+        by_hand = float(G[entry.at]) if same_shape else None
+        numeric = self.central(record, entry.at) * self.factor(record, scale)
+        entry.shown = by_hand, float(right[entry.at]), numeric
+
+
+def is_bias(record: Record, sources: Sources) -> bool:
+    """Whether a leaf is added to something."""
+    users = [u for u in sources.users.get(record, ()) if u.primitive is not None]
+    return any(
+        u.primitive.key == "plus" or (u.primitive.key == "affine" and len(u.inputs) > 2 and u.inputs[2] is record)
+        for u in users
+        if u.primitive is not None
+    )

@@ -1,0 +1,201 @@
+"""Numbers for check_by_hand: lines evaluated from what a student has, and when two numbers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.record import Record
+from ..core.symbol import Symbol
+from . import replay
+from .explain import Explanation, Scale, evaluate
+from .mistakes import Sources, atoms
+
+Array = np.ndarray[Any, Any]
+SAME = {8: 1e-6, 4: 1e-4}  # per bytes: largest difference over the largest magnitude; room for a log's own epsilon
+ROUNDINGS = 20  # how many times what rounding does to autograd itself is allowed to a student
+
+
+class World(NamedTuple):
+    """The graph's values, and all cotangents that they lead to; the right ones or others."""
+
+    values: dict[Record, Any]
+    slopes: dict[Record, Any]
+    name: str = ""
+
+
+class Reckoning:
+    """The lines of `explain` in both scales, evaluated with the student's gradients in the place of ours."""
+
+    def __init__(self, readings: dict[Scale, Explanation], given: dict[str, Any]) -> None:
+        self.readings, self.given = readings, given
+        self.exact = readings["exact"]
+        self.root = self.exact._root
+        self.m = self.exact.m or 1
+        self.lines = {s: {line._record: line for line in e.backward} for s, e in readings.items()}
+        self.sources = {s: Sources(e) for s, e in readings.items()}
+        self.world = World(*self.exact._all())
+        self.worlds = [self.world]
+        # Per scale and value: the gradient that later lines of the student have read
+        self.seen: dict[Scale, dict[Record, Any]] = {s: {} for s in readings}
+        self.origin: dict[Record, str] = {}  # gradients that are wrong: the equation with the mistake
+        self.scales: dict[Record, set[Scale]] = {}  # of what was given: the scales that it can be in
+        self.cleared: set[Record] = set()  # not given, but right, because something right was computed from them
+        self.noise = self._roundings()
+
+    def _roundings(self) -> dict[Record, float]:
+        """What rounding does to each gradient: the middle of three runs with every value moved a little."""
+        rng = np.random.default_rng(0)
+        order = self.exact._order
+        floats = [r.dtype for r in order if not isinstance(r.dtype, tuple) and r.dtype.kind == "f"]
+        eps = max(float(np.finfo(d).eps) for d in floats)
+        found: dict[Record, list[float]] = {}
+
+        def touch(a: Array) -> Array:
+            return a * (1 + eps * rng.uniform(-1, 1, a.shape)) if a.dtype.kind == "f" else a
+
+        for _ in range(3):
+            slopes = replay.backward(order, replay.forward(order, touch=touch), touch=touch)
+            for record, line in self.lines["exact"].items():
+                gap = np.abs(slopes[record] - self.world.slopes[record]) if line is not None else np.zeros(1)
+                found.setdefault(record, []).append(float(np.nan_to_num(gap, posinf=0).max(initial=0)))
+        self.bytes = 4 if eps > 1e-10 else 8
+        return {record: sorted(gaps)[1] for record, gaps in found.items()}
+
+    # --- numbers
+
+    def factor(self, record: Record, scale: Scale) -> float:
+        """What the exact gradient is multiplied by in a scale."""
+        inner = record.primitive is not None and record is not self.root
+        return float(self.m) if scale == "textbook" and inner else 1.0
+
+    def right(self, record: Record, scale: Scale) -> Any:
+        return self.world.slopes[record] * self.factor(record, scale)
+
+    def number(self, x: Any, scale: Scale, world: World | None = None, instead: Mapping[int, Any] | None = None) -> Any:
+        """An expression's value with the student's gradients in the place of ours; None where shapes don't allow it."""
+        world = world or self.world
+        e = self.readings[scale]
+
+        def lookup(atom: Symbol) -> Any:
+            if instead and id(atom) in instead:
+                return instead[id(atom)]
+            known = e.stands_for(atom)
+            if isinstance(known, Record):
+                seen = self.seen[scale].get(known)
+                return self.right(known, scale) if seen is None else seen
+            return known(world.values)
+
+        try:
+            with np.errstate(all="ignore"):
+                return np.asarray(evaluate(x, lookup))
+        except (ValueError, TypeError, IndexError, RuntimeError):
+            return None
+
+    def forms(self, record: Record, scale: Scale) -> list[Any]:
+        """The line as it is printed, and with the chain rule's own factors where it cancels."""
+        line = self.lines[scale][record]
+        return list({id(x): x for x in (line.symbol, *self.readings[scale].steps.get(line.name, ()))}.values())
+
+    def upstream(self, record: Record, scale: Scale) -> list[Record]:
+        """The gradients that a line reads, those that its shortest form has cancelled included."""
+        e = self.readings[scale]
+        found: dict[Record, None] = {}
+        for x in self.forms(record, scale):
+            for atom in atoms(x):
+                known = e.stands_for(atom)
+                if isinstance(known, Record) and known is not record:
+                    found[known] = None
+        return list(found)
+
+    def room(self, record: Record, scale: Scale, size: float, dtype: Any) -> float:
+        """The largest difference that is none."""
+        narrow = 4 if dtype.kind == "f" and dtype.itemsize <= 4 else self.bytes
+        more = (np.finfo(np.float32).eps / np.finfo(np.float64).eps) if narrow < self.bytes else 1
+        return float(SAME[narrow] * size + ROUNDINGS * more * self.noise.get(record, 0) * self.factor(record, scale))
+
+    def same(self, G: Array, C: Any, record: Record, scale: Scale) -> bool:
+        if C is None or G.shape != np.shape(C):
+            return False
+        gap, size = gap_of(G, C)
+        return bool(gap <= self.room(record, scale, size, G.dtype))
+
+    def matching(self, G: Array, C: Any, record: Record, scale: Scale, expected: Any) -> bool:
+        """Whether a candidate explains what was given: it is much nearer to it than the right value is."""
+        if C is None:
+            return False
+        if C.shape != G.shape:
+            if C.size == G.size and squeezed(G) == squeezed(C):
+                C = C.reshape(G.shape)
+            elif C.shape == () or (
+                C.ndim == G.ndim and all(c in (1, g) for c, g in zip(C.shape, G.shape, strict=True))
+            ):
+                if G.shape != record.shape:
+                    return False
+                C = np.broadcast_to(C, G.shape)
+            else:
+                return False
+        gap, size = gap_of(G, C)
+        if not gap <= self.room(record, scale, size, G.dtype) or not size:
+            return False
+        if expected is not None and np.shape(expected) == G.shape:
+            return bool(gap < 0.1 * gap_of(G, expected)[0])
+        return True
+
+    def allowed(self, record: Record) -> list[Scale]:
+        """The scales in which a line that reads what was given can stand."""
+        found: set[Scale] = set()
+        for u in self.upstream(record, "exact"):
+            found |= self.scales.get(u, set())
+        return [s for s in self.readings if not found or s in found]
+
+    def hidden(self, record: Record, scale: Scale) -> list[Record]:
+        """The lines before a line that were not given and may be wrong, the nearest first."""
+        found: dict[Record, None] = {}
+        queue = [record]
+        while queue:
+            for u in self.upstream(queue.pop(0), scale):
+                named = f"{self.lines[scale][u].name}" if u in self.lines[scale] else ""
+                if u is not self.root and u not in found and u not in self.cleared and named not in self.given:
+                    found[u] = None
+                    queue.append(u)
+        place = {r: i for i, r in enumerate(self.lines[scale])}
+        return sorted(found, key=lambda r: -place[r])
+
+    def tidy(self, x: Any, scale: Scale) -> Any:
+        """m 1/m cancelled."""
+        try:
+            return self.readings[scale]._algebra.simplify(x)
+        except (ValueError, TypeError, AssertionError):
+            return x
+
+    def central(self, record: Record, at: tuple[int, ...]) -> float:
+        """(L(v + h) - L(v - h)) / 2h at one entry of a value."""
+        order = self.exact._order
+        value = np.array(self.world.values[record], np.float64)
+        h = 6e-6 * max(1.0, abs(float(value[at])))  # cbrt(eps): truncation and rounding balance
+        found = []
+        for sign in (1, -1):
+            moved = value.copy()
+            moved[at] += sign * h
+            found.append(float(np.sum(replay.forward(order, {record: moved})[self.root])))
+        return (found[0] - found[1]) / (2 * h)
+
+
+def gap_of(G: Any, C: Any) -> tuple[float, float]:
+    """The largest difference, NaN being equal to NaN, and the largest magnitude of the second."""
+    with np.errstate(all="ignore"):
+        same = (G == C) | (np.isnan(G) & np.isnan(C))
+        gap = np.where(same, 0.0, np.abs(np.asarray(G, np.float64) - C)).max(initial=0.0)
+        size = np.abs(np.where(np.isfinite(C), C, 0)).max(initial=0.0)
+    return (float(gap) if not np.isnan(gap) else np.inf), float(size)
+
+
+def squeezed(a: Any) -> tuple[int, ...]:
+    return tuple(n for n in np.shape(a) if n != 1)
+
+
+def plain(c: float) -> str:
+    return f"{c:.4g}"

@@ -10,12 +10,11 @@ parameters' have one. What can't be explained is called unknown, not guessed at.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from ..core.tensor import Tensor
 from .diagnosis import Walk
-from .explain import Explanation, Scale, explained, variables_of
+from .explain import Explanation, Scale, callers_variables, explained
 from .handed_in import Gradients, read
 from .report import Report
 
@@ -47,7 +46,7 @@ def check_by_hand(loss: Tensor, gradients: Gradients, scale: Scale | None = None
         raise ValueError(f'check_by_hand: scale is None, "exact" or "textbook", not {scale!r}.')
     if not isinstance(loss, Tensor) or not loss.requires_grad or loss.numel() != 1:
         raise TypeError("check_by_hand: the first argument is the loss, a scalar Tensor that requires a gradient.")
-    variables = variables_of(sys._getframe(1))
+    variables = callers_variables()
     readings: dict[Scale, Explanation] = {"exact": explained(loss, "exact", variables, model)}
     if scale == "textbook" or (readings["exact"].m or 1) > 1:
         readings["textbook"] = explained(loss, "textbook", variables, model)

@@ -14,7 +14,7 @@ from . import replay
 from .explain import Explanation, Line, Scale
 from .handed_in import Failure, array_of
 from .mistakes import Mistake, Sources, atoms, kinks, rewrites
-from .reckoning import ROUNDINGS, Array, Reckoning, World, gap_of, plain, squeezed
+from .reckoning import ROUNDINGS, Array, Reckoning, World, fitted, gap_of, plain, squeezed
 from .report import Entry, Report
 
 VAGUE = {"missing factor", "missing term", "wrong value", "constant factor", "wrong axis", "transposed"}  # say less
@@ -69,7 +69,7 @@ class Walk(Reckoning):
                 continue
             value = self.number(self.forms(record, scale)[-1], scale)
             if value is not None:
-                self.seen[scale][record] = np.broadcast_to(value, record.shape) if value.shape == () else value
+                self.seen[scale][record] = fitted(value, record.shape)
                 self.origin[record] = self.origin[tainted[0]]
 
     def entry(self, line: Line, G: Array) -> Entry:
@@ -195,7 +195,7 @@ class Walk(Reckoning):
                 right = self.number(form, scale)
                 if right is None:
                     continue
-                right = np.broadcast_to(right, record.shape) if right.size < np.prod(record.shape) else right
+                right = fitted(right, record.shape)
                 single += [(scale, x) for x in self.turned(G, right, form, line, scale)]
                 scaled = list(self.scaled(G, right, form, record, scale))
                 changed = []
@@ -334,6 +334,7 @@ class Walk(Reckoning):
                 for form in self.forms(u, scale):
                     for mistake in self.with_factors(form, line, scale):
                         C = None if (mistake.kind in VAGUE) != vague else self.number(mistake.symbol, scale)
+                        C = fitted(C, u.shape)
                         if C is None or C.shape != u.shape:
                             continue
                         before = {r: self.seen[scale].get(r) for r in hidden}
@@ -341,7 +342,7 @@ class Walk(Reckoning):
                         for between in reversed(hidden[: hidden.index(u)]):
                             value = self.number(self.forms(between, scale)[-1], scale)
                             if value is not None:
-                                self.seen[scale][between] = value
+                                self.seen[scale][between] = fitted(value, between.shape)
                         if any(
                             self.matching(G, self.number(f, scale), record, scale, expected)
                             for f in self.forms(record, scale)
@@ -396,7 +397,7 @@ class Walk(Reckoning):
         record = entry.line._record
         for scale in self.allowed(record):
             for form in self.forms(record, scale):
-                right = self.number(form, scale)
+                right = fitted(self.number(form, scale), record.shape)
                 if right is None or right.shape != G.shape or G.size < 3:
                     continue
                 for atom in atoms(form):

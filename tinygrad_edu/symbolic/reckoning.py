@@ -117,7 +117,8 @@ class Reckoning:
         return float(SAME[narrow] * size + ROUNDINGS * more * self.noise.get(record, 0) * self.factor(record, scale))
 
     def same(self, G: Array, C: Any, record: Record, scale: Scale) -> bool:
-        if C is None or G.shape != np.shape(C):
+        C = fitted(C, record.shape)
+        if C is None or G.shape != C.shape:
             return False
         gap, size = gap_of(G, C)
         return bool(gap <= self.room(record, scale, size, G.dtype))
@@ -191,6 +192,18 @@ def gap_of(G: Any, C: Any) -> tuple[float, float]:
         gap = np.where(same, 0.0, np.abs(np.asarray(G, np.float64) - C)).max(initial=0.0)
         size = np.abs(np.where(np.isfinite(C), C, 0)).max(initial=0.0)
     return (float(gap) if not np.isnan(gap) else np.inf), float(size)
+
+
+def fitted(C: Any, shape: tuple[int, ...]) -> Any:
+    """A formula's numbers in the shape of what it computes: axes of length 1, and copies, are not written."""
+    if C is None or np.shape(C) == shape:
+        return C
+    if squeezed(C) == tuple(n for n in shape if n != 1):
+        return np.reshape(C, shape)
+    try:
+        return np.broadcast_to(C, shape)
+    except ValueError:
+        return C
 
 
 def squeezed(a: Any) -> tuple[int, ...]:

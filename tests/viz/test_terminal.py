@@ -211,6 +211,14 @@ def test_long_rules_are_folded():
     assert len(text.splitlines()) > 4
 
 
+def test_wide_letters_take_two_columns():
+    """A name of 40 faces is cut at the page's edge, in the tree and in the rules."""
+    w = leaf([1.0], "🙂" * 40)
+    loss = (w * w).sum()
+    for what in (loss.tree(), loss.steps()):
+        assert max(map(columns, what.text(PLAIN).splitlines())) <= WIDTH
+
+
 def test_float32_is_explained_in_float64():
     """Classes in float32: the rule's cast is none in the check."""
     scores = leaf(np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32), "S")

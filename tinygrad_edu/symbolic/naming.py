@@ -40,6 +40,7 @@ class Names:
         self.of: dict[Record, str] = {}
         self.constants: dict[Record, ast.AST] = {}  # how those without a name were computed from those with one
         self.taken: set[str] = set()
+        self._numbers: dict[str, int] = {}  # per letter the first number that may be free
         for record in order:
             if record.name:
                 self.give(record, record.name, marked=True)
@@ -137,7 +138,10 @@ class Names:
         """The letter, with the first number that is free; alone if it is the first and not H."""
         if letter not in self.taken and letter not in ("H", "θ", "C", "K"):
             return letter
-        return next(f"{letter}{i}" for i in itertools.count(1) if f"{letter}{i}" not in self.taken)
+        start = self._numbers.get(letter, 1)  # those before it are taken: 20,000 names in a row are found at once
+        free = next(i for i in itertools.count(start) if f"{letter}{i}" not in self.taken)
+        self._numbers[letter] = free
+        return f"{letter}{free}"
 
 
 _OUTPUTS = {"cross_entropy_of_classes": ("L", "P"), "standardized": ("N", "μ", "V"), "attend": ("O", "P")}

@@ -48,7 +48,7 @@ class Steps:
                 spans = [(text + " " * (w - used + 2), "text") for (text, used), w in zip(cells, widths, strict=True)]
                 looks = [(text, look) for (text, _), look in zip(spans, _LOOKS, strict=False)]
                 lines.append(console.paint([*looks, *spans[len(looks) :]]))
-        return "\n".join(lines + [console.paint([note]) for note in self._notes(len(shown))])
+        return "\n".join(lines + [console.paint([note]) for note in self._notes(len(shown), console.ascii)])
 
     def __str__(self) -> str:
         return self.text()
@@ -66,7 +66,7 @@ class Steps:
         ]
         return [[(t, columns(t))] for t in texts] + [_picture(a, console) for a in (line.primal, line.value)]
 
-    def _notes(self, shown: int) -> list[Span]:
+    def _notes(self, shown: int, plain: bool) -> list[Span]:
         """What the reader should know about the table."""
         e = self.explanation
         notes: list[Span] = []
@@ -76,7 +76,7 @@ class Steps:
         if any(n > PIXELS for line in e.backward[:shown] for n in line.shape):
             notes.append((f"pictures of larger arrays show {PIXELS} evenly spaced rows and columns", "quiet"))
         if e.stale:
-            written = visible(", ".join(e.stale))
+            written = visible(", ".join((ASCII if plain else TEXT).name(name) for name in e.stale))
             notes.append(
                 (fitted(f"{written}: written since the loss was computed, so there are no numbers", WIDTH), "bad")
             )
@@ -84,7 +84,9 @@ class Steps:
         try:
             notes.append((f"each rule gives the gradient's numbers: worst error {e.check():.1e}", "good"))
         except FormulaError as error:
-            notes.append((fitted(visible(str(error)), WIDTH, True), "bad"))
+            text = visible(str(error))
+            text = text.encode("ascii", "replace").decode() if plain else text
+            notes.append((fitted(text, WIDTH, plain), "bad"))
         return notes
 
 
@@ -98,7 +100,14 @@ def _picture(array: Any, console: Console) -> Cell:
 
 
 def _folded(rule: str, width: int, plain: bool) -> Cell:
-    lines = textwrap.wrap(rule, width) or [""]
+    """The rule in lines of that many columns; a word that is longer is cut."""
+    lines: list[str] = []
+    for word in rule.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and columns(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fitted(word, width, plain))
     if len(lines) > RULE:
         lines = [*lines[: RULE - 1], fitted(" ".join(lines[RULE - 1 :]), width, plain)]
     return [(line, columns(line)) for line in lines]

@@ -138,10 +138,17 @@ def user_site() -> Site | None:
 
 
 def line_of(site: Site | None) -> str:
+    """`train.py:12`; empty for what was not computed."""
     if site is None:
         return ""
+    file, line = place_of(site)
+    return os.path.basename(file) + (f":{line}" if line else "")
+
+
+def place_of(site: Site) -> tuple[str, int]:
+    """The file as Python knows it, and the line; 0 if that isn't known."""
     code, instruction = site
     for start, end, line in code.co_lines():
         if start <= instruction < end and line is not None:
-            return f"{os.path.basename(code.co_filename)}:{line}"
-    return os.path.basename(code.co_filename)
+            return code.co_filename, line
+    return code.co_filename, 0

@@ -13,12 +13,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from ..core.joint import pick
-from ..core.record import Record
+from ..core.record import Record, place_of
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of
 from ..ops.activation import softmax_over
@@ -42,6 +42,16 @@ def plain_terminal() -> bool:
 
 class FormulaError(AssertionError):
     """A printed formula does not give the numbers that it stands for."""
+
+
+class Given(NamedTuple):
+    """A leaf or constant that the formulas name; its value is None if it has been written since."""
+
+    name: str
+    path: str
+    shape: tuple[int, ...]
+    needs_grad: bool
+    value: Any
 
 
 class Line:
@@ -88,6 +98,15 @@ class Line:
     def primal(self) -> Any:
         """The value that a backward line's gradient belongs to, in float64; None if a leaf has been written since."""
         return self._owner.primal_of(self)
+
+    def operation(self) -> str:
+        """The rule book's key of what computed the value that the line, or its gradient, is of; empty for a leaf."""
+        return self._record.primitive.key if self._record.primitive is not None else ""
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """File and line of the call that computed the value; None for a leaf."""
+        return place_of(self._record.site) if self._record.site is not None else None
 
     @property
     def derivation(self) -> list[str]:
@@ -231,6 +250,16 @@ class Explanation:
         """Names of leaves that have been written since the loss was computed: then there are no values."""
         written = replay.written_since(self._order, self._root)
         return [self._reading.names.get(r) or r.label for r in written]
+
+    @property
+    def given(self) -> list[Given]:
+        """Leaves and constants by the names that the formulas use, in the order in which they are met."""
+        values = {} if self.stale else self._all()[0]
+        return [
+            Given(self._reading.names[r], self.paths.get(r, ""), tuple(r.shape), r.needs_grad, values.get(r))
+            for r in self._order
+            if r.primitive is None and r in self._reading.names
+        ]
 
     def _all(self) -> tuple[dict[Record, Any], dict[Record, Any]]:
         if self._numbers is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -88,6 +89,9 @@ def run_petals(graph_file: str) -> None:
     print(boundary(model, points, labels))
     loss.backward()
     write_graph(loss, graph_file)
+    few = slice(None, None, 67)  # six points, three of each petal: a page shows every number of theirs
+    six = article_loss(leaves(columns), te.tensor(X[:, few], name="X"), te.tensor(Y[:, few], name="Y"))
+    write_page(six, graph_file)
 
 
 def initial_weights(n_x: int, n_h: int, n_y: int, scale: float = 0.5) -> Weights:
@@ -221,6 +225,7 @@ def run_mnist(root: str, graph_file: str) -> None:
     print(digits(x[test][:6].reshape(-1, 28, 28), said))
     loss.backward()
     write_graph(loss, graph_file)
+    write_page(loss, graph_file)
 
 
 def train_digits(x: Array, y: Array, activation: nn.Module) -> nn.Sequential:
@@ -375,6 +380,13 @@ def print_equations(loss: te.Tensor, article: dict[str, str]) -> None:
 def write_graph(loss: te.Tensor, file: str) -> None:
     viz.draw(loss).save(file)
     print(f"\nThe computation graph, with values and gradients, is in {file}.")
+
+
+def write_page(loss: te.Tensor, graph_file: str) -> None:
+    """The explorer, beside the graph: backprop.html for backprop.dot."""
+    file = os.path.splitext(graph_file)[0] + ".html"
+    viz.explore(loss, file)
+    print(f"Step through the same equations, with every number, in a browser: {file}.")
 
 
 def title(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -61,6 +62,16 @@ def test_boundary_and_graph(output):
     assert all(name in source for name in ("W1", "b1", "Z1", "A1", "A2"))
 
 
+def test_explorer_is_written_beside_the_graph(output):
+    """One page of under 100 KB, with six points, both scales and the main job's own source lines."""
+    page = (output[1] / "backprop.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 100_000
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    assert data["m"] == 6
+    assert data["scales"] == ["exact", "textbook"]
+    assert "Z1 = W1.T @ X + b1" in [text for _, text in data["code"]]
+
+
 def test_mnist_needs_a_folder(capsys):
     """Without --root the program says what is missing."""
     with pytest.raises(SystemExit):
@@ -92,3 +103,4 @@ def test_mnist_run_on_stand_in_images(tmp_path, capsys, rng, monkeypatch):
     assert float(accuracy) > 90
     assert re.search(r"dW1 = 1/m X dZ1(ᵀ|\.T)", text)
     assert (tmp_path / "digits.dot").exists()
+    assert (tmp_path / "digits.html").exists()

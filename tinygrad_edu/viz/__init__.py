@@ -1,8 +1,9 @@
 """Reads everything, for people: a graph as plain data, pictures of it, and what a terminal shows."""
 
 from .draw import Drawing, draw
+from .explore import Page, explore
 from .graph import Edge, Graph, Value, graph
 from .steps import Steps, steps
 from .tree import Tree, tree
 
-__all__ = ["Drawing", "Edge", "Graph", "Steps", "Tree", "Value", "draw", "graph", "steps", "tree"]
+__all__ = ["Drawing", "Edge", "Graph", "Page", "Steps", "Tree", "Value", "draw", "explore", "graph", "steps", "tree"]

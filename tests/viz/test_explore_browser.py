@@ -1,0 +1,268 @@
+"""The explorer in a real browser: every step, at several sizes, with mouse and keys."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn
+from tinygrad_edu.viz import explore
+
+from .graphs import article
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+if shutil.which("chromium") is None:
+    pytest.skip("chromium is not installed", allow_module_level=True)
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as p:
+        running = p.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Two explorers as files: the article's network and a classifier of sampled arrays."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("explorer")
+    v = article(rng, 6)
+    made = {"article": explore(v["L"], folder / "article.html")}
+    te.manual_seed(0)
+    model = nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 4))
+    x = te.tensor(rng.standard_normal((16, 30)).astype("f4"))
+    loss = F.cross_entropy(model(x), te.tensor(np.arange(16) % 4))
+    made["classifier"] = explore(loss, folder / "classifier.html")
+    return {name: (page, (folder / f"{name}.html").as_uri()) for name, page in made.items()}
+
+
+@pytest.fixture
+def tab(browser):
+    """A page that fails the test at its end if it said, asked or raised anything."""
+    heard: list[str] = []
+    page = browser.new_page(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    own = ("/article.html", "/classifier.html")
+    page.on("request", lambda request: None if request.url.split("#")[0].endswith(own) else heard.append(request.url))
+    yield page
+    page.close()
+    assert heard == []
+
+
+STATE = """() => ({
+    marked: [...document.querySelectorAll('.card.on')].map(c => +c.dataset.k),
+    title: document.getElementById('title').textContent,
+    slider: +document.getElementById('slider').value,
+    said: document.getElementById('slider').getAttribute('aria-valuetext'),
+    chip: document.querySelector('#chips [aria-current]').getAttribute('aria-label'),
+    code: [...document.querySelectorAll('#code .on')].map(r => [...r.parentNode.children].indexOf(r)),
+    formula: document.querySelector('#fx > *')?.textContent ?? '',
+    worked: document.getElementById('worked').textContent,
+    hash: location.hash,
+})"""
+
+
+@pytest.mark.parametrize("name", ["article", "classifier"])
+def test_stepping_visits_the_steps_and_marks_one_value(name, pages, tab):
+    """Formula, title, slider, chip, code line and address agree with the data at every step."""
+    page, address = pages[name]
+    tab.goto(address)
+    for number, step in enumerate(page.data["steps"]):
+        state = tab.evaluate(STATE)
+        assert state["slider"] == number
+        assert state["hash"] == f"#step={number}"
+        assert state["title"] == step["title"]
+        assert state["said"].endswith(step["title"])
+        assert state["chip"] == f"step {number}: {step['title']}"
+        assert state["marked"] == ([step["k"]] if number else [])
+        assert state["code"] == ([step["code"]] if number else [])
+        row = tab.evaluate(f"document.querySelector('#r{number} .exact')?.textContent ?? ''")
+        assert state["formula"] == row
+        assert bool(row) == bool(number)
+        tab.keyboard.press("ArrowRight")
+    assert tab.evaluate(STATE)["slider"] == len(page.data["steps"]) - 1
+
+
+OVERLAPS = """() => {
+    const box = e => e.getBoundingClientRect(), id = name => document.getElementById(name), found = [];
+    const meet = (a, b) =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    const shown = [...document.querySelectorAll('header, #graph, #step, aside, footer')];
+    const cards = [...document.querySelectorAll('.card .bg')];
+    for (const list of [shown, cards]) list.forEach((a, i) => list.slice(0, i).forEach(b => {
+        if (meet(box(a), box(b))) found.push(`${a.parentNode.id || a.id} on ${b.parentNode.id || b.id}`);
+    }));
+    for (const t of document.querySelectorAll('.card text')) {
+        const a = box(t), b = box(t.parentNode.querySelector('.bg'));
+        if (a.width && (a.right > b.right + 1 || a.left < b.left - 1 || a.bottom > b.bottom + 1))
+            found.push(`${t.textContent} leaves its card`);
+    }
+    const panel = box(id('step'));
+    for (const name of ['said', 'worked', 'eq', 'title', 'words']) {
+        const a = box(id(name));
+        if (a.width && (a.right > panel.right + 1 || a.bottom > panel.bottom + 1 || a.top < panel.top - 1))
+            found.push(`${name} leaves its panel`);
+    }
+    const [said, eq, worked] = ['said', 'eq', 'worked'].map(name => box(id(name)));
+    if (meet(eq, said) || meet(eq, worked) || meet(said, worked)) found.push('the step overlaps itself');
+    if (document.documentElement.scrollWidth > innerWidth) found.push('the page is wider than the window');
+    return [found, JSON.stringify(cards.map(c => [box(c).x, box(c).y + scrollY]))];
+}"""
+
+
+@pytest.mark.parametrize("width", [900, 1024, 1280, 1600])
+def test_nothing_overlaps_and_the_graph_stays(width, pages, tab):
+    """At every step; cards stand where they stood."""
+    page, address = pages["article"]
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto(address)
+    places = set()
+    for number in range(len(page.data["steps"])):
+        found, cards = tab.evaluate(OVERLAPS)
+        assert found == [], f"step {number}"
+        places.add(cards)
+        tab.keyboard.press("ArrowRight")
+    assert len(places) == 1
+
+
+def test_one_entry_is_worked_out_and_any_on_hover(pages, tab):
+    """dW2 in textbook scale: 1/6 of six products; the entry under the mouse is the one that is told."""
+    page, address = pages["article"]
+    step = next(i for i, s in enumerate(page.data["steps"]) if s["id"] == "dW2")
+    tab.goto(f"{address}#step={step}&scale=textbook")
+    told = tab.evaluate(STATE)["worked"]
+    assert told.startswith("One entry: dW2[")
+    assert "1/6·(" in told
+    assert told.count("·") == 7
+    tab.hover("#eq figure:first-child rect[data-i='1'][data-j='0']")
+    value = page.data["values"][page.data["steps"][step]["k"]]["g"][1][0]
+    told = tab.evaluate(STATE)["worked"]
+    assert told.startswith("One entry: dW2[1, 0] = ")
+    assert float(told.rsplit("= ", 1)[1].replace("−", "-")) == pytest.approx(value, rel=1e-4)  # five digits
+
+
+def test_numbers_in_cells_are_the_data_to_their_digits(pages, tab):
+    """Every figure of every step, rounded as it is shown."""
+    page, address = pages["article"]
+    tab.goto(address)
+    for step in page.data["steps"][1:]:
+        tab.keyboard.press("ArrowRight")
+        shown = tab.evaluate("[...document.querySelectorAll('#eq figure:first-child text')].map(t => t.textContent)")
+        numbers = np.ravel(page.data["values"][step["k"]]["g" if step["phase"] == "b" else "v"])
+        for text, number in zip(shown, numbers, strict=False):
+            assert float(text.replace("−", "-")) == pytest.approx(number, abs=0.0051 * max(1, abs(number) * 10))
+
+
+def test_keys_slider_play_and_links(pages, tab):
+    """Home, End, a link to a step, a click on a card, and play."""
+    page, address = pages["article"]
+    last = len(page.data["steps"]) - 1
+    tab.goto(f"{address}#step=3")
+    assert tab.evaluate(STATE)["slider"] == 3
+    tab.keyboard.press("End")
+    assert tab.evaluate(STATE)["slider"] == last
+    tab.keyboard.press("Home")
+    assert tab.evaluate(STATE)["slider"] == 0
+    tab.evaluate("location.hash = '#step=5'")
+    tab.wait_for_function("document.getElementById('slider').value === '5'")
+    tab.fill("#slider", "2")
+    assert tab.evaluate(STATE)["slider"] == 2
+    k = page.data["steps"][4]["k"]
+    tab.click(f"#c{k} .bg")
+    assert tab.evaluate(STATE)["marked"] == [k]
+    before = tab.evaluate(STATE)["slider"]
+    tab.click("#play")
+    assert tab.evaluate(STATE)["slider"] == before + 1
+    assert tab.inner_text("#play").endswith("pause")
+
+
+def test_scales_change_formula_and_numbers(pages, tab):
+    """dZ2 loses its 1/m, and its numbers are m times as large."""
+    page, address = pages["article"]
+    step = next(i for i, s in enumerate(page.data["steps"]) if s["id"] == "dZ2")
+    tab.goto(f"{address}#step={step}")
+    last = "document.querySelector('#worked b').textContent.replace('−', '-')"
+    exact, formula = float(tab.evaluate(last)), tab.evaluate(STATE)["formula"]
+    tab.check("input[value=textbook]")
+    assert float(tab.evaluate(last)) == pytest.approx(6 * exact, rel=1e-4)  # five digits
+    assert "m" in formula
+    assert "m" not in tab.evaluate(STATE)["formula"]
+
+
+def test_page_works_in_a_sandboxed_frame(pages, browser):
+    """As a notebook shows it: no history, no address, and the arrow key steps."""
+    page, _ = pages["article"]
+    tab = browser.new_page()
+    heard: list[str] = []
+    tab.on("console", lambda message: heard.append(message.text))
+    tab.on("pageerror", lambda error: heard.append(str(error)))
+    tab.set_content(page._repr_html_())
+    frame = tab.frames[1]
+    frame.wait_for_selector(".js")
+    frame.click("#next")
+    assert frame.evaluate(STATE)["slider"] == 1
+    tab.close()
+    assert heard == []
+
+
+def test_without_a_program_the_graph_and_the_table_are_there(pages, browser):
+    """JavaScript off: all gradients drawn, all steps in the table, no control that does nothing."""
+    page, address = pages["article"]
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(address)
+    assert tab.is_visible("#c0")
+    assert tab.locator(".gr").count() == sum(v["g"] is not None for v in page.data["values"])
+    assert tab.locator("tbody tr:visible").count() == len(page.data["steps"]) - 1
+    assert not tab.is_visible("#play")
+    context.close()
+
+
+def test_contrast_of_text_is_at_least_four_and_a_half(pages, browser):
+    """In the light and the dark scheme, for text of headings, notes, cards and buttons."""
+    _, address = pages["article"]
+    ratio = """() => {
+        const rgb = s => s.match(/[\\d.]+/g).slice(0, 3).map(Number);
+        const light = c => c.map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+        const ground = e => {
+            const card = e.closest?.('.card')?.querySelector('.bg');
+            if (card) return rgb(getComputedStyle(card).fill);
+            for (; e; e = e.parentElement) {
+                const c = getComputedStyle(e).backgroundColor;
+                if (!/, 0\\)$|transparent/.test(c)) return rgb(c);
+            }
+        };
+        const texts = ['h1', '.badge', '#title', '#words', '#worked', 'summary', '.legend', '#code span',
+            '#chips button', '.card .sym', '.card .dim', '.card.todo .sym', '#play'];
+        return texts.flatMap(q => [...document.querySelectorAll(q)]).map(e => {
+                const style = getComputedStyle(e), svg = e.closest('svg');
+                const [a, b] = [light(rgb(svg ? style.fill : style.color)), light(ground(e))];
+                return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.className?.baseVal ?? e.id];
+            }).sort((x, y) => x[0] - y[0])[0];
+    }"""
+    for scheme in ("light", "dark"):
+        tab = browser.new_page(color_scheme=scheme)
+        for step in (2, 8):
+            tab.goto(f"{address}#step={step}")
+            tab.reload()
+            worst, what = tab.evaluate(ratio)
+            assert worst >= 4.5, (scheme, step, what)
+        tab.close()

@@ -1,0 +1,372 @@
+"""The explorer: one page on which a recorded loss is stepped through, forward and backward.
+
+Everything on it comes from `explain`: names, formulas, values and gradients, in both scales where the
+loss has them. The page is a single file that asks for nothing: its style and its program are named by
+their hashes, and nothing else may run or load. Without JavaScript it shows the finished graph and the
+table of steps.
+
+Files: page/page.html, page.css, page.js, copied in as they are; data go in as JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import linecache
+import os
+import re
+from importlib import resources
+from typing import Any
+
+from ..core.tensor import Tensor
+from ..symbolic.explain import Explanation, Line, Scale, explain
+from . import words
+from .cards import Card, escaped, picture
+from .draw import _write
+from .trees import Tree, atoms, plane, table, tree
+
+LIMIT = 150  # values on a page; of a larger graph those nearest to the loss
+BYTES = 2_000_000  # of a page at most; fewer entries are sampled until it fits
+SAMPLES = (12, 8, 5, 3, 1)  # rows and columns shown of an array at most
+FORMULA = 8_000  # characters of MathML; longer formulas are shown as a cut text
+CODE = 40  # lines of a program that are shown whole
+
+
+def explore(loss: Tensor, path: str | os.PathLike[str] | None = None, *, model: Any = None, limit: int = LIMIT) -> Page:
+    """A page that steps through the computation of a loss and of every gradient.
+
+    Args:
+        loss: a scalar that something with requires_grad=True led to; before or after backward().
+        path: where the page is written, usually "backprop.html"; None: only returned.
+        model: gives its parameters' paths; default: the modules among the caller's variables.
+        limit: of a larger graph only the last `limit` named values are shown, and the page says so.
+    Raises:
+        TypeError, RuntimeError: not a scalar with a gradient; see `explain`.
+
+    >>> w = Tensor([1.0, 2.0], requires_grad=True, name="w")
+    >>> explore((w * w).sum())
+    <Page of 4 steps: .save("backprop.html")>
+    """
+    if not isinstance(limit, int) or limit < 2:
+        raise ValueError(f"explore: limit is the number of values to show, at least 2, not {limit!r}.")
+    exact = explain(loss, model=model)
+    textbook = explain(loss, "textbook", model=model) if exact.m is not None else None
+    page = Page(exact, textbook, limit)
+    if path is not None:
+        page.save(path)
+    return page
+
+
+class Page:
+    """The explorer of one loss: `.html`, `.data`, `.save(path)`; notebooks show it in a frame."""
+
+    def __init__(self, exact: Explanation, textbook: Explanation | None, limit: int) -> None:
+        for most in SAMPLES:
+            self.data, self.html = _page(exact, textbook, limit, most)
+            if len(self.html.encode()) <= BYTES:
+                break
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page, all of it or nothing."""
+        _write(os.fspath(path), self.html.encode())
+
+    def _repr_html_(self) -> str:
+        inner = html.escape(self.html)
+        return (
+            f'<iframe srcdoc="{inner}" sandbox="allow-scripts" width="100%" height="800" title="Backprop explorer">'
+            "</iframe>"
+        )
+
+    def __repr__(self) -> str:
+        return f'<Page of {len(self.data["steps"])} steps: .save("backprop.html")>'
+
+
+def _page(exact: Explanation, textbook: Explanation | None, limit: int, most: int) -> tuple[dict[str, Any], str]:
+    """The data of a page and the page."""
+    lines: dict[Scale, dict[str, Line]] = {"exact": {line.name: line for line in exact}}
+    if textbook is not None:
+        lines["textbook"] = {line.name: line for line in textbook}
+    forward = exact.forward[-limit:]
+    left_out = len(exact.forward) - len(forward)
+    used = dict.fromkeys(name for line in forward for name in atoms(line.symbol))
+    given = [g for g in exact.given if g.name in used]
+    known = {g.name for g in given} | {line.name for line in forward}
+    before = [line for line in exact.forward[:left_out] if line.name in used]  # their values count as given
+    number: dict[str, int] = {}
+    for name in [*(g.name for g in given), *(line.name for line in before), *(line.name for line in forward)]:
+        number.setdefault(name, len(number))
+    known |= {line.name for line in before}
+    backward = [line for line in exact.backward if line.name[1:] in known]
+    gradients = {line.name: number[line.name[1:]] for line in backward}
+    values = [
+        *(_value(g.name, g.path, g.shape, g.value, lines["exact"].get(f"d{g.name}"), most, True) for g in given),
+        *(_value(x.name, "", x.shape, x.value, lines["exact"].get(f"d{x.name}"), most, True) for x in before),
+        *(_value(x.name, x.path, x.shape, x.value, lines["exact"].get(f"d{x.name}"), most, False) for x in forward),
+    ]
+    cards = []
+    computed = {line.name: line for line in forward}
+    for name, v in zip(number, values, strict=True):
+        line = computed.get(name)
+        inputs = [number[x] for x in atoms(line.symbol) if x in number] if line is not None else []
+        note = line.text().split(" = ", 1)[1] if line is not None else v["path"]
+        dims = (" × ".join(map(str, v["shape"])) or "scalar") + ("*" if v["sampled"] else "")
+        cards.append(Card(name, note, dims, line is None, v["v"], v["g"], f"d{name}" in gradients, inputs))
+    drawn = picture(cards)
+    users: dict[str, list[Line]] = {}
+    for line in forward:
+        for name in atoms(line.symbol):
+            users.setdefault(name, []).append(line)
+    code, rows = _code(forward)
+    steps = [_start(number, given, before)]
+    for line in forward:
+        steps.append(_step(line, number[line.name], "f", rows[line.name], number, gradients, lines, users))
+    for line in backward:
+        name = line.name[1:]
+        near = users.get(name, [])
+        row = rows[near[-1].name if near else name]
+        steps.append(_step(line, number[name], "b", row, number, gradients, lines, users))
+    notes = []
+    if exact.stale:
+        notes.append(f"{', '.join(exact.stale)} has been written since the loss was computed: formulas without values.")
+    if any(v["sampled"] for v in values):
+        notes.append(f"Of larger arrays, marked *, at most {most} rows and {most} columns are shown, evenly spaced.")
+    if left_out:
+        notes.append(f"The first {left_out} steps of the forward pass are left out.")
+    data = {
+        "m": exact.m,
+        "scales": list(lines),
+        "values": values,
+        "edges": drawn.edges,
+        "steps": steps,
+        "code": code,
+        "notes": notes,
+        "size": [round(drawn.width), round(drawn.height)],
+    }
+    return data, _assembled(data, drawn.svg, lines)
+
+
+def _value(
+    name: str, path: str, shape: tuple[int, ...], value: Any, slope: Line | None, most: int, given: bool
+) -> dict[str, Any]:
+    rows, columns = plane(shape)
+    empty = value is None or not rows * columns
+    return {
+        "name": name,
+        "path": path,
+        "shape": list(shape),
+        "plane": [rows, columns],
+        "given": given,
+        "leaf": slope is not None and not slope.operation,
+        "v": None if empty else table(value, most),
+        "g": None if empty or slope is None else table(slope.value, most),
+        "sampled": rows > most or columns > most,
+    }
+
+
+def _start(number: dict[str, int], given: list[Any], before: list[Line]) -> dict[str, Any]:
+    names = [g.name for g in given] + [line.name for line in before]
+    return {
+        "id": "start",
+        "phase": "s",
+        "k": -1,
+        "code": -1,
+        "title": "Before anything runs",
+        "words": f"Given: {', '.join(names)}. Dashed boxes are what the computation starts from, grey ones have not "
+        "been computed yet. Press the right arrow key for the first step.",
+        "uses": [[number[name], 0] for name in names],
+        "trees": {},
+    }
+
+
+def _step(
+    line: Line,
+    k: int,
+    phase: str,
+    row: int,
+    number: dict[str, int],
+    gradients: dict[str, int],
+    lines: dict[Scale, dict[str, Line]],
+    users: dict[str, list[Line]],
+) -> dict[str, Any]:
+    values = number if phase == "f" else {n: i for n, i in number.items() if n not in gradients}
+    slopes = {} if phase == "f" else gradients
+    trees: dict[str, Tree | None] = {}
+    uses: dict[tuple[int, int], None] = {}
+    for scale, found in lines.items():
+        symbol = found[line.name].symbol
+        trees[scale] = tree(symbol, values, slopes)
+        for name in atoms(symbol):
+            if name in slopes:
+                uses[slopes[name], 1] = None
+            elif name in values:
+                uses[values[name], 0] = None
+    shown = trees[list(trees)[-1]]
+    kinds = _kinds(shown)
+    if phase == "f":
+        root = _is_loss(line, users)
+        title = f"{line.name}: {'the loss' if root else _called(line.operation)}"
+        text = words.forward(line.operation, kinds, root)
+    else:
+        name = line.name[1:]
+        after = users.get(name, [])
+        title = f"{line.name}: the gradient of {name}" + (f", {line.path}" if line.path else "")
+        if after and line.operation:
+            last = after[-1]
+            through = "the loss" if _is_loss(last, users) else _called(last.operation)
+            title = f"{line.name}: back through {through}"
+        text = words.ROOT
+        if after:
+            text = words.backward(
+                ["" if _is_loss(x, users) else x.operation for x in after], kinds, not line.operation, "g" in kinds
+            )
+    return {
+        "id": line.name,
+        "phase": phase,
+        "k": k,
+        "code": row,
+        "title": title,
+        "words": text,
+        "uses": [list(pair) for pair in uses],
+        "trees": trees,
+    }
+
+
+_CALLED = {
+    "plus": "sum",
+    "affine": "linear layer",
+    "matrix_product": "matrix product",
+    "softmax_over": "softmax",
+    "sum_over": "sum",
+    "mean_over": "mean",
+    "minus": "difference",
+    "multiply": "product",
+    "over": "quotient",
+}
+
+
+def _called(operation: str) -> str:
+    return _CALLED.get(operation, operation.replace("_over", "").replace("_", " "))
+
+
+def _kinds(x: Any) -> set[str]:
+    if not isinstance(x, list) or not x:
+        return set()
+    return {x[0]}.union(*(_kinds(part) for part in x[1:]))
+
+
+def _is_loss(line: Line, users: dict[str, list[Line]]) -> bool:
+    return not line.shape and line.name not in users
+
+
+# --- the user's program
+
+
+def _code(forward: list[Line]) -> tuple[list[list[Any]], dict[str, int]]:
+    """Rows [number or empty, text] of the user's program, and per line the row that computed it.
+
+    Where no source is to be had, the rows are the formulas as NumPy.
+    """
+    places = {line.name: line.place for line in forward}
+    wanted: dict[str, set[int]] = {}
+    for place in places.values():
+        if place is not None and place[1]:
+            wanted.setdefault(place[0], set()).add(place[1])
+    rows: list[list[Any]] = []
+    where: dict[tuple[str, int], int] = {}
+    for file, numbers in wanted.items():
+        source = linecache.getlines(file)
+        if not source:
+            continue
+        shown: list[int] = sorted(numbers)
+        if shown[-1] - shown[0] < CODE:
+            shown = list(range(shown[0], shown[-1] + 1))
+        texts = {n: source[n - 1].rstrip().expandtabs(4) for n in shown if n <= len(source)}
+        indent = min((len(t) - len(t.lstrip()) for t in texts.values() if t), default=0)
+        last = None
+        for n, text in texts.items():
+            if rows and (last is None or n > last + 1):
+                rows.append(["", "⋯"])
+            where[file, n] = len(rows)
+            rows.append([n, text[indent:]])
+            last = n
+    if not all(p in where for p in places.values()):
+        return [["", line.source()[:200]] for line in forward], {line.name: i for i, line in enumerate(forward)}
+    return rows, {name: where[p] for name, p in places.items() if p is not None}
+
+
+# --- the file
+
+
+def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line]]) -> str:
+    """The page: data and pictures in the place of the marks in page.html."""
+    style, program = _asset("page.css"), _asset("page.js")
+    width, height = data["size"]
+    names = [v["name"] for v in data["values"]]
+    about = f"Computation graph of {len(names)} values: " + "; ".join(
+        f"{names[b]} from {', '.join(names[x] for x, y in data['edges'] if y == b)}"
+        for b in dict.fromkeys(b for _, b in data["edges"])
+    )
+    parts = {
+        "STYLE": style,
+        "PROGRAM": program,
+        "STYLE_HASH": _hash(style),
+        "PROGRAM_HASH": _hash(program),
+        "ABOUT": escaped(about[:2000]),
+        "GRAPH": f'<svg id="graph-svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="group" aria-labelledby="about">{_MARKERS}{svg}</svg>',
+        "TABLE": _table(data, lines),
+        "NOTES": " ".join(escaped(note) for note in data["notes"]),
+        "DATA": json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c"),
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("page.html"))
+
+
+_MARKERS = (
+    "<defs>"
+    + "".join(
+        f'<marker id="{name}" class="{name}" viewBox="0 0 10 10" refX="8.5" refY="5" markerWidth="{size}" '
+        f'markerHeight="{size}" orient="auto-start-reverse"><path d="M0 0L10 5L0 10z"/></marker>'
+        for name, size in (("ar", 7), ("af", 4.6), ("ab", 4.6))
+    )
+    + "</defs>"
+)
+
+
+def _table(data: dict[str, Any], lines: dict[Scale, dict[str, Line]]) -> str:
+    """The steps as rows with their formulas in every scale: read without JavaScript, and by the page's program."""
+    heads = "".join(f'<th scope="col">{scale} scale</th>' for scale in lines)
+    out = [
+        "<table><caption>All steps, in the order in which they run</caption>",
+        f'<thead><tr><th scope="col">step</th>{heads}<th scope="col">shape</th><th scope="col">line</th></tr></thead>',
+        "<tbody>",
+    ]
+    for i, step in enumerate(data["steps"]):
+        if step["phase"] == "s":
+            continue
+        cells = "".join(f'<td class="{scale}">{_mathml(found[step["id"]])}</td>' for scale, found in lines.items())
+        shape = " × ".join(map(str, data["values"][step["k"]]["shape"])) or "scalar"
+        place = data["code"][step["code"]][0] if step["code"] >= 0 else ""
+        out.append(
+            f'<tr id="r{i}"><th scope="row">{escaped(step["title"])}</th>{cells}<td>{shape}</td><td>{place}</td></tr>'
+        )
+    return "".join([*out, "</tbody></table>"])
+
+
+def _mathml(line: Line) -> str:
+    text = line.mathml()
+    if len(text) > FORMULA:
+        cut = line.text()
+        return f"<code>{escaped(cut[:200] + ('…' if len(cut) > 200 else ''))}</code>"
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", "\ufffd", text).replace(
+        ' xmlns="http://www.w3.org/1998/Math/MathML"', ""
+    )
+
+
+def _asset(name: str) -> str:
+    return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"

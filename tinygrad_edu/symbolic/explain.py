@@ -99,6 +99,7 @@ class Line:
         """The value that a backward line's gradient belongs to, in float64; None if a leaf has been written since."""
         return self._owner.primal_of(self)
 
+    @property
     def operation(self) -> str:
         """The rule book's key of what computed the value that the line, or its gradient, is of; empty for a leaf."""
         return self._record.primitive.key if self._record.primitive is not None else ""

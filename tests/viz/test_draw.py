@@ -275,6 +275,15 @@ def test_dot_takes_every_graph(name, direction):
     assert dot(source, "-Tsvg").count(b'class="node"') == len(re.findall(r"^\tv\d+ \[", source, re.M))
 
 
+@needs_dot
+@pytest.mark.parametrize("name", ["after_backward", "evil_names", "residual"])
+@pytest.mark.parametrize("view", ["forward", "backward", "both"])
+def test_dot_takes_every_view(name, view):
+    """Also with formulas on the arrows, without constants, and with counts in the legend."""
+    source = draw(GRAPHS[name](), view=view, formulas=True, constants=False, counts=True).source
+    assert dot(source, "-Tsvg").count(b'class="edge"') == source.count(" -> ")
+
+
 def test_digraph_has_the_same_text():
     """.digraph is a graphviz.Digraph of exactly .source."""
     graphviz = pytest.importorskip("graphviz", reason="the Python package graphviz is not installed")

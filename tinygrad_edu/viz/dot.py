@@ -77,7 +77,7 @@ def _edge(arrow: Arrow, label: str) -> str:
     if arrow.dashed:
         words.append("style=dashed")
     if label:
-        words.append(f"label=<{_font(label, GRADIENT, SMALL)}>")
+        words.append(f"fontname=Helvetica label=<{_font(label, GRADIENT, SMALL)}>")
     return f"{arrow.source} -> {arrow.target} [{' '.join(words)}]"
 
 

@@ -272,6 +272,20 @@ def test_mistake_before_what_was_given_is_located(rng):
     assert report.missing == ["dW2", "db2"]
 
 
+@pytest.mark.parametrize(("old", "new", "first"), [("A2 - Y", "Y - A2", "dZ2"), ("W2 @", "2 * W2 @", "dA1 dZ1")])
+def test_factor_that_lines_share_comes_from_before_them(old, new, first, rng):
+    """A sign or a factor in all that is computed from dZ2 is one mistake, not four."""
+    loss = article(rng)
+
+    def parameters(m, **known):
+        found = narrow(ARTICLE.replace(old, new), m=m, **known)
+        return {k: v for k, v in found.items() if k in ("dW1", "db1", "dW2", "db2")}
+
+    report = check_by_hand(loss, parameters)
+    assert report.first in first.split()
+    assert [entry.status for entry in report if entry.status != "right"].count("wrong") == 1, str(report)
+
+
 def test_scales(rng):
     """Either is right and named; both in one derivation are a finding; one can be asked for."""
     loss = article(rng)
@@ -342,6 +356,8 @@ def test_wrong_calls_are_explained(rng):
         check_by_hand(loss, lambda Q: {})
     with pytest.raises(KeyError, match="no line assigns a gradient"):
         check_by_hand(loss, "x = 1")
+    with pytest.raises(ValueError, match="no gradients to check"):
+        check_by_hand(loss, lambda: {})
     with pytest.raises(ValueError, match="not 'article'"):
         check_by_hand(loss, {}, "article")
     with pytest.raises(TypeError, match="a scalar Tensor"):

@@ -24,7 +24,7 @@ def check_by_hand(loss: Tensor, gradients: Gradients, scale: Scale | None = None
 
     Args:
         loss: the recorded scalar, before or after backward().
-        gradients: by name (`dW1`, or a parameter's path), as `explain(loss)` names them: arrays or Tensors; or a
+        gradients: by name (`dW1`, or a parameter's path), as `explain(loss)` names them, or by Tensor: arrays; or a
             function that returns such a dict, whose arguments are values of the graph by name (`m` too); or lines of
             NumPy, which may use np, m and those values.
         scale: "exact" or "textbook", if all are meant in this one; default: either is right.
@@ -56,5 +56,5 @@ def check_by_hand(loss: Tensor, gradients: Gradients, scale: Scale | None = None
             f"check_by_hand: {', '.join(exact.stale)} has been written since the loss was computed, so there is "
             "nothing to compare with; call it before optimizer.step(), or compute the loss again."
         )
-    given, failed = read(gradients, exact, variables)
-    return Walk(readings, given, failed, scale).report()
+    given, failed, ignored = read(gradients, exact, variables)
+    return Walk(readings, given, failed, scale, ignored).report()

@@ -25,10 +25,15 @@ class Walk(Reckoning):
     """One pass over the lines in the order of backprop."""
 
     def __init__(
-        self, readings: dict[Scale, Explanation], given: dict[str, Any], failed: dict[str, Failure], scale: Scale | None
+        self,
+        readings: dict[Scale, Explanation],
+        given: dict[str, Any],
+        failed: dict[str, Failure],
+        scale: Scale | None,
+        ignored: list[str],
     ) -> None:
         super().__init__(readings, given)
-        self.failed, self.asked = failed, scale
+        self.failed, self.asked, self.ignored = failed, scale, ignored
 
     # --- the pass
 
@@ -36,17 +41,46 @@ class Walk(Reckoning):
         entries = []
         for line in self.exact.backward:
             if line.name in self.given:
+                self.clear(line._record, array_of(self.given[line.name], line.name))
+        for line in self.exact.backward:
+            if line.name in self.given:
                 entries.append(self.entry(line, array_of(self.given[line.name], line.name)))
             elif line.name in self.failed:
                 entries.append(self.failure(line, self.failed[line.name]))
             else:
                 self.pass_on(line._record)
+        self.gather(entries)
         missing = [
             line.name
             for line in self.exact.backward
             if line._record.primitive is None and line.name not in self.given and line.name not in self.failed
         ]
-        return Report(entries, self.findings(entries), missing, self.exact.m)
+        return Report(entries, self.findings(entries), missing, self.ignored)
+
+    def clear(self, record: Record, G: Array) -> None:
+        """What something right was computed from is right, given or not."""
+        if any(self.same(G, self.right(record, scale), record, scale) for scale in self.readings):
+            for scale in self.readings:
+                self.cleared.update(self.upstream(record, scale))
+
+    def gather(self, entries: list[Entry]) -> None:
+        """One sign or factor that several lines share comes from a line before them, if that was not given."""
+        for entry in entries:
+            alike = [e for e in entries if e.status == "wrong" and e.where == e.name and _shared(e) == _shared(entry)]
+            if len(alike) < 2 or alike[0] is not entry or _shared(entry) is None:
+                continue
+            hidden = [self.hidden(e.line._record, "exact") for e in alike]
+            common = [u for u in hidden[0] if all(u in other for other in hidden)]
+            if not common:
+                continue
+            line = self.lines[entry.scale or "exact"][common[0]]
+            mistake = entry.mistakes[0]
+            symbol = -line.symbol if mistake.kind == "sign" and isinstance(line.symbol, Symbol) else None
+            entry.mistakes, entry.right_line = [mistake._replace(symbol=symbol)], line
+            entry.note = "there, or before it"
+            for e in alike:
+                e.where = line.name
+                e.status = "wrong" if e is entry else "follows"
 
     def findings(self, entries: list[Entry]) -> list[str]:
         """What is to be said about scales."""
@@ -75,11 +109,9 @@ class Walk(Reckoning):
     def entry(self, line: Line, G: Array) -> Entry:
         record = line._record
         entry = Entry(line, G)
+        if G.size == 1 == np.size(self.world.slopes[record]) and G.shape != record.shape:
+            entry.note, G = "a number without axes", G.reshape(record.shape)
         fits = [s for s in self.readings if self.same(G, self.right(record, s), record, s)]
-        if not fits and G.size == 1 == np.size(self.world.slopes[record]):
-            fits = [s for s in self.readings if self.same(G.reshape(record.shape), self.right(record, s), record, s)]
-            if fits:
-                entry.note, G = "a number without axes", G.reshape(record.shape)
         if fits:
             self.settle(entry, G, fits)
         else:
@@ -97,8 +129,6 @@ class Walk(Reckoning):
         noisy = ROUNDINGS * self.noise.get(record, 0) > 0.05 * np.abs(self.world.slopes[record]).max(initial=0) > 0
         if noisy:
             entry.note = "as far as rounding lets one tell"
-        for scale in self.readings:
-            self.cleared.update(u for u in self.upstream(record, scale) if u not in self.scales)
 
     # --- what is wrong
 
@@ -152,7 +182,10 @@ class Walk(Reckoning):
             tainted = [u for u in self.upstream(record, scale) if u in self.origin]
             if scale in fits or (not tainted and world is self.world):
                 continue
-            if any(self.same(G, self.number(form, scale, world), record, scale) for form in self.forms(record, scale)):
+            found = [self.number(form, scale, world) for form in self.forms(record, scale)]
+            if world is not self.world:
+                found.append(world.slopes[record] * self.factor(record, scale))
+            if any(self.same(G, C, record, scale) for C in found):
                 fits[scale] = next((o for u in tainted if (o := self.origin[u])), world.name)
         if not fits:
             return False
@@ -481,6 +514,12 @@ class Walk(Reckoning):
         by_hand = float(G[entry.at]) if same_shape else None
         numeric = self.central(record, entry.at) * self.factor(record, scale)
         entry.shown = by_hand, float(right[entry.at]), numeric
+
+
+def _shared(entry: Entry) -> str | None:
+    """What lines after one mistake have in common: a sign or a number."""
+    known = entry.status == "wrong" and entry.mistakes and entry.mistakes[0].kind in ("sign", "constant factor")
+    return entry.mistakes[0].says if known else None
 
 
 def is_bias(record: Record, sources: Sources) -> bool:

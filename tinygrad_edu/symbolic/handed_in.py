@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -31,6 +32,16 @@ class Failure(NamedTuple):
     mended: list[tuple[str, str, Any]]  # other spellings that run: kind of the mistake, what it is, value
 
 
+def aliases(e: Explanation) -> dict[str, str]:
+    """Other names for the values of a graph: the last layer's Ŷ is also its Z."""
+    taken = set(e._reading.names.values())
+    if "Ŷ" not in taken:
+        return {}
+    layers = [int(name[1:]) for name in taken if re.fullmatch(r"Z\d+", name)]
+    others = ("Yhat", "Y_hat", f"Z{max(layers, default=0) + 1}", *(() if layers else ("Z",)))
+    return {other: "Ŷ" for other in others if other not in taken}
+
+
 def known_values(e: Explanation, variables: Mapping[str, Any]) -> dict[str, Any]:
     """The graph's named values, in float64, as a student's code finds them."""
     values, _ = e._all()
@@ -41,27 +52,29 @@ def known_values(e: Explanation, variables: Mapping[str, Any]) -> dict[str, Any]
             mine = variables.get("Y")
             if not (isinstance(mine, Tensor) and mine._record in e._reading.names):
                 found["Y"] = np.array(e.stands_for(atom)(values))
+    found.update({other: found[name].copy() for other, name in aliases(e).items()})
     m = variables.get("m") if e.m is None else e.m
     return {"m": m, **found} if isinstance(m, (int, np.integer)) else found
 
 
 def read(
     gradients: Gradients, e: Explanation, variables: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Failure]]:
-    """What was given by line name, and the lines that raised."""
+) -> tuple[dict[str, Any], dict[str, Failure], list[str]]:
+    """What was given by line name, the lines that raised, and what else was assigned that looks like a gradient."""
     failed: dict[str, Failure] = {}
-    names = {line.name: line.name for line in e.backward}
-    names |= {line.name[1:]: line.name for line in e.backward}
+    lines = [line.name for line in e.backward]
+    names: dict[Any, str] = {line._record: line.name for line in e.backward}
+    names |= {name[1:]: name for name in lines} | {name: name for name in lines}
     names |= {line.path: line.name for line in e.backward if line.path}
+    names |= {f"d{other}": f"d{name}" for other, name in aliases(e).items()}
     if isinstance(gradients, str):
         mine = {k: v for k, v in variables.items() if not k.startswith("__")}
         computed = _run(gradients, {**mine, **known_values(e, variables)}, failed)
-        lines = {line.name for line in e.backward}
-        failed = {name: f for name, f in failed.items() if name in lines}
-        found = {name: computed[name] for name in computed if name in lines}
+        failed = {names[k]: f for k, f in failed.items() if k[:1] == "d" and k in names}
+        found = {names[k]: value for k, value in computed.items() if k[:1] == "d" and k in names}
         if not found and not failed:
-            raise KeyError(f"check_by_hand: no line assigns a gradient; expected some of {', '.join(sorted(lines))}.")
-        return found, failed
+            raise KeyError(f"check_by_hand: no line assigns a gradient; expected some of {', '.join(lines)}.")
+        return found, failed, sorted(k for k in computed if re.fullmatch(r"d[A-Z]\w*", k) and k not in names)
     if callable(gradients):
         known = known_values(e, variables)
         wanted = inspect.signature(gradients).parameters.values()
@@ -73,17 +86,20 @@ def read(
         gradients = gradients(**{k: v for k, v in known.items() if everything or k in names_wanted})
     if not isinstance(gradients, Mapping):
         raise TypeError(f"check_by_hand: expected a dict of gradients, got {type(gradients).__name__}.")
+    if not gradients:
+        raise ValueError("check_by_hand: there are no gradients to check.")
     found = {}
     for key, value in gradients.items():
+        key = key._record if isinstance(key, Tensor) else key
         if key not in names:
-            near = difflib.get_close_matches(str(key), names, n=1)
+            near = difflib.get_close_matches(str(key), [n for n in names if isinstance(n, str)], n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise KeyError(
                 f"check_by_hand: this graph has no gradient {key!r}; it has "
                 f"{', '.join(line.name for line in e.backward)}.{hint}"
             )
         found[names[key]] = value
-    return found, failed
+    return found, failed, []
 
 
 def _run(text: str, known: dict[str, Any], failed: dict[str, Failure]) -> dict[str, Any]:

@@ -221,7 +221,7 @@ def _without(x: Any, node: Symbol, kept: Any, lost: Any, sources: Sources) -> It
         if numerator.__class__ in (int, float) and numerator != 1:
             changed_too = _tried(x, node, lambda: numerator * kept)
             yield Mistake("missing 1/m", "1/m is missing", changed_too)
-            yield Mistake("constant factor", f"the factor {text} is missing", changed)
+            yield Mistake("constant factor", f"the factor {text} is missing", changed, 5)
             share = _tried(x, node, lambda: 1 / sources.m * kept)
             yield Mistake("constant factor", f"the factor {numerator:g} is missing", share)
             return

@@ -64,8 +64,8 @@ class Entry:
 class Report:
     """What check_by_hand found; `str(report)` is the table, `report["dW1"]` one gradient's Entry."""
 
-    def __init__(self, entries: list[Entry], findings: list[str], missing: list[str], m: int | None) -> None:
-        self.entries, self.findings, self.missing, self.m = entries, findings, missing, m
+    def __init__(self, entries: list[Entry], findings: list[str], missing: list[str], ignored: list[str]) -> None:
+        self.entries, self.findings, self.missing, self.ignored = entries, findings, missing, ignored
 
     @property
     def ok(self) -> bool:
@@ -119,6 +119,8 @@ class Report:
         out += ["", *self.findings] if self.findings else []
         if self.missing:
             out += ["", f"not given: {', '.join(self.missing)}."]
+        if self.ignored:
+            out += ["", f"not looked at, since the graph has no values of these names: {', '.join(self.ignored)}."]
         text = "\n".join(out)
         return _ascii(text, ascii)
 

@@ -328,6 +328,42 @@ def test_what_it_does_not_know_it_says(rng):
     assert "not sure what went wrong" in str(report)
 
 
+def test_letters_by_order_name_what_variables_name_otherwise(rng):
+    """In a loop the last layer's variables are w, z and A; W3, Z3 and A3 find them too."""
+    X = te.tensor(rng.standard_normal((3, 7)))
+    Ws = [te.tensor(rng.standard_normal((3, 3)), requires_grad=True) for _ in range(3)]
+    A, known = X, {"A0": X.numpy()}
+    for k, w in enumerate(Ws, 1):
+        z = w.T @ A
+        A = te.tanh(z)
+        known[f"A{k}"] = A.detach().numpy()
+    loss = (A**2).mean()
+    dZ3 = 2 * known["A3"] / 21 * (1 - known["A3"] ** 2)
+    dZ2 = Ws[2].detach().numpy() @ dZ3  # tanh' is missing
+    dZ1 = (Ws[1].detach().numpy() @ dZ2) * (1 - known["A1"] ** 2)
+    report = check_by_hand(loss, {"dW3": known["A2"] @ dZ3.T, "dW2": known["A1"] @ dZ2.T, Ws[0]: X.numpy() @ dZ1.T})
+    assert [entry.status for entry in report] == ["right", "wrong", "follows"]
+    assert report.first == "dZ2"
+    assert report["dW2"].mistake.kind == "missing g'"
+
+
+def test_scale_reaches_across_what_was_not_given(rng):
+    """dZ2 is in textbook scale, so dW1 is expected to have its 1/m, though dZ1 was not given."""
+    lines = ARTICLE.replace("1/m * X", "X").replace("dZ1 =", "D =").replace("dZ1", "D").replace("dA1", "B")
+    report = check_by_hand(article(rng), lines)
+    assert report["dW1"].mistake.text("dW1") == "dW1 = X dZ1ᵀ"
+
+
+def test_no_candidate_is_huge(rng):
+    """A batch of 5,000 makes no 5,000 by 5,000 product."""
+    from tinygrad_edu.symbolic.mistakes import LARGEST, Sources, nodes, rewrites
+
+    e = te.explain(article(rng, m=5000))
+    for line in e.backward:
+        for mistake in rewrites(line.symbol, line, Sources(e)):
+            assert all(np.prod(node.shape) <= LARGEST for node in nodes(mistake.symbol))
+
+
 def test_table(rng):
     """Three columns and the mistaken formula beside the right one."""
     text = check_by_hand(article(rng), ARTICLE.replace("1 - A1**2", "1 - Z1**2")).text()

@@ -308,3 +308,17 @@ def test_names_given_by_the_user_win(rng):
     scores = features @ W
     scores.name = "S"
     assert set(lines(explain(scores.square().mean()))) == {"dL", "dS", "dtheta"}
+
+
+def test_mean_written_as_a_sum_over_m_has_a_textbook_scale(rng):
+    """sum / m, 1/m * sum and sum / (2 m) divide by m; a penalty's own factor and a bare number don't."""
+    X, Y = te.tensor(rng.standard_normal((2, 6))), te.tensor(rng.standard_normal((1, 6)))
+    W = te.tensor(rng.standard_normal((2, 1)), requires_grad=True)
+    Z = W.T @ X
+    squares = (Z - Y) ** 2
+    for loss in (squares.sum() / 6, 1 / 6 * squares.sum(), -1 / 6 * (-squares.sum())):
+        assert lines(explain(loss, "textbook"))["dW"] == "1/m X dZᵀ"
+    assert lines(explain(squares.sum() / 12, "textbook"))["dW"] == "1/m X dZᵀ"
+    assert lines(explain(squares.mean() + (W**2).sum() / 2, "textbook"))["dW"] == "W + 1/m X dZᵀ"
+    scalar = te.tensor(2.0, requires_grad=True)
+    assert explain(0.5 * scalar).m is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,15 +12,16 @@ from ..core.symbol import Symbol
 from . import replay
 from .explain import Explanation, Line, Scale
 from .handed_in import Failure, array_of
-from .mistakes import Mistake, Sources, atoms, kinks, rewrites
-from .reckoning import ROUNDINGS, Array, Reckoning, World, fitted, gap_of, plain, squeezed
+from .mistakes import Mistake, Sources, atoms, kinks
+from .reckoning import ROUNDINGS, Array, World, fitted, gap_of, plain, squeezed
 from .report import Entry, Report
+from .suspects import VAGUE, Suspects
 
-VAGUE = {"missing factor", "missing term", "wrong value", "constant factor", "wrong axis", "transposed"}  # say less
+TRIALS = 20_000  # lines evaluated in search of one mistake in lines that weren't given; a second or so
 MANY = 300_000  # entries; beyond, mistakes in lines that weren't given are not searched for
 
 
-class Walk(Reckoning):
+class Walk(Suspects):
     """One pass over the lines in the order of backprop."""
 
     def __init__(
@@ -144,10 +144,10 @@ class Walk(Reckoning):
             else:
                 self.explain(entry, G)
         if entry.scale is not None:
-            entry.right_line = self.lines[entry.scale][self.by_name(entry.where)]
+            entry.right_line = self.line_of(entry, entry.scale)
             self.scales.setdefault(record, {entry.scale})
         elif {s for known in self.scales.values() if len(known) == 1 for s in known} == {"textbook"}:
-            entry.right_line = self.lines["textbook"][self.by_name(entry.where)]
+            entry.right_line = self.line_of(entry, "textbook")
         if entry.status != "right":
             self.origin[record] = entry.where
             fits_shape = (
@@ -156,13 +156,16 @@ class Walk(Reckoning):
                 and squeezed(G) == squeezed(self.world.slopes[record])
             )
             value = G.reshape(record.shape) if fits_shape else G
+            if fits_shape and entry.mistakes and entry.mistakes[0].kind not in ("lost keepdims", "wrong shape"):
+                entry.note = f"in shape {G.shape} where {record.shape} belongs, too"
             for scale in self.readings:
                 either = entry.scale is None or scale in self.scales.get(record, ())
                 ratio = 1.0 if either else self.factor(record, scale) / self.factor(record, entry.scale or "exact")
                 self.seen[scale][record] = np.asarray(value, np.float64) * ratio
 
-    def by_name(self, name: str) -> Record:
-        return next(line._record for line in self.exact.backward if line.name == name)
+    def line_of(self, entry: Entry, scale: Scale) -> Line:
+        """The line that an entry's mistake is in, its own where that is not a line."""
+        return next((line for line in self.readings[scale].backward if line.name == entry.where), entry.right_line)
 
     def kink(self, entry: Entry, G: Array) -> bool:
         """Another slope where an activation has none is not wrong."""
@@ -208,7 +211,7 @@ class Walk(Reckoning):
 
     def explain(self, entry: Entry, G: Array) -> None:
         """The likeliest story: a mistake in this line, in one before it that was not given, in the forward pass."""
-        mine = self.own(entry, G)
+        mine = self.own(entry.line, G)
         clear = any(mistake.kind not in VAGUE for _, mistake in mine)
         if clear and self.accept(entry, mine):
             return
@@ -216,38 +219,6 @@ class Walk(Reckoning):
             return
         if not (self.other_worlds(entry, G) or self.elsewhere(entry, G, vague=True)):
             self.unknown(entry, G)
-
-    def own(self, entry: Entry, G: Array) -> list[tuple[Scale, Mistake]]:
-        """Mistakes in this line, with the scale in which they explain what was given."""
-        record = entry.line._record
-        single: list[tuple[Scale, Mistake]] = []
-        double: list[tuple[Scale, Mistake]] = []
-        for scale in self.allowed(record):
-            line = self.lines[scale][record]
-            for form in self.forms(record, scale):
-                right = self.number(form, scale)
-                if right is None:
-                    continue
-                right = fitted(right, record.shape)
-                single += [(scale, x) for x in self.turned(G, right, form, line, scale)]
-                scaled = list(self.scaled(G, right, form, record, scale))
-                changed = []
-                for mistake in rewrites(form, line, self.sources[scale]):
-                    if mistake.symbol is None:
-                        continue
-                    C = self.number(mistake.symbol, scale)
-                    if self.matching(G, C, record, scale, right):
-                        changed.append(mistake)
-                    elif C is not None and C.shape == G.shape:
-                        for more in self.scaled(G, C, mistake.symbol, record, scale, near=True):
-                            both = Mistake(
-                                mistake.kind, f"{mistake.says}, and {more.says}", more.symbol, 100 + more.weight
-                            )
-                            double.append((scale, both))
-                first = [x for x in scaled if x.kind == "sign"]
-                single += [(scale, x) for x in (*first, *changed, *(x for x in scaled if x.kind != "sign"))]
-                single += [(scale, x) for x in self.penalty(G, right, form, record, scale)]
-        return single or double
 
     def accept(self, entry: Entry, found: list[tuple[Scale, Mistake]]) -> bool:
         """The first of each kind, and the scales in which the likeliest explains what was given."""
@@ -266,92 +237,6 @@ class Walk(Reckoning):
             self.scales[entry.line._record] = {s for s, mistake in found if mistake.kind == first.kind}
         return True
 
-    def turned(self, G: Array, right: Any, form: Any, line: Line, scale: Scale) -> Iterator[Mistake]:
-        """The right numbers in another shape."""
-        record = line._record
-        shape = " × ".join(map(str, record.shape)) or "scalar"
-        mine = " × ".join(map(str, G.shape)) or "scalar"
-        room = self.room(record, scale, float(np.abs(right).max(initial=0)), G.dtype)
-        if G.shape == right.shape[::-1] and G.ndim > 1 and gap_of(G.T, right)[0] <= room:
-            turned = form.T if isinstance(form, Symbol) and form.ndim == 2 else None
-            yield Mistake("transposed", f"{line.name} is transposed: {mine} where {shape} belongs", turned)
-        elif G.shape != right.shape and G.size == right.size and squeezed(G) == squeezed(right):
-            near = gap_of(G.reshape(right.shape), right)[0] <= room
-            if near:
-                lost = G.ndim < right.ndim
-                kind = "lost keepdims" if lost else "wrong shape"
-                says = (
-                    "the right numbers, but an axis is lost (keepdims=True)"
-                    if lost
-                    else "the right numbers, with an axis too many"
-                )
-                yield Mistake(kind, f"{says}: {mine} where {shape} belongs")
-
-    def scaled(
-        self, G: Array, C: Any, form: Any, record: Record, scale: Scale, near: bool = False
-    ) -> Iterator[Mistake]:
-        """The right numbers times one number. near: only those that go with another mistake."""
-        if G.shape != np.shape(C) or not np.any(C) or not np.isfinite(C).all():
-            return
-        c = float(np.sum(G * C) / np.sum(np.square(C)))
-        if not np.isfinite(c) or abs(c) < 1e-12 or not self.matching(G, c * C, record, scale, None):
-            return
-        m = float(self.m)
-        inner = self.factor(record, "textbook") > 1
-        M = self.sources[scale].m
-        known: list[tuple[float, str, str, Any]] = [(-1, "sign", "the sign is wrong", lambda x: -x)]
-        if self.exact.m is not None and m > 1:
-            if not (inner and scale == "textbook"):
-                known.append((m, "missing 1/m", "1/m is missing", lambda x: M * x))
-            else:
-                known.append((m, "missing 1/m", "it is m times too large", lambda x: M * x))
-            known.append((1 / m, "doubled 1/m", "there is one 1/m too many", lambda x: 1 / M * x))
-            known.append((-m, "missing 1/m", "1/m is missing, and the sign is wrong", lambda x: -(M * x)))
-            known.append(
-                (-1 / m, "doubled 1/m", "there is one 1/m too many, and the sign is wrong", lambda x: -(1 / M * x))
-            )
-        for value, kind, says, make in known:
-            if abs(c - value) < 1e-3 * abs(value):
-                symbol = self.tidy(make(form), scale) if isinstance(form, Symbol) else None
-                yield Mistake(kind, says, symbol, 50 if ", and " in says else 0)
-        if near and not any(abs(c - v) < 1e-3 * abs(v) for v in (2, 0.5, -2, -0.5)):
-            return
-        if G.size < 2 and not any(abs(c - v) < 1e-3 * abs(v) for v in (2, 0.5, -2, -0.5, 4, 0.25, 3, 1 / 3)):
-            return  # one number is always some multiple of another
-        if not any(abs(c - v) < 1e-3 * abs(v) for v, *_ in known):
-            text = f"it is {plain(c)} times what is right"
-            lengths = {n for r in self.exact._order if not isinstance(r.dtype, tuple) for n in r.shape if n > 2}
-            for n in sorted(lengths):
-                if abs(c - n) < 1e-3 * n or abs(c * n - 1) < 1e-3:
-                    text += f" ({n} is the length of an axis: a sum where a mean belongs, or the other way round)"
-                    break
-            symbol = self.tidy(round(c, 6) * form, scale) if isinstance(form, Symbol) else None
-            yield Mistake("constant factor", text, symbol, float(abs(np.log(abs(c)))))
-
-    def penalty(self, G: Array, right: Any, form: Any, record: Record, scale: Scale) -> Iterator[Mistake]:
-        """The right numbers and a multiple of the parameter itself."""
-        V = self.world.values[record]
-        if (
-            record.primitive is not None
-            or G.shape != np.shape(V)
-            or np.shape(right) != G.shape
-            or G.size < 2
-            or not np.any(V)
-        ):
-            return
-        c = float(np.sum((G - right) * V) / np.sum(V * V))
-        if self.matching(G, right + c * V, record, scale, right):
-            atom = self.readings[scale]._reading.value(record)
-            symbol = form + round(c, 6) * atom if isinstance(form, Symbol) else None
-            name = self.exact._reading.names[record]
-            has = any(a is atom for a in atoms(form))
-            says = (
-                f"the penalty on {name} has another factor, by {plain(c)}"
-                if has
-                else f"{plain(c)} {name} is added, a penalty that this loss doesn't have"
-            )
-            yield Mistake("constant factor" if has else "extra penalty", says, symbol)
-
     # --- mistakes elsewhere
 
     def elsewhere(self, entry: Entry, G: Array, vague: bool) -> bool:
@@ -359,46 +244,46 @@ class Walk(Reckoning):
         record = entry.line._record
         if sum(np.size(v) for v in self.world.slopes.values() if not isinstance(v, tuple)) > MANY:
             return False
+        trials = 0
         for scale in self.allowed(record):
             hidden = self.hidden(record, scale)
             expected = self.right(record, scale)
-            for u in hidden:
-                line = self.lines[scale][u]
-                for form in self.forms(u, scale):
-                    for mistake in self.with_factors(form, line, scale):
-                        C = None if (mistake.kind in VAGUE) != vague else self.number(mistake.symbol, scale)
-                        C = fitted(C, u.shape)
-                        if C is None or C.shape != u.shape:
-                            continue
-                        before = {r: self.seen[scale].get(r) for r in hidden}
-                        self.seen[scale][u] = C
-                        for between in reversed(hidden[: hidden.index(u)]):
-                            value = self.number(self.forms(between, scale)[-1], scale)
-                            if value is not None:
-                                self.seen[scale][between] = fitted(value, between.shape)
-                        if any(
-                            self.matching(G, self.number(f, scale), record, scale, expected)
-                            for f in self.forms(record, scale)
-                        ):
-                            for r in hidden[: hidden.index(u) + 1]:
-                                self.origin[r] = line.name
-                                for s in self.readings:
-                                    ratio = self.factor(r, s) / self.factor(r, scale)
-                                    self.seen[s][r] = self.seen[scale][r] * ratio
-                            entry.where, entry.mistakes = line.name, [mistake]
-                            entry.scale = scale if len(self.readings) > 1 else None
-                            return True
-                        for r, value in before.items():
-                            if value is None:
-                                self.seen[scale].pop(r, None)
-                            else:
-                                self.seen[scale][r] = value
+            for depth, u in enumerate(hidden):
+                for mistake in self.suspicions(u, scale, vague):
+                    trials += 1 + depth
+                    if trials > TRIALS:
+                        return False
+                    before = dict(self.seen[scale])
+                    if self.suppose(u, mistake, hidden[:depth], scale) and any(
+                        self.matching(G, self.number(form, scale), record, scale, expected)
+                        for form in self.forms(record, scale)
+                    ):
+                        self.blame(u, hidden[: depth + 1], scale)
+                        entry.where, entry.mistakes = self.lines[scale][u].name, [mistake]
+                        entry.scale = scale if len(self.readings) > 1 else None
+                        return True
+                    self.seen[scale] = before
         return False
 
-    def with_factors(self, form: Any, line: Line, scale: Scale) -> Iterator[Mistake]:
-        if isinstance(form, Symbol):
-            yield Mistake("sign", "the sign is wrong", -form)
-            yield from (x for x in rewrites(form, line, self.sources[scale]) if x.symbol is not None)
+    def suppose(self, u: Record, mistake: Mistake, after: list[Record], scale: Scale) -> bool:
+        """Take it that u was computed so, and the lines after it, the last one first, from that."""
+        C = fitted(self.number(mistake.symbol, scale), u.shape)
+        if C is None or C.shape != u.shape:
+            return False
+        self.seen[scale][u] = C
+        for record in reversed(after):
+            value = self.number(self.forms(record, scale)[-1], scale)
+            if value is not None:
+                self.seen[scale][record] = fitted(value, record.shape)
+        return True
+
+    def blame(self, u: Record, lines: list[Record], scale: Scale) -> None:
+        """What was supposed is what happened."""
+        for record in lines:
+            self.origin[record] = self.lines[scale][u].name
+            for s in self.readings:
+                ratio = self.factor(record, s) / self.factor(record, scale)
+                self.seen[s][record] = self.seen[scale].get(record, self.right(record, scale)) * ratio
 
     def other_worlds(self, entry: Entry, G: Array) -> bool:
         """Right for other values than the graph's: a bias left out, weights already stepped."""

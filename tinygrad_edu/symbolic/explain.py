@@ -488,10 +488,14 @@ def _written_mean(record: Record) -> int | None:
         return None
     numbers = [float(x.array if isinstance(x, Record) else x) for x in record.inputs if not _computed(x)]
     total = next((x for x in record.inputs if _computed(x)), None)
-    while total is not None and total.primitive.key == "negative":
+    while total is not None and total.primitive is not None and total.primitive.key == "negative":
         total = total.inputs[0]
-    if len(numbers) != 1 or total is None or total.primitive.key != "sum_over" or not numbers[0]:
+    if len(numbers) != 1 or total is None or not numbers[0]:
         return None
+    if total.primitive is None or total.primitive.key != "sum_over":
+        return None
+    if len({x for x in topological(total) if x.primitive is None and x.shape != ()}) < 2:
+        return None  # of a parameter alone: a penalty, whose own factor this is
     divisor = abs(numbers[0] if record.primitive.key == "over" else 1 / numbers[0])
     shape = total.inputs[0].shape
     for n in (_size(shape), *shape[::-1]):

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.tensor import Tensor
 from .explain import Explanation
+from .naming import Names
 from .printer import namespace
 
 Array = np.ndarray[Any, Any]
@@ -33,13 +34,15 @@ class Failure(NamedTuple):
 
 
 def aliases(e: Explanation) -> dict[str, str]:
-    """Other names for the values of a graph: the last layer's Ŷ is also its Z."""
+    """Other names for the values of a graph: the article's letters by order, and for the last layer's Ŷ its Z."""
     taken = set(e._reading.names.values())
-    if "Ŷ" not in taken:
-        return {}
-    layers = [int(name[1:]) for name in taken if re.fullmatch(r"Z\d+", name)]
-    others = ("Yhat", "Y_hat", f"Z{max(layers, default=0) + 1}", *(() if layers else ("Z",)))
-    return {other: "Ŷ" for other in others if other not in taken}
+    letters = Names(e._order, e._root)
+    letters.by_order()
+    found = {other: name for r, other in letters.of.items() if (name := e._reading.names.get(r))}
+    if "Ŷ" in found:
+        layers = [int(name[1:]) for name in found if re.fullmatch(r"Z\d+", name)]
+        found |= dict.fromkeys(("Yhat", "Y_hat", f"Z{max(layers, default=0) + 1}"), found["Ŷ"])
+    return {other: name for other, name in found.items() if other not in taken}
 
 
 def known_values(e: Explanation, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record
 from ..core.symbol import Symbol
 from .explain import Explanation, Line, substituted
-from .formulas import formula
+from .formulas import ASCII, TEXT, formula
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu_of", "gelu_exact")  # that are taken for one another
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of leaky_relu's left side, as people choose them
+LARGEST = 4_000_000  # entries: the wrong product of two long matrices is as long as it is wide
 _MATRIX = {"matrix_product", "matrix_vector", "vector_matrix"}
 
 
@@ -40,9 +41,10 @@ class Mistake(NamedTuple):
     symbol: Any = None  # the formula with the mistake in it
     weight: float = 0  # what it takes to believe it: the least is the likeliest
 
-    def text(self, name: str) -> str:
+    def text(self, name: str, ascii: bool = False) -> str:
         """The mistaken formula, or nothing where there is none."""
-        return "" if self.symbol is None else f"{name} = {formula(self.symbol)}"
+        style = ASCII if ascii else TEXT
+        return "" if self.symbol is None else style.equation(style.name(name), formula(self.symbol, style))
 
 
 class Sources:
@@ -108,7 +110,8 @@ def _tried(x: Any, old: Symbol, make: Any) -> Any:
     """x with a part exchanged; None where the shapes don't allow it."""
     try:
         with np.errstate(all="ignore"):
-            return substituted(x, {id(old): make()})
+            new = make()
+            return None if new is None else substituted(x, {id(old): new})
     except (ValueError, TypeError, IndexError, RuntimeError, AttributeError):
         return None
 
@@ -251,9 +254,8 @@ def _terms(x: Any, node: Symbol, line: Line, sources: Sources) -> Iterator[Mista
                 ("constant factor", f"the penalty {text} is counted {word}", c)
                 for word, c in (("half", 0.5), ("twice", 2))
             ]
-            times.append(
-                ("doubled 1/m", f"1/m stands before the penalty {text}, to which it doesn't belong", 1 / sources.m)
-            )
+            times.append(("doubled 1/m", f"the penalty {text} has one 1/m too many", 1 / sources.m))
+            times.append(("missing 1/m", f"1/m is missing before the penalty {text}", sources.m))
         elif sources.has_gradient(lost) and leaf:
             times.append(("doubled 1/m", f"the term {text} has one 1/m too many", 1 / sources.m))
             times.append(("missing 1/m", f"1/m is missing before {text}", sources.m))
@@ -312,33 +314,28 @@ def _products(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
         key = _key(node)
         if key in _MATRIX:
             A, B = node.inputs
-            yield from (
-                Mistake("transposed", f"{formula(t)} is transposed", changed)
-                for t, changed in (
-                    (A, _tried(x, node, lambda A=A, B=B: _turned(A) @ B)),
-                    (B, _tried(x, node, lambda A=A, B=B: A @ _turned(B))),
-                )
-            )
+            for t, P, Q in ((A, _turned(A), B), (B, A, _turned(B))):
+                changed = _tried(x, node, lambda P=P, Q=Q: _matrix_product(P, Q))
+                yield Mistake("transposed", f"{formula(t)} is transposed", changed)
             says = f"{formula(B)} stands before {formula(A)} in the product"
-            yield Mistake("order of a product", says, _tried(x, node, lambda A=A, B=B: B @ A))
+            yield Mistake("order of a product", says, _tried(x, node, lambda A=A, B=B: _matrix_product(B, A)))
             says = f"* stands for @ between {formula(A)} and {formula(B)}"
-            for turn_A, turn_B in itertools.product((False, True), repeat=2):
-                changed = _tried(
-                    x,
-                    node,
-                    lambda A=A, B=B, s=turn_A, t=turn_B: (_turned(A) if s else A) * (_turned(B) if t else B),
-                )
-                yield Mistake("* for @", says, changed)
+            for P, Q in itertools.product((A, _turned(A)), (B, _turned(B))):
+                yield Mistake("* for @", says, _tried(x, node, lambda P=P, Q=Q: P * Q))
         elif key == "multiply" and all(isinstance(i, Symbol) and i.ndim == 2 for i in node.inputs):
             A, B = node.inputs
-            for turn_A, turn_B in itertools.product((False, True), repeat=2):
-                changed = _tried(
-                    x, node, lambda A=A, B=B, s=turn_A, t=turn_B: (_turned(A) if s else A) @ (_turned(B) if t else B)
-                )
+            for P, Q in itertools.product((A, _turned(A)), (B, _turned(B))):
+                changed = _tried(x, node, lambda P=P, Q=Q: _matrix_product(P, Q))
                 yield Mistake("@ for *", f"@ stands for * between {formula(A)} and {formula(B)}", changed)
         elif key == "permute_axes":
             inner = node.inputs[0]
             yield Mistake("transposed", f"{formula(inner)} is not transposed", _tried(x, node, lambda i=inner: i))
+
+
+def _matrix_product(A: Any, B: Any) -> Any:
+    """A @ B, unless it would be huge."""
+    size = A.shape[-2] * B.shape[-1] if A.ndim == B.ndim == 2 else 0
+    return A @ B if size <= LARGEST else None
 
 
 def _turned(x: Symbol) -> Any:

@@ -14,7 +14,8 @@ from .explain import Explanation, Scale, evaluate
 from .mistakes import Sources, atoms
 
 Array = np.ndarray[Any, Any]
-SAME = {8: 1e-6, 4: 1e-4}  # per bytes: largest difference over the largest magnitude; room for a log's own epsilon
+SAME = 1e-6  # largest difference over the largest magnitude that is none: people add 1e-8 inside of a log
+SAME_EPS = 800  # the same in units of the precision: 1e-4 in float32
 ROUNDINGS = 20  # how many times what rounding does to autograd itself is allowed to a student
 
 
@@ -58,10 +59,10 @@ class Reckoning:
 
         for _ in range(3):
             slopes = replay.backward(order, replay.forward(order, touch=touch), touch=touch)
-            for record, line in self.lines["exact"].items():
-                gap = np.abs(slopes[record] - self.world.slopes[record]) if line is not None else np.zeros(1)
+            for record in self.lines["exact"]:
+                gap = np.abs(slopes[record] - self.world.slopes[record])
                 found.setdefault(record, []).append(float(np.nan_to_num(gap, posinf=0).max(initial=0)))
-        self.bytes = 4 if eps > 1e-10 else 8
+        self.eps = eps
         return {record: sorted(gaps)[1] for record, gaps in found.items()}
 
     # --- numbers
@@ -112,9 +113,9 @@ class Reckoning:
 
     def room(self, record: Record, scale: Scale, size: float, dtype: Any) -> float:
         """The largest difference that is none."""
-        narrow = 4 if dtype.kind == "f" and dtype.itemsize <= 4 else self.bytes
-        more = (np.finfo(np.float32).eps / np.finfo(np.float64).eps) if narrow < self.bytes else 1
-        return float(SAME[narrow] * size + ROUNDINGS * more * self.noise.get(record, 0) * self.factor(record, scale))
+        eps = max(self.eps, float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0)
+        rounding = ROUNDINGS * eps / self.eps * self.noise.get(record, 0) * self.factor(record, scale)
+        return max(SAME, SAME_EPS * eps) * size + rounding
 
     def same(self, G: Array, C: Any, record: Record, scale: Scale) -> bool:
         C = fitted(C, record.shape)
@@ -148,8 +149,15 @@ class Reckoning:
     def allowed(self, record: Record) -> list[Scale]:
         """The scales in which a line that reads what was given can stand."""
         found: set[Scale] = set()
-        for u in self.upstream(record, "exact"):
-            found |= self.scales.get(u, set())
+        queue, met = [record], {record}
+        while queue:
+            for u in self.upstream(queue.pop(), "exact"):
+                found |= self.scales.get(u, set())
+                if (
+                    u not in self.scales and u not in met and u is not self.root
+                ):  # not given: it is in that of those before
+                    queue.append(u)
+                met.add(u)
         return [s for s in self.readings if not found or s in found]
 
     def hidden(self, record: Record, scale: Scale) -> list[Record]:

@@ -28,11 +28,8 @@ class Entry:
         self.note = ""
         self.right_line = line  # the equation in the scale that the student uses
         self.at: tuple[int, ...] = ()  # the entry that the table shows
-        self.shown: tuple[float | None, float, float] = (
-            np.nan,
-            np.nan,
-            np.nan,
-        )  # by hand, autograd, central differences
+        # by hand, where the shape is right; autograd; central differences
+        self.shown: tuple[float | None, float, float] = (None, np.nan, np.nan)
 
     @property
     def mistake(self) -> Mistake | None:
@@ -111,7 +108,7 @@ class Report:
                 mistake = entry.mistake
                 assert mistake is not None
                 indent = " " * (4 + widths[0])
-                mine, theirs = mistake.text(entry.where), entry.right_line.text()
+                mine, theirs = mistake.text(entry.where, ascii), entry.right_line.text(ascii)
                 if mine == theirs:  # they differ in what a formula leaves to the shapes
                     mine, theirs = f"{entry.where} = {expression(mistake.symbol)}", entry.right_line.source()
                 out += [f"{indent}by hand: {mine}"] if mine else []
@@ -133,7 +130,20 @@ class Report:
 def _ascii(text: str, wanted: bool) -> str:
     if not wanted:
         return text
-    signs = {"ᵀ": ".T", "∘": "*", "Σ": "sum", "²": "^2", "·": "*", "≥": ">=", "≤": "<=", "σ": "sigmoid", "√": "sqrt"}
+    signs = {
+        "Ŷ": "y_hat",
+        "λ": "lambda",
+        "×": "x",
+        "ᵀ": ".T",
+        "∘": "*",
+        "Σ": "sum",
+        "²": "^2",
+        "·": "*",
+        "≥": ">=",
+        "≤": "<=",
+        "σ": "sigmoid",
+        "√": "sqrt",
+    }
     for sign, plain in signs.items():
         text = text.replace(sign, plain)
     return text.encode("ascii", "replace").decode()

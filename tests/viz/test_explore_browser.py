@@ -165,9 +165,12 @@ def test_numbers_in_cells_are_the_data_to_their_digits(pages, tab):
     for step in page.data["steps"][1:]:
         tab.keyboard.press("ArrowRight")
         shown = tab.evaluate("[...document.querySelectorAll('#eq figure:first-child text')].map(t => t.textContent)")
+        unit = 10.0 ** int(tab.evaluate("document.querySelector('#eq figure').dataset.power"))
         numbers = np.ravel(page.data["values"][step["k"]]["g" if step["phase"] == "b" else "v"])
         for text, number in zip(shown, numbers, strict=False):
-            assert float(text.replace("−", "-")) == pytest.approx(number, abs=0.0051 * max(1, abs(number) * 10))
+            number = number / unit
+            digit = 10.0 ** -len(text.partition(".")[2])  # the last one shown
+            assert float(text.replace("−", "-")) == pytest.approx(number, abs=0.51 * digit)
 
 
 def test_keys_slider_play_and_links(pages, tab):

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .notation import visible
+
 COLOURS = 11
 PAD, GAP = 11, 14  # px, inside a card, between its two tables
 COLUMN, ROW = 72, 20  # px, between columns of cards, between cards of a column
@@ -173,7 +175,7 @@ def _heat(table: Table, x: float, y: float, kind: str, cell: int) -> str:
 
 def escaped(text: str) -> str:
     """Text for HTML: no markup, and no character that HTML has no place for."""
-    return html.escape("".join(c if c >= " " and not "\ud800" <= c <= "\udfff" else "\ufffd" for c in text))
+    return html.escape(visible(text))
 
 
 # --- where the cards stand

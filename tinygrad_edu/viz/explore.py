@@ -25,12 +25,12 @@ from ..symbolic.explain import Explanation, Line, Scale, explain
 from . import words
 from .cards import Card, escaped, picture
 from .draw import _write
-from .trees import Tree, atoms, plane, table, tree
+from .trees import PRODUCTS, Tree, atoms, plane, table, tree
 
 LIMIT = 150  # values on a page; of a larger graph those nearest to the loss
 BYTES = 2_000_000  # of a page at most; fewer entries are sampled until it fits
-SAMPLES = (12, 8, 5, 3, 1)  # rows and columns shown of an array at most
-FORMULA = 8_000  # characters of MathML; longer formulas are shown as a cut text
+# Rows and columns shown of an array at most; and characters of a formula's MathML, longer ones are cut texts
+SIZES = ((12, 8000), (8, 8000), (5, 4000), (3, 2000), (1, 800))
 CODE = 40  # lines of a program that are shown whole
 
 
@@ -63,8 +63,8 @@ class Page:
     """The explorer of one loss: `.html`, `.data`, `.save(path)`; notebooks show it in a frame."""
 
     def __init__(self, exact: Explanation, textbook: Explanation | None, limit: int) -> None:
-        for most in SAMPLES:
-            self.data, self.html = _page(exact, textbook, limit, most)
+        for most, longest in SIZES:
+            self.data, self.html = _page(exact, textbook, limit, most, longest)
             if len(self.html.encode()) <= BYTES:
                 break
 
@@ -83,7 +83,9 @@ class Page:
         return f'<Page of {len(self.data["steps"])} steps: .save("backprop.html")>'
 
 
-def _page(exact: Explanation, textbook: Explanation | None, limit: int, most: int) -> tuple[dict[str, Any], str]:
+def _page(
+    exact: Explanation, textbook: Explanation | None, limit: int, most: int, longest: int
+) -> tuple[dict[str, Any], str]:
     """The data of a page and the page."""
     lines: dict[Scale, dict[str, Line]] = {"exact": {line.name: line for line in exact}}
     if textbook is not None:
@@ -116,6 +118,8 @@ def _page(exact: Explanation, textbook: Explanation | None, limit: int, most: in
     drawn = picture(cards)
     users: dict[str, list[Line]] = {}
     for line in forward:
+        if f"d{line.name}" not in gradients:
+            continue  # nothing comes back through it: a softmax that is only shown, a constant
         for name in atoms(line.symbol):
             users.setdefault(name, []).append(line)
     code, rows = _code(forward)
@@ -144,7 +148,7 @@ def _page(exact: Explanation, textbook: Explanation | None, limit: int, most: in
         "notes": notes,
         "size": [round(drawn.width), round(drawn.height)],
     }
-    return data, _assembled(data, drawn.svg, lines)
+    return data, _assembled(data, drawn.svg, lines, longest)
 
 
 def _value(
@@ -206,20 +210,20 @@ def _step(
     kinds = _kinds(shown)
     if phase == "f":
         root = _is_loss(line, users)
-        title = f"{line.name}: {'the loss' if root else _called(line.operation)}"
-        text = words.forward(line.operation, kinds, root)
+        title = f"{line.name}: {'the loss' if root else _called(_operation(line))}"
+        text = words.forward(_operation(line), kinds, root)
     else:
         name = line.name[1:]
         after = users.get(name, [])
         title = f"{line.name}: the gradient of {name}" + (f", {line.path}" if line.path else "")
         if after and line.operation:
             last = after[-1]
-            through = "the loss" if _is_loss(last, users) else _called(last.operation)
+            through = "the loss" if _is_loss(last, users) else _called(_operation(last))
             title = f"{line.name}: back through {through}"
         text = words.ROOT
         if after:
             text = words.backward(
-                ["" if _is_loss(x, users) else x.operation for x in after], kinds, not line.operation, "g" in kinds
+                ["" if _is_loss(x, users) else _operation(x) for x in after], kinds, not line.operation, "g" in kinds
             )
     return {
         "id": line.name,
@@ -243,11 +247,21 @@ _CALLED = {
     "minus": "difference",
     "multiply": "product",
     "over": "quotient",
+    "scaled": "scale and shift",
+    "standardized": "normalisation",
+    "correlation": "convolution",
+    "attend": "attention",
 }
 
 
 def _called(operation: str) -> str:
     return _CALLED.get(operation, operation.replace("_over", "").replace("_", " "))
+
+
+def _operation(line: Line) -> str:
+    """The key of what computed a forward line; a product to which a bias is added is a linear layer."""
+    keys = {x.primitive.key for x in line.symbol.inputs if getattr(x, "primitive", None)}
+    return "affine" if line.operation == "plus" and keys & set(PRODUCTS) else line.operation
 
 
 def _kinds(x: Any) -> set[str]:
@@ -299,7 +313,7 @@ def _code(forward: list[Line]) -> tuple[list[list[Any]], dict[str, int]]:
 # --- the file
 
 
-def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line]]) -> str:
+def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line]], longest: int) -> str:
     """The page: data and pictures in the place of the marks in page.html."""
     style, program = _asset("page.css"), _asset("page.js")
     width, height = data["size"]
@@ -316,7 +330,7 @@ def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line
         "ABOUT": escaped(about[:2000]),
         "GRAPH": f'<svg id="graph-svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="group" aria-labelledby="about">{_MARKERS}{svg}</svg>',
-        "TABLE": _table(data, lines),
+        "TABLE": _table(data, lines, longest),
         "NOTES": " ".join(escaped(note) for note in data["notes"]),
         "DATA": json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c"),
     }
@@ -334,7 +348,7 @@ _MARKERS = (
 )
 
 
-def _table(data: dict[str, Any], lines: dict[Scale, dict[str, Line]]) -> str:
+def _table(data: dict[str, Any], lines: dict[Scale, dict[str, Line]], longest: int) -> str:
     """The steps as rows with their formulas in every scale: read without JavaScript, and by the page's program."""
     heads = "".join(f'<th scope="col">{scale} scale</th>' for scale in lines)
     out = [
@@ -345,7 +359,9 @@ def _table(data: dict[str, Any], lines: dict[Scale, dict[str, Line]]) -> str:
     for i, step in enumerate(data["steps"]):
         if step["phase"] == "s":
             continue
-        cells = "".join(f'<td class="{scale}">{_mathml(found[step["id"]])}</td>' for scale, found in lines.items())
+        cells = "".join(
+            f'<td class="{scale}">{_mathml(found[step["id"]], longest)}</td>' for scale, found in lines.items()
+        )
         shape = " × ".join(map(str, data["values"][step["k"]]["shape"])) or "scalar"
         place = data["code"][step["code"]][0] if step["code"] >= 0 else ""
         out.append(
@@ -354,12 +370,12 @@ def _table(data: dict[str, Any], lines: dict[Scale, dict[str, Line]]) -> str:
     return "".join([*out, "</tbody></table>"])
 
 
-def _mathml(line: Line) -> str:
+def _mathml(line: Line, longest: int) -> str:
     text = line.mathml()
-    if len(text) > FORMULA:
+    if len(text) > longest:
         cut = line.text()
         return f"<code>{escaped(cut[:200] + ('…' if len(cut) > 200 else ''))}</code>"
-    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", "\ufffd", text).replace(
+    return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text).replace(
         ' xmlns="http://www.w3.org/1998/Math/MathML"', ""
     )
 

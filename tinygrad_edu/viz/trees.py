@@ -4,7 +4,7 @@ A formula becomes a tree of lists, first what it is, then its parts:
 
     ["v", k]  ["g", k]        value k, its gradient         ["n", "1/m"]         a number
     ["+", a, b]  "-" "*" "/"  elementwise                   ["neg", a]  ["^", a, "2"]
-    ["@", a, b, "mm"]         a matrix product; "mv", "vm", "dot" where vectors take part
+    ["@", a, b, "mm"]         a matrix product; "mv", "vm", "dot": of vectors, "batched"
     ["T", a]                  transposed                    ["S", a, "rows", n]  summed, see `_summed`; n: of how many
     ["f", "tanh", a]          element by element            ["o", "softmax", a]  any other function: its arguments only
     [">", a, b]               1 where it holds, else 0      ["?", c, a, b]       a where c holds, else b
@@ -32,7 +32,7 @@ DIGITS = 5  # significant, of every number on a page
 
 _INFIX = {"plus": "+", "minus": "-", "multiply": "*", "over": "/"}
 _COMPARED = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
-_PRODUCTS = {"matrix_product": "mm", "matrix_vector": "mv", "vector_matrix": "vm", "dot": "dot"}
+PRODUCTS = {"matrix_product": "mm", "matrix_vector": "mv", "vector_matrix": "vm", "dot": "dot"}
 _UNCHANGED = ("astype", "broadcast_to", "clone")
 
 
@@ -95,8 +95,10 @@ def _tree(x: Any, values: Mapping[str, int], gradients: Mapping[str, int], depth
         return [_COMPARED[key], *parts]
     if key in _UNCHANGED or (key == "pick" and x.inputs[0].primitive.key.startswith("cross_entropy")):
         return parts[0]
-    if key in _PRODUCTS and x.ndim <= 2:
-        return ["@", *parts, _PRODUCTS[key]]
+    if key in PRODUCTS and x.ndim <= 2:
+        return ["@", *parts, PRODUCTS[key]]
+    if key in PRODUCTS:
+        return ["@", *parts, "batched"]
     if key == "affine" and x.ndim == 2:
         product = ["@", parts[0], ["T", parts[1]], "mm"]
         return ["+", product, parts[2]] if len(parts) > 2 else product

@@ -12,7 +12,7 @@ _FORWARD = {
     "relu": "ReLU keeps what is positive and puts 0 in the place of the rest.",
     "leaky": "What is positive stays, the rest is made small.",
     "softmax_over": "Softmax turns the scores of each sample into probabilities that add up to 1.",
-    "affine": "A linear layer: every output is a weighted sum of a sample's inputs, plus a bias.",
+    "affine": "A linear layer: every entry is a weighted sum of a sample's inputs, plus a bias shared by all samples.",
     "standardized": "From every entry the mean is taken, and the result divided by the standard deviation.",
     "correlation": "A convolution: the same small kernel is laid on every place of its input.",
     "squared_error": "One number says how far the predictions are from the targets.",
@@ -54,7 +54,7 @@ def forward(operation: str, kinds: set[str], root: bool) -> str:
     if root:
         return "One number says how wrong the predictions are: the loss. Here the way forward ends."
     if "@" in kinds:
-        return PRODUCT + (" The bias is added to every sample (broadcasting)." if "+" in kinds else "")
+        return PRODUCT
     if "S" in kinds or operation in ("sum_over", "mean_over"):
         return "Many numbers are added up to few."
     return ""

@@ -1,6 +1,8 @@
 "use strict";
 (() => {
-const D = JSON.parse(document.getElementById("data").textContent);
+/* controls, and characters that turn the text round, are shown as a sign that something is there */
+const visible = (_, v) => typeof v === "string" ? v.replace(/[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu, "\ufffd") : v;
+const D = JSON.parse(document.getElementById("data").textContent, visible);
 const { steps, values } = D, root = (steps.find(s => s.phase === "b") || {}).k, $ = id => document.getElementById(id);
 const NS = "http://www.w3.org/2000/svg", MOST = 6;
 const svg = (name, attributes, parent) => {
@@ -22,16 +24,20 @@ let current = 0, scale = D.scales[0], timer = null;
 
 /* numbers and names */
 const minus = s => s.replace("-", "−");
-function fmt(v) {
+function fmt(v, most = 0) { /* beside numbers up to `most` small ones need no digits of their own */
   if (typeof v === "string") return v;
   const a = Math.abs(v);
-  if (a >= 1e4 || (a < 0.005 && a > 0)) return minus(v.toExponential(0).replace("e+", "e").replace("e-", "e−"));
+  if (a >= 1e4 || (a < 0.005 && a > 0 && most < 0.05)) return minus(v.toExponential(0).replace("e+", "e").replace("e-", "e−"));
   const s = Number.isInteger(v) ? String(v) : a >= 100 ? v.toFixed(0) : a >= 1 ? v.toFixed(1) : v.toFixed(2);
   return minus(s.replace(/^(-?)0\./, "$1."));
 }
+/* a table of tiny or huge numbers has a power of ten in common, which stands below it */
+const powerOf = most => most < 1e-200 || (most >= 0.05 && most < 1e4) ? 0 : Math.floor(Math.log10(most));
+const superscript = n => String(n).replace(/./g, c => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
 const exact = v => typeof v === "string" ? v : minus(String(Number(v.toPrecision(5))));
 const split = name => /^(.*?\D)(\d+)$/.exec(name)?.slice(1) ?? [name, ""];
-const pretty = name => { const [a, n] = split(name); return a + n.replace(/\d/g, d => "₀₁₂₃₄₅₆₇₈₉"[d]); };
+const cut = (name, most = 14) => [...name].length > most ? [...name].slice(0, most - 1).join("") + "…" : name;
+const pretty = name => { const [a, n] = split(name); return cut(a) + n.replace(/\d/g, d => "₀₁₂₃₄₅₆₇₈₉"[d]); };
 const dims = k => values[k].shape.join(" × ") || "scalar";
 const places = (n, most) => n <= most ? [...Array(n).keys()] : [...Array(most).keys()].map(i => Math.floor(i * (n - 1) / Math.max(most - 1, 1)));
 function tableOf(k, isGrad) {
@@ -67,7 +73,7 @@ function sizeOf(n, full) {
     case "n": return [1, 1];
     case "o": return null;
     case "T": return s[0] && [s[0][1], s[0][0]];
-    case "@": return s[0] && s[1] && { mm: [s[0][0], s[1][1]], mv: [1, s[0][0]], vm: [1, s[1][1]], dot: [1, 1] }[n[3]];
+    case "@": return s[0] && s[1] && { mm: [s[0][0], s[1][1]], mv: [1, s[0][0]], vm: [1, s[1][1]], dot: [1, 1] }[n[3]] || null;
     case "S": return s[0] && { rows: [1, s[0][1]], columns: [s[0][0], 1], turned: [1, s[0][0]], all: [1, 1], none: s[0] }[n[2]];
     default: return broadcast(s);
   }
@@ -85,7 +91,7 @@ const within = (part, strength) => part.p >= strength ? part.s : `(${part.s})`;
 function series(terms, more) { /* up to MOST terms of a sum */
   const most = terms[0].s.length > 16 ? 2 : MOST;
   const shown = terms.length > most ? [...terms.slice(0, most - 1), null, terms.at(-1)] : terms;
-  const s = shown.map((t, i) => t === null ? " + …" : (i ? " + " : "") + within(t, 2)).join("");
+  const s = shown.map((t, i) => t === null ? " + …" : (i ? " + " : "") + (t.p === 3 && i ? `(${t.s})` : within(t, 2))).join("");
   return { s: s + (more ? " + …" : ""), p: terms.length > 1 || more ? 1 : terms[0].p };
 }
 function entry(n, i, j, hits) {
@@ -157,13 +163,14 @@ function pieces(n, strength, out) {
   if (wrap) say(")");
 }
 function nameOf(k, isGrad, turn, parent) {
-  const [letters, number] = split(values[k].name), e = html("span", (isGrad ? "d" : "") + letters, parent);
+  const [letters, number] = split(values[k].name), e = html("span", (isGrad ? "d" : "") + cut(letters), parent);
   if (number) html("sub", number, e);
   if (turn) html("sup", "⊤", e);
 }
 function figure(piece, cell, main) {
   const [kind, k] = piece.node, isGrad = kind === "g", plain = tableOf(k, isGrad), f = html("figure", null, null, isGrad ? "gr" : "");
   const A = piece.turn ? turned(plain) : plain, most = largest(A), single = A.length === 1 && A[0].length === 1;
+  const power = single || cell < 19 ? 0 : powerOf(most), unit = 10 ** power;
   const c = single ? 68 : cell, tall = single ? 28 : cell, w = A[0].length * c, h = A.length * tall;
   const s = svg("svg", { width: w, height: h, viewBox: `0 0 ${w} ${h}` }, f);
   s.setAttribute("role", "img");
@@ -175,7 +182,7 @@ function figure(piece, cell, main) {
     const [oi, oj] = piece.turn ? [j, i] : [i, j];
     cellOf.dataset.i = oi; cellOf.dataset.j = oj;
     if (cell >= 19 || single) {
-      const text = single ? exact(v) : fmt(v), size = Math.min(single ? 12 : 8.8, c * 1.45 / text.length);
+      const text = single ? exact(v) : fmt(typeof v === "number" ? v / unit : v, most / unit), size = Math.min(single ? 12 : 8.8, c * 1.45 / text.length);
       svg("text", { x: j * c + c / 2, y: i * tall + tall / 2 + 0.5, fill: inkOn(rgb), "font-size": size.toFixed(1) }, s).textContent = text;
     }
     spots.push({ i: oi, j: oj, x: j * c, y: i * tall });
@@ -183,7 +190,8 @@ function figure(piece, cell, main) {
   const caption = html("figcaption", null, f);
   nameOf(k, isGrad, piece.turn, caption);
   const shape = piece.turn ? [...values[k].shape].reverse() : values[k].shape;
-  caption.append(` ${shape.join(" × ") || "scalar"}${values[k].sampled ? "*" : ""}`);
+  caption.append(` ${shape.join(" × ") || "scalar"}${values[k].sampled ? "*" : ""}${power ? `, × 10${superscript(power)}` : ""}`);
+  f.dataset.power = power;
   const marks = svg("g", {}, s);
   return {
     element: f, svg: s, k, isGrad, rows: plain.length, columns: plain[0].length, table: plain,
@@ -214,6 +222,7 @@ function drawEquation(step) {
   eq.replaceChildren();
   worked.replaceChildren();
   if (step.k < 0) return;
+  worked.textContent = "…"; /* takes its place before the pictures are measured */
   const isGrad = step.phase === "b", out = tableOf(step.k, isGrad), tree = step.trees[scale];
   if (!out) { worked.textContent = values[step.k].plane.includes(0) ? "Empty: there are no entries." : "No values."; return; }
   const list = [{ node: [isGrad ? "g" : "v", step.k], turn: false }, "="];
@@ -221,10 +230,12 @@ function drawEquation(step) {
   const parts = list.map(p => typeof p === "object" && !tableOf(p.node[1], p.node[0] === "g") ? values[p.node[1]].name : p);
   const tables = parts.filter(p => typeof p === "object").map(p => { const A = tableOf(p.node[1], p.node[0] === "g"); return p.turn ? turned(A) : A; });
   const big = tables.filter(A => A.length * A[0].length > 1), texts = parts.filter(p => typeof p === "string").reduce((n, s) => n + s.length * 8.5 + 10, 0);
-  const columns = big.reduce((n, A) => n + A[0].length, 0), rows = Math.max(1, ...big.map(A => A.length));
-  const room = eq.clientWidth - 16 - texts - 78 * (tables.length - big.length) - 13 * tables.length, high = eq.clientHeight - 44;
-  const cell = Math.max(8, Math.min(27, Math.floor(room / Math.max(columns, 1)), Math.floor(high / rows)));
-  if (cell < Math.min(19, high / rows) && rows <= 6 && !$("step").classList.contains("wide")) { $("step").classList.add("wide"); drawEquation(step); return; }
+  const rows = Math.max(1, ...big.map(A => A.length)), high = eq.clientHeight - 46, room = eq.clientWidth - 14;
+  const captions = parts.filter(p => typeof p === "object").map(({ node: [, k] }) => 24 + 8 * Math.min(14, values[k].name.length) + 6.6 * dims(k).length);
+  const width = c => texts + tables.reduce((n, A, i) => n + 13 + Math.max(A.length * A[0].length > 1 ? A[0].length * c : 68, captions[i]), 0);
+  let cell = Math.max(8, Math.min(27, Math.floor(high / rows)));
+  while (cell > 8 && width(cell) > room) cell--;
+  if ((cell < Math.min(19, high / rows) || width(cell) > room) && rows <= 6 && !$("step").classList.contains("wide")) { $("step").classList.add("wide"); drawEquation(step); return; }
   const figures = new Map();
   let main = null;
   for (const p of parts) {
@@ -274,7 +285,7 @@ function fit() { /* the whole graph if its letters stay readable, else a window 
   const [w, h] = D.size, box = $("graph");
   box.style.minHeight = "270px";
   const ratio = Math.max(0.74, Math.min(1.15, (box.clientWidth - 4) / w, (box.clientHeight - 4) / h));
-  box.style.minHeight = `${Math.min(560, Math.max(270, Math.floor(h * ratio) + 16))}px`;
+  box.style.minHeight = `${Math.min(560, Math.max(270, Math.floor(h * ratio) + 2))}px`;
   picture.setAttribute("width", Math.floor(w * ratio));
   picture.setAttribute("height", Math.floor(h * ratio));
 }

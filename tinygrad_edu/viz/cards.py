@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .layout import Layout, layout
 from .notation import visible
 
 COLOURS = 11
 PAD, GAP = 11, 14  # px, inside a card, between its two tables
-COLUMN, ROW = 72, 20  # px, between columns of cards, between cards of a column
+MARGIN = 14  # px, around the graph
 LETTER = 6.7  # px, widest average of an 11 px sans-serif letter
 NOTE = 26  # letters of the line that says how a value was computed
 
@@ -94,29 +95,41 @@ class Picture:
 def picture(cards: Sequence[Card]) -> Picture:
     """Cards in columns, each to the right of what it was computed from."""
     edges = [(x, k) for k, card in enumerate(cards) for x in dict.fromkeys(card.inputs)]
-    places, bends, width, height = _arranged([card.box for card in cards], edges)
+    boxes = {str(k): card.box for k, card in enumerate(cards)}
+    # The layout runs downwards, the page to the right: width and height, x and y are exchanged.
+    found = layout({k: (h, w) for k, (w, h) in boxes.items()}, [(str(a), str(b)) for a, b in edges])
     parts = ['<g class="edges">']
     for number, (a, b) in enumerate(edges):
-        parts.append(f'<path class="edge" id="e{number}" d="{_arrow(a, b, cards, places, bends[number])}"/>')
+        parts.append(f'<path class="edge" id="e{number}" d="{_arrow(found, str(a), str(b))}"/>')
     parts.append("</g>")
-    parts += [_drawn(k, card, *places[k]) for k, card in enumerate(cards)]
+    for k, card in enumerate(cards):
+        y, x = found.places[str(k)]
+        width, height = card.box
+        parts.append(_drawn(k, card, x - width / 2 + MARGIN, y - height / 2 + MARGIN))
+    width, height = found.height + 2 * MARGIN, found.width + 2 * MARGIN
     return Picture("".join(parts), width, height, edges)
 
 
-def _arrow(
-    a: int, b: int, cards: Sequence[Card], places: list[tuple[float, float]], bends: list[tuple[float, float, float]]
-) -> str:
-    """A curve from the right side of a to the left side of b, level across the columns that it passes."""
-    (xa, ya), (xb, yb) = places[a], places[b]
-    x, y = xa + cards[a].box[0], ya + cards[a].box[1] / 2
-    path = f"M{x:.0f} {y:.0f}"
-    for left, right, level in [*bends, (xb, xb, yb + cards[b].box[1] / 2)]:
-        half = (x + left) / 2
-        path += f"C{half:.0f} {y:.0f} {half:.0f} {level:.0f} {left:.0f} {level:.0f}"
-        if right > left:
-            path += f"H{right:.0f}"
-        x, y = right, level
+def _arrow(found: Layout, a: str, b: str) -> str:
+    """The way from a to b: its own piece, after what it has in common with other arrows from a."""
+    routes = [route for route in found.routes if route.source == a]
+    (last,) = (route for route in routes if route.target == b)
+    points = last.points
+    if not last.begins:
+        parting = points[1]
+        for trunk in routes:
+            if trunk.target is None and parting in trunk.points:
+                points = trunk.points[: trunk.points.index(parting) + 1] + points[2:]
+    turned = [(y + MARGIN, x + MARGIN) for x, y in points]
+    path = f"M{_xy(turned[0])}L{_xy(turned[1])}"
+    for before, after, end in zip(turned[1::2], turned[2::2], turned[3::2], strict=False):
+        half = (before[0] + after[0]) / 2
+        path += f"C{_xy((half, before[1]))} {_xy((half, after[1]))} {_xy(after)}L{_xy(end)}"
     return path
+
+
+def _xy(point: tuple[float, float]) -> str:
+    return f"{point[0]:.0f} {point[1]:.0f}"
 
 
 def _drawn(k: int, card: Card, x: float, y: float) -> str:
@@ -176,99 +189,3 @@ def _heat(table: Table, x: float, y: float, kind: str, cell: int) -> str:
 def escaped(text: str) -> str:
     """Text for HTML: no markup, and no character that HTML has no place for."""
     return html.escape(visible(text))
-
-
-# --- where the cards stand
-
-
-def _arranged(
-    boxes: list[tuple[float, float]], edges: list[tuple[int, int]]
-) -> tuple[list[tuple[float, float]], list[list[tuple[float, float, float]]], float, float]:
-    """Corners of boxes, in columns; per edge the places (left, right, level) where it passes between others."""
-    n = len(boxes)
-    after: list[list[int]] = [[] for _ in range(n)]
-    before: list[list[int]] = [[] for _ in range(n)]
-    for a, b in edges:
-        after[a].append(b)
-        before[b].append(a)
-    column = [0] * n
-    for k in range(n):  # inputs come first
-        column[k] = max((column[x] + 1 for x in before[k]), default=0)
-    for k in reversed(range(n)):  # what nothing was needed for stands beside what needs it first
-        if not before[k] and after[k]:
-            column[k] = min(column[x] for x in after[k]) - 1
-    low = min(column, default=0)
-    column = [c - low for c in column]
-    heights = [h for _, h in boxes]
-    links: list[tuple[int, int]] = []
-    passing: list[list[int]] = []
-    for a, b in edges:  # an edge over several columns passes them at a place of its own
-        chain = []
-        for c in range(column[a] + 1, column[b]):
-            chain.append(len(heights))
-            heights.append(4.0)
-            column.append(c)
-        links += list(zip([a, *chain], [*chain, b], strict=True))
-        passing.append(chain)
-    columns: list[list[int]] = [[] for _ in range(max(column, default=0) + 1)]
-    for k, c in enumerate(column):
-        columns[c].append(k)
-    levels = _levels(columns, links, heights)
-    left, x = [], 0.0
-    widths = [max((boxes[k][0] for k in members if k < n), default=0.0) for members in columns]
-    for w in widths:
-        left.append(x)
-        x += w + COLUMN
-    corner = [
-        (left[column[k]] + (widths[column[k]] - boxes[k][0]) / 2 + 14, levels[k] - boxes[k][1] / 2) for k in range(n)
-    ]
-    top = min((y for _, y in corner), default=0.0) - 14
-    corner = [(a, b - top) for a, b in corner]
-    bends = [
-        [(left[column[p]] + 14, left[column[p]] + widths[column[p]] + 14, levels[p] - top) for p in chain]
-        for chain in passing
-    ]
-    height = max([b + boxes[k][1] for k, (_, b) in enumerate(corner)] + [c[2] for d in bends for c in d], default=0.0)
-    return corner, bends, max(x - COLUMN, 0) + 28, height + 14
-
-
-def _levels(columns: list[list[int]], links: list[tuple[int, int]], heights: list[float]) -> list[float]:
-    """The middle of each box, near those that it is linked to, in an order with few crossings."""
-    near: list[list[int]] = [[] for _ in heights]
-    for a, b in links:
-        near[a].append(b)
-        near[b].append(a)
-    level = [0.0] * len(heights)
-    for members in columns:
-        _stack(members, [float(i) for i in range(len(members))], level, heights)
-    for sweep in range(12):
-        for members in columns if sweep % 2 == 0 else reversed(columns):
-            wish = [sum(level[x] for x in near[k]) / len(near[k]) if near[k] else level[k] for k in members]
-            if sweep < 8:  # the order is settled first, then only the distances
-                order = sorted(range(len(members)), key=lambda i: (wish[i], level[members[i]]))
-                members[:] = [members[i] for i in order]
-                wish = [wish[i] for i in order]
-            _stack(members, wish, level, heights)
-    return level
-
-
-def _stack(members: list[int], wish: list[float], level: list[float], heights: list[float]) -> None:
-    """Members below each other in this order without overlap, together as near to their wishes as can be."""
-    y = 0.0
-    offsets = []
-    for k in members:
-        offsets.append(y + heights[k] / 2)
-        y += heights[k] + ROW
-    # Runs of boxes that touch move as one to the mean of their wishes (pool adjacent violators).
-    runs: list[tuple[float, int]] = []
-    for want, offset in zip(wish, offsets, strict=True):
-        mean, count = want - offset, 1
-        while runs and runs[-1][0] > mean:
-            other, size = runs.pop()
-            mean, count = (mean * count + other * size) / (count + size), count + size
-        runs.append((mean, count))
-    place = 0
-    for mean, count in runs:
-        for i in range(place, place + count):
-            level[members[i]] = offsets[i] + mean
-        place += count

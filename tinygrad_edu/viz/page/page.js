@@ -281,13 +281,16 @@ cards.forEach((card, k) => {
   card.addEventListener("click", visit);
   card.addEventListener("keydown", e => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); visit(); } });
 });
-function fit() { /* the whole graph if its letters stay readable, else a window on it */
+function fit() { /* the whole graph if its letters stay readable, else a window on it; the slider stays in sight */
   const [w, h] = D.size, box = $("graph");
+  picture.setAttribute("height", 1);
+  box.style.height = "";
   box.style.minHeight = "270px";
-  const ratio = Math.max(0.74, Math.min(1.15, (box.clientWidth - 4) / w, (box.clientHeight - 4) / h));
-  box.style.minHeight = `${Math.min(560, Math.max(270, Math.floor(h * ratio) + 2))}px`;
+  const room = box.clientHeight, ratio = Math.max(0.74, Math.min(1.15, (box.clientWidth - 4) / w, (room - 4) / h));
+  box.style.minHeight = `${Math.min(Math.max(room, 340), Math.max(270, Math.floor(h * ratio) + 2))}px`;
   picture.setAttribute("width", Math.floor(w * ratio));
   picture.setAttribute("height", Math.floor(h * ratio));
+  box.style.height = box.style.minHeight;
 }
 function bringIntoView(card) {
   const box = $("graph"), a = box.getBoundingClientRect(), b = card.getBoundingClientRect();

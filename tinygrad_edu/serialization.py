@@ -14,8 +14,6 @@ import contextlib
 import io
 import os
 import stat
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -58,7 +56,8 @@ def save(
     >>> tinygrad_edu.load(file)
     {'weight': tensor([1., 1.]), 'epoch': 3}
     """
-    import json  # with tempfile below it would take 15 ms of every start
+    import json  # with zipfile and tempfile below it would take 25 ms of every start
+    import zipfile
 
     encoder = Encoder(obj)
     document = {"format": FORMAT, "version": VERSION, "content": encoder.content, "tensors": encoder.tensors}
@@ -98,6 +97,7 @@ def load(
         RuntimeError: it is damaged or truncated, of a newer version, or not one of `save`'s: the message says which.
     """
     import json
+    import zipfile
 
     _check_location(map_location)
     name = str(getattr(f, "name", "the file") if hasattr(f, "read") else os.fspath(f))
@@ -179,6 +179,9 @@ def _mode(target: Path) -> int:
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
     """What the readers below raise about bytes that make no sense, in one class and with the file's name."""
+    import zipfile
+    import zlib
+
     try:
         yield
     except (

@@ -1,9 +1,11 @@
 """Layers and models, with PyTorch's names and conventions: rows are samples, a weight is (out, in)."""
 
+import importlib
+from types import ModuleType
+
 from . import (
     functional,
     init,
-    modules,
     parallel,
     utils,
 )
@@ -344,3 +346,9 @@ __all__ = [
     "parallel",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name == "modules":  # PyTorch's paths to its files, which few scripts name
+        return importlib.import_module(".modules", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

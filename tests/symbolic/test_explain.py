@@ -198,6 +198,18 @@ def test_float32_graphs_are_checked_in_float64(rng):
     assert explain(loss).check() < 1e-10
 
 
+def test_gradient_that_cancels_is_right(rng):
+    """The mean of a normalised layer does not depend on its input: both gradients are rounding, and the check knows."""
+    layer, norm = nn.Linear(4, 4).double(), nn.LayerNorm(4).double()
+    assert explain(norm(layer(te.tensor(rng.standard_normal((6, 4))))).mean()).check() < 1e-10
+
+
+def test_learned_number_has_a_line(rng):
+    """A 0-d leaf without a name is one of the parameters."""
+    scale = nn.Parameter(te.tensor(2.0, dtype=te.float64))
+    assert "dscale" in lines(explain((te.tensor(rng.standard_normal(3)) * scale).square().mean()))
+
+
 def test_check_finds_a_wrong_formula(rng):
     """A line whose formula is exchanged is named."""
     e = explain(article(rng))

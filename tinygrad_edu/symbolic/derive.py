@@ -81,7 +81,9 @@ def cotangents(graph: Reading, dL: Any, atoms: dict[Record, Symbol] | None = Non
                 continue
             if dY is not None and x.needs_grad:
                 dX = graph.cotangent(record, index, dY)
-                if isinstance(dX, tuple):  # of one output of several
+                if dX is None:  # a Function's backward may send nothing
+                    pass
+                elif isinstance(dX, tuple):  # of one output of several
                     found[x] = add_parts(found.get(x), dX)
                 else:
                     found[x] = dX if x not in found else found[x] + dX
@@ -142,7 +144,7 @@ class Reading:
             if record.primitive.needs_zeros:
                 dY = tuple(np.zeros_like(y) if part is None else part for y, part in zip(Y, dY, strict=True))
         dX = record.primitive.call_rule(index, dY, Y, inputs, record.params)
-        if isinstance(dX, tuple):
+        if dX is None or isinstance(dX, tuple):
             return dX
         dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
         return dX if dX.dtype == x.dtype else dX.astype(x.dtype)

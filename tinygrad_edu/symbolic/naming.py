@@ -117,7 +117,7 @@ class Names:
                 if isinstance(target, Record) and target.primitive is None:
                     self.give(target, "Y")
         for record in self.order:
-            if record.primitive is None and record.shape != () and record not in self.constants:
+            if record.primitive is None and (record.shape != () or record.needs_grad) and record not in self.constants:
                 self.give(record, self.numbered("θ" if record.needs_grad else "C"))
         for record in self.order:
             if record.primitive is None or record in self.of or isinstance(record.dtype, tuple):

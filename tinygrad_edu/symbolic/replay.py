@@ -73,6 +73,8 @@ def backward(order: list[Record], values: dict[Record, Any], touch: Callable[[An
                 if not isinstance(x, Record) or not x.needs_grad or not record.primitive.has_rule(index):
                     continue
                 dX = record.primitive.call_rule(index, dY, Y, inputs, record.params)
+                if dX is None:
+                    continue
                 if isinstance(dX, tuple):
                     found[x] = add_parts(found.get(x), dX)
                     continue

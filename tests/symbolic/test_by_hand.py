@@ -319,6 +319,15 @@ def test_other_slope_at_a_kink_is_right(rng):
     assert "kink" in report["dZ1"].note
 
 
+def test_saturated_probabilities_are_right_as_far_as_rounding_lets_one_tell():
+    """A probability of 1 stands at the border of the loss's domain, and its gradient is all rounding."""
+    z = te.tensor([[30.0, -40.0, 35.0]], requires_grad=True)
+    A = te.sigmoid(z)
+    Y = te.tensor([[1.0, 0.0, 1.0]])
+    report = check_by_hand(F.binary_cross_entropy(A, Y), {"dz": (A - Y).detach().numpy() / 3})
+    assert report.ok, str(report)
+
+
 def test_what_it_does_not_know_it_says(rng):
     """Numbers that nothing explains are called unknown."""
     loss = article(rng)

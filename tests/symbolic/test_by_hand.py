@@ -193,6 +193,11 @@ def test_right_rows_are_never_wrong(g, dtype, rng):
         assert report.ok, str(report)
 
 
+def test_Y_is_what_the_formula_prints(rng):
+    """P - Y takes the one-hot rows, whatever the labels are called."""
+    assert check_by_hand(rows(rng), ROWS.replace("np.eye(P.shape[1])[labels]", "Y")).ok
+
+
 @pytest.mark.parametrize(
     ("old", "new", "first", "kind"),
     [

@@ -55,7 +55,7 @@ def known_values(e: Explanation, variables: Mapping[str, Any]) -> dict[str, Any]
             mine = variables.get("Y")
             if not (isinstance(mine, Tensor) and mine._record in e._reading.names):
                 found["Y"] = np.array(e.stands_for(atom)(values))
-    found.update({other: found[name].copy() for other, name in aliases(e).items()})
+    found = {**{other: found[name].copy() for other, name in aliases(e).items()}, **found}
     m = variables.get("m") if e.m is None else e.m
     return {"m": m, **found} if isinstance(m, (int, np.integer)) else found
 

@@ -211,7 +211,7 @@ class Explanation:
             for joint, k, name in self._outputs:
                 if joint is record:
                     raw = reading.formulas[record][k]
-                    if record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
+                    if k == 1 and record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
                         raw = softmax_over(reading.value(record.inputs[0]), axis=1)
                     yield Line(self, record, name, raw, raw, k)
 

@@ -334,3 +334,12 @@ def test_mean_written_as_a_sum_over_m_has_a_textbook_scale(rng):
     assert lines(explain(squares.mean() + (W**2).sum() / 2, "textbook"))["dW"] == "W + 1/m X dZᵀ"
     scalar = te.tensor(2.0, requires_grad=True)
     assert explain(0.5 * scalar).m is None
+
+
+def test_softmax_cross_entropy_may_be_a_part_of_the_loss(rng):
+    """With a penalty added the loss is no output of the fused operation, and its line still holds."""
+    W = te.tensor(rng.standard_normal((3, 4)), requires_grad=True)
+    Z = te.tensor(rng.standard_normal((5, 3))) @ W
+    e = explain(F.cross_entropy(Z, te.tensor([0, 1, 2, 3, 0])) + 0.1 * (W**2).sum(), "textbook")
+    assert e.check() < 1e-10
+    assert lines(e)["dZ"] == "P - Y"

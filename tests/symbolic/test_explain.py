@@ -343,3 +343,16 @@ def test_softmax_cross_entropy_may_be_a_part_of_the_loss(rng):
     e = explain(F.cross_entropy(Z, te.tensor([0, 1, 2, 3, 0])) + 0.1 * (W**2).sum(), "textbook")
     assert e.check() < 1e-10
     assert lines(e)["dZ"] == "P - Y"
+
+
+@pytest.mark.parametrize("penalty", [lambda W: 0.01 * (W**2).sum(), lambda W: (W**2).sum() / 100], ids=["0.01", "/100"])
+@pytest.mark.parametrize("scale", ["exact", "textbook"])
+def test_penalty_whose_factor_is_1_over_m_by_chance_keeps_its_number(penalty, scale, rng):
+    """With m = 100 the penalty 0.01 sum(W**2) gives 0.02 W, not 2/m W: its factor has nothing to do with m."""
+    X, Y = te.tensor(rng.standard_normal((2, 100))), te.tensor(rng.standard_normal((1, 100)))
+    W = te.tensor(rng.standard_normal((2, 1)), requires_grad=True)
+    Z = W.T @ X
+    loss = ((Z - Y) ** 2).mean() + penalty(W)
+    e = te.explain(loss, scale)
+    assert str(e["dW"]) == ("dW = 0.02 W + X dZᵀ" if scale == "exact" else "dW = 0.02 W + 1/m X dZᵀ")
+    assert str(e["dZ"]) == ("dZ = 2/m (Z - Y)" if scale == "exact" else "dZ = 2 (Z - Y)")

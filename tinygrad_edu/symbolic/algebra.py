@@ -70,6 +70,7 @@ class Algebra:
         self.unit = unit
         self.bases: list[Any] = []
         self._numbers: dict[Any, int] = {}  # what a base is -> its number
+        self._written: dict[Any, Any] = {}  # an expression as it is written -> its key
         self._polys: dict[int, Poly] = {}  # of Symbols, by id; they are kept alive by `_kept`
         self._kept: list[Any] = []
         self._sums: dict[int, Poly] = {}  # of the bases that are sums
@@ -162,9 +163,10 @@ class Algebra:
             if part.primitive is None:
                 done[id(part)] = id(part)
                 continue
-            inputs = tuple(done[id(i)] if isinstance(i, Symbol) else repr(i) for i in part.inputs)
-            written = (part.primitive.key, inputs, repr(part.params), part.shape)
-            done[id(part)] = self._numbers.setdefault(("written", written), len(self._numbers) + (1 << 30))
+            inputs = tuple(done[id(i)] if isinstance(i, Symbol) else _exactly(i) for i in part.inputs)
+            params = tuple((name, _exactly(value)) for name, value in part.params.items())
+            written = (part.primitive.key, inputs, params, part.shape)
+            done[id(part)] = self._written.setdefault(written, ("written", len(self._written)))
         return done[id(symbol)]
 
     # --- how each operation is read: a polynomial, or None where it is just a base
@@ -179,27 +181,11 @@ class Algebra:
         return _scaled(a, Fraction(-1))
 
     def _multiply(self, x: Symbol, a: Poly, b: Poly) -> Poly:
-        for number, other in zip(x.inputs, (b, a), strict=True):
-            if self.m is not None and isinstance(number, float) and 0 < abs(number) < 1:
-                share = self._share(1 / number)
-                if share is not None:
-                    return _times(self._factor(other), share)
         return _times(self._factor(a), self._factor(b))
 
     def _over(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
-        divisor = x.inputs[1]
-        share = self._share(divisor) if divisor.__class__ in (int, float) and divisor else None
-        if share is not None:
-            return _times(self._factor(a), share)
         inverse = self._power_of(b, -1)
         return None if inverse is None else _times(self._factor(a), inverse)
-
-    def _share(self, divisor: float) -> Poly | None:
-        """1 over a number that is m or 2 m, either sign; None for others."""
-        for k in (1, 2, -1, -2):
-            if self.m is not None and self.m[1] > 1 and abs(divisor - k * self.m[1]) < 1e-9 * self.m[1]:
-                return _scaled(self._base(self.m[0], -1), Fraction(1, k))
-        return None
 
     def _reciprocal(self, x: Symbol, a: Poly) -> Poly | None:
         return self._power_of(a, -1)
@@ -223,21 +209,15 @@ class Algebra:
     def _filled(self, x: Symbol) -> Poly:
         return self._number_of(x.params["value"])
 
-    def _raised(self, x: Symbol, *parts: Poly) -> None:
-        return None
-
     def _reshape_to(self, x: Symbol, a: Poly) -> Poly | None:
         return a if x.inputs[0].shape == x.shape or self.shape_of(a) == () else None  # a scalar has any shape
 
     def _mean_over(self, x: Symbol, a: Poly) -> Poly:
         source = x.inputs[0]
         n = math.prod(source.shape) // max(math.prod(x.shape), 1)
-        share: Poly = {(): Fraction(1, n)}
-        if self.m is not None and n == self.m[1]:
-            share = self._base(self.m[0], -1)
         total = PRIMITIVES["sum_over"](source, axis=x.params["axis"], keepdims=x.params["keepdims"])
         self._kept.append(total)
-        return _times(self._factor(self._sum_over(total, a) or {}), share)
+        return _scaled(self._factor(self._sum_over(total, a) or {}), Fraction(1, n))
 
     def _sum_over(self, x: Symbol, a: Poly) -> Poly | None:
         """Σ: what does not change along the summed axes moves out; along an axis of copies it counts them."""
@@ -263,7 +243,7 @@ class Algebra:
         count = math.prod(source.shape[axis] for axis in copied)
         if copied:
             copies: Poly = {(): Fraction(count)}
-            if self.m is not None and count == self.m[1]:
+            if self.m is not None and count == self.m[1] and self._is_share(common[0]):  # m times 1/m
                 copies = self._base(self.m[0])
             outside = _times(outside, copies)
         left = [axis for axis in axes if axis not in copied and source.shape[axis] != 1]
@@ -281,6 +261,11 @@ class Algebra:
                 PRIMITIVES["sum_over"](value, axis=tuple(left) if copied else axes, keepdims=x.params["keepdims"])
             ),
         )
+
+    def _is_share(self, monomial: Monomial) -> bool:
+        """Whether a product has 1/m among its factors."""
+        assert self.m is not None
+        return (self._numbers.get(self._key(self.m[0])), -1) in monomial
 
     def _matrix_product(self, x: Symbol, a: Poly, b: Poly) -> Poly:
         """A B: scalars move out, and the rest stays in its order."""
@@ -573,6 +558,11 @@ class _Ratio(float):
 
     def __repr__(self) -> str:
         return str(self.ratio)  # type: ignore[attr-defined]
+
+
+def _exactly(x: Any) -> Any:
+    """What tells constants apart; the text of a large array is cut, so arrays are told by their bytes."""
+    return (x.shape, x.dtype.str, x.tobytes()) if isinstance(x, np.ndarray) else repr(x)
 
 
 def _number(x: Fraction) -> Any:

@@ -100,7 +100,9 @@ class Reading:
         root: Record,
         names: dict[Record, str] | None = None,
         constants: Callable[[dict[str, Symbol]], dict[Record, Any]] | None = None,
+        counted: Callable[[Record, Any, list[Any]], Any] = lambda record, dX, given: dX,
     ) -> None:
+        self.counted = counted  # how the count that a mean divides by is shown in what its rule gives
         self.order = topological(root)
         self.names: dict[Record, str] = names or {}
         taken: set[str] = set()
@@ -146,6 +148,7 @@ class Reading:
         dX = record.primitive.call_rule(index, dY, Y, inputs, record.params)
         if dX is None or isinstance(dX, tuple):
             return dX
+        dX = self.counted(record, dX, [dY, Y, *inputs])
         dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
         return dX if dX.dtype == x.dtype else dX.astype(x.dtype)
 

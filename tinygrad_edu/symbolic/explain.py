@@ -144,19 +144,23 @@ class Explanation:
         self.steps: dict[str, list[Any]] = {}
         self._order = names.order
         self._root, self.paths = root, paths
-        self._reading = Reading(
-            root, names.of, lambda known: {r: evaluated(n, known) for r, n in names.constants.items()}
-        )
-        self.atoms: dict[Record, Symbol] = {}  # the cotangents' names, as rules read them
-        self._env: dict[int, Any] = {}  # by id of an atom: its record, or a function of the values
-        self._atoms: list[Symbol] = []
-        counts = means(root)
+        self._means = means(root)
+        counts = set(self._means.values())
         self.m = next(iter(counts)) if len(counts) == 1 else None
         if scale == "textbook" and self.m is None:
             what = "no mean" if not counts else f"means over different counts, {sorted(counts)}"
             raise ValueError(f'explain: this loss has {what}, so there is no textbook scale; use scale="exact".')
+        self._env: dict[int, Any] = {}  # by id of an atom: its record, or a function of the values
+        self._atoms: list[Symbol] = []
         self._m = self._atom("m", (), lambda _: float(self.m or 1))
         self._m.number = True
+        self._reading = Reading(
+            root,
+            names.of,
+            lambda known: {r: evaluated(n, known) for r, n in names.constants.items()},
+            self._counted,
+        )
+        self.atoms: dict[Record, Symbol] = {}  # the cotangents' names, as rules read them
         self._one = self._atom(f"d{names.of[root]}", root.shape, lambda _: np.ones(root.shape))
         self._outputs: list[tuple[Record, int, str]] = []
         one_hot = self._joint_atoms(names)
@@ -181,6 +185,37 @@ class Explanation:
         self._atoms.append(symbol)
         self._env[id(symbol)] = value
         return symbol
+
+    def _counted(self, record: Record, dX: Symbol, given: list[Any]) -> Symbol:
+        """What a mean's rule makes of what it is given, with m in the place of the count that it divides by.
+
+        No other number becomes m: a penalty's factor may be 1/m by chance.
+        """
+        m, n = self._m, self._means.get(record)
+        if n is None or n != self.m or n < 2:
+            return dX
+        known = {id(self._reading.value(x)): x.array for x in record.inputs if isinstance(x, Record) and x.shape == ()}
+
+        def shown(x: Any, power: int) -> Any:
+            number = known.get(id(x)) if isinstance(x, Symbol) else x
+            if number is None or np.ndim(number) or not number:
+                return x
+            for k in (1, 2, -1, -2):
+                if abs(float(number) ** power - k * n) < 1e-6 * n:  # in float32 1/n is that exact
+                    return (k * m if k != 1 else m) if power == 1 else (1 if k > 0 else -1) / (abs(k) * m)
+            return x
+
+        done: dict[int, Any] = {id(part): part for part in given}
+        for part in upwards(dX, done):
+            inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
+            key = "" if part.primitive is None else part.primitive.key
+            if key == "over":
+                inputs[1] = shown(inputs[1], 1)
+            elif key == "multiply":
+                inputs = [shown(i, -1) for i in inputs]
+            same = part.primitive is None or all(a is b for a, b in zip(inputs, part.inputs, strict=True))
+            done[id(part)] = part if same else part.primitive(*inputs, **part.params)  # type: ignore[union-attr]
+        return done[id(dX)]
 
     def _joint_atoms(self, names: Names) -> dict[int, Symbol]:
         """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""
@@ -340,6 +375,14 @@ class Explanation:
         """
         return max(line.check() for line in (*self.forward, *self.backward))
 
+    def keep_what_holds(self) -> None:
+        """Print what the rules say where the tidied formula does not give the numbers: it overflows, say."""
+        for line in self.backward:
+            formulas = (line.symbol, *self.steps.get(line.name, ()))
+            if max(self.error(line, s) for s in formulas) > TOLERANCE:
+                line.symbol = line.raw
+                self.steps.pop(line.name, None)
+
     # --- what it looks like
 
     def __iter__(self) -> Iterator[Line]:
@@ -462,13 +505,14 @@ def explained(loss: Tensor, scale: Scale, variables: Mapping[str, Any], model: A
         try:
             found.check()
         except FormulaError:  # a floor under a denominator is in force: then it belongs into the formula
-            return derived(guards=False)
+            found = derived(guards=False)
+            found.keep_what_holds()
     return found
 
 
-def means(root: Record) -> set[int]:
-    """The counts that means on the way from the loss divide by."""
-    counts: set[int] = set()
+def means(root: Record) -> dict[Record, int]:
+    """The means on the way from the loss, with the counts that they divide by."""
+    counts: dict[Record, int] = {}
     stack, seen = [root], {root}
     while stack:
         record = stack.pop()
@@ -477,13 +521,13 @@ def means(root: Record) -> set[int]:
             continue
         sources = [x for x in record.inputs if isinstance(x, Record)]
         if primitive.key == "mean_over":
-            counts.add(_size(sources[0].shape) // max(_size(record.shape), 1))
+            counts[record] = _size(sources[0].shape) // max(_size(record.shape), 1)
         elif record.params.get("reduction") == "mean":
-            counts.add(_size(np.broadcast_shapes(*(x.shape for x in sources))))
+            counts[record] = _size(np.broadcast_shapes(*(x.shape for x in sources)))
         elif (share := _written_mean(record)) is not None:
-            counts.add(share)
+            counts[record] = share
         elif primitive.key == "cross_entropy_of_classes":
-            counts.add(int(np.count_nonzero(sources[1].array != record.params["ignore_index"])))
+            counts[record] = int(np.count_nonzero(sources[1].array != record.params["ignore_index"]))
         else:
             inner = [x for x in sources if x.needs_grad and (x.shape == () or primitive is pick) and x not in seen]
             seen.update(inner)

@@ -23,7 +23,7 @@ from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from .walk import upwards
 
-CHOICE, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 7)
+SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
 
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
@@ -39,7 +39,7 @@ _SILENT = {"axis", "keepdims", "reduction", "ignore_index", "dtype", "shape", "g
 class Style:
     """Unicode text; the other notations replace what they write otherwise."""
 
-    product, minus, power_of = " ∘ ", "-", True
+    product, minus = " ∘ ", "-"
     exponents = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
     def name(self, text: str) -> str:

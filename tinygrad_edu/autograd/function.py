@@ -21,6 +21,7 @@ from ..core.anomaly import check_forward
 from ..core.apply import keep_saved
 from ..core.errors import ShapeError
 from ..core.joint import picked
+from ..core.kept import remember
 from ..core.mode import mode
 from ..core.primitive import Primitive
 from ..core.record import Record, user_site
@@ -355,6 +356,8 @@ def _record(
         record.array = made[0]._array if kept else None
         record.storage = made[0]._storage
         made[0]._record = record
+    if mode.keep:
+        remember(record, tuple(y._array for y in made) if joint else made[0]._array, made)
     if mode.anomaly:
         check_forward(record, arrays, tuple(y._array for y in made))
 

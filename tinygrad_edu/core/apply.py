@@ -16,6 +16,7 @@ from .anomaly import check_forward
 from .dtypes import as_dtype, float32, float64
 from .errors import DtypeError, ShapeError, TraceError, describe, labels
 from .joint import picked
+from .kept import remember
 from .mode import mode
 from .primitive import Array, Plan, Primitive
 from .record import Record, user_site
@@ -95,6 +96,8 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
             record.storage = result._storage
             if result._view is not None:
                 result._view = result._view._replace(seen=result._view.base._record)
+        if mode.keep:
+            remember(record, out)
         if mode.anomaly:
             check_forward(record, arrays, (out,))
     return result
@@ -127,6 +130,8 @@ def _joint(
             if result.dtype.kind == "f":
                 result._record = picked(record, k)
                 result._record.storage = result._storage
+        if mode.keep:
+            remember(record, outs, results)
         if mode.anomaly:
             check_forward(record, arrays, outs)
     return results

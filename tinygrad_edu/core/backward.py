@@ -20,6 +20,7 @@ import numpy as np
 from .anomaly import visit_checked
 from .errors import ShapeError, name_of
 from .joint import add_parts, complete, outputs_of
+from .kept import copied, slopes_from
 from .mode import mode
 from .record import Record
 from .sums import sum_rows
@@ -128,6 +129,7 @@ def propagate(
         _add(cotangents, borrowed, record, dY)
     found: dict[Record, Any] = {}
 
+    slopes = slopes_from(roots)
     visit = functools.partial(visit_checked, _visit) if mode.anomaly else _visit
     previous, mode.grad = mode.grad, create_graph
     try:
@@ -142,6 +144,8 @@ def propagate(
                 if record.hooks:
                     # A hook may write into what it is handed, and may keep it.
                     dY = _run_hooks(record, _copy(dY) if record in borrowed else dY)
+                if slopes is not None:
+                    slopes[record.index] = copied(dY)
                 if record.retains_grad:
                     kept = _as_tensor(_copy(dY))
                     record.grad = kept if record.grad is None else record.grad + kept
@@ -158,6 +162,8 @@ def propagate(
                 if leaf.hooks and not stop:
                     dY = _run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
                     borrowed.add(leaf)
+                if slopes is not None:
+                    slopes[leaf.index] = copied(dY)
                 found[leaf] = _copy(dY) if leaf in borrowed else dY
     finally:
         mode.grad = previous

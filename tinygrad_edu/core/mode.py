@@ -10,6 +10,7 @@ class Mode(threading.local):
     """One per thread, so that an evaluation thread under `no_grad` never stops a training thread."""
 
     grad: bool = True
+    keep: bool = False  # graphs keep their numbers (viz.keep, core.kept)
     anomaly: bool = False  # look for the first nan or infinity (core.anomaly)
     trace: Any = None  # symbolic.trace.Trace while a step is being traced, else None
 

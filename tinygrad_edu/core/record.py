@@ -71,6 +71,8 @@ class Record:
     hooks: dict[int, Any] | None = None
     grad_hooks: dict[int, Any] | None = None  # called when backward has added to a leaf's .grad
     name: str | None = None
+    moved: int = 0  # of a leaf: stamp of the last `.data = ...`, which gave it other memory
+    kept: Any = None  # core.kept.Kept; of a leaf (version, copy)
     former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
 
     def __init__(
@@ -101,6 +103,11 @@ class Record:
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def written(self) -> int:
+        """Stamp of a leaf's last write: larger than the index of every record that saw what it held before."""
+        return max(self.moved, self.storage.version if self.storage is not None else 0)
 
     @property
     def line(self) -> str:

@@ -474,7 +474,7 @@ class Tensor(Operand):
         if self._record is not None and self._record.primitive is None:
             record = self._record
             record.array, record.shape, record.dtype = self._array, self._array.shape, self.dtype
-            record.storage = self._storage
+            record.storage, record.moved = self._storage, left.version
 
     def replace(self, result: Any, name: str) -> Tensor:
         """Answer `np.add(x, y, out=self)`: an in-place operation."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.apply import as_operand
 from ..core.errors import DtypeError, ShapeError, describe, name_of
+from ..core.kept import remember
 from ..core.mode import mode
 from ..core.primitive import Array, Primitive, primitive
 from ..core.record import Record, Storage, user_site
@@ -120,6 +121,8 @@ def _assignment(target: Tensor, inputs: tuple[Any, ...], steps: Steps, key: tupl
     params = {"steps": steps, "key": key}
     record = Record(assign, inputs, params, target._array.shape, target.dtype, True, user_site())
     record.storage = storage_of(target)
+    if mode.keep:
+        remember(record, target._array)
     return record
 
 

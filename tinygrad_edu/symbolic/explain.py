@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..core.joint import pick
+from ..core.kept import kept_input
 from ..core.record import Record, place_of
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of
@@ -176,6 +177,7 @@ class Explanation:
         self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one)
         self.forward = list(self._forward())
         self.backward = list(self._backward())
+        self._unkept: list[tuple[Record, int]] | None = None
         self._numbers: tuple[dict[Record, Any], dict[Record, Any]] | None = None
 
     # --- derivation
@@ -285,8 +287,9 @@ class Explanation:
     @property
     def stale(self) -> list[str]:
         """Names of leaves that have been written since the loss was computed: then there are no values."""
-        written = replay.written_since(self._order, self._root)
-        return [self._reading.names.get(r) or r.label for r in written]
+        if self._unkept is None:
+            self._unkept = replay.unkept(self._order)
+        return [self._reading.names.get(r) or r.label for r, used in self._unkept if r.written > used]
 
     @property
     def given(self) -> list[Given]:
@@ -323,7 +326,7 @@ class Explanation:
         if self.stale:
             raise RuntimeError(
                 f"explain: {', '.join(self.stale)} has been written since the loss was computed, so its formulas can't "
-                "be evaluated; call explain before optimizer.step(), or compute the loss again."
+                "be evaluated; call explain before optimizer.step(), compute the loss again, or `with viz.keep():`."
             )
         expected = self.value_of(line)
         with np.errstate(all="ignore"):
@@ -527,7 +530,7 @@ def means(root: Record) -> dict[Record, int]:
         elif (share := _written_mean(record)) is not None:
             counts[record] = share
         elif primitive.key == "cross_entropy_of_classes":
-            counts[record] = int(np.count_nonzero(sources[1].array != record.params["ignore_index"]))
+            counts[record] = int(np.count_nonzero(kept_input(record, 1) != record.params["ignore_index"]))
         else:
             inner = [x for x in sources if x.needs_grad and (x.shape == () or primitive is pick) and x not in seen]
             seen.update(inner)

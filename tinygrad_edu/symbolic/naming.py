@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..core.joint import pick
+from ..core.kept import kept_values
 from ..core.record import Record, Site
 from ..core.tensor import Tensor
 
@@ -260,7 +261,8 @@ def constant_formulas(order: list[Record], names: Mapping[Record, str]) -> dict[
     A constant that is computed from constants leaves no record; the operand's expression in the source tells, and is
     believed if it gives the constant's numbers.
     """
-    known = {n: np.asarray(r.array, np.float64) for r, n in names.items() if r.primitive is None}
+    arrays = {r: r.array for r in order if r.primitive is None} | kept_values(order)
+    known = {n: np.asarray(arrays[r], np.float64) for r, n in names.items() if r.primitive is None and r in arrays}
     found: dict[Record, ast.AST] = {}
     for user in order:
         node, _ = at(user.site)
@@ -271,19 +273,19 @@ def constant_formulas(order: list[Record], names: Mapping[Record, str]) -> dict[
                 numbers = evaluated(operand, known)
             except (KeyError, TypeError, ValueError):
                 continue
-            if _same(numbers, x):
+            if _same(numbers, arrays[x]):
                 found[x] = operand
     unknown = {x for user in order for x in user.inputs if isinstance(x, Record) and x.primitive is None}
     for x in unknown - set(found) - set(names):  # without a source: the one that losses are written with
         for name, numbers in known.items():
-            if not x.needs_grad and x.shape == numbers.shape != () and _same(1 - numbers, x):
+            if not x.needs_grad and x.shape == numbers.shape != () and _same(1 - numbers, arrays[x]):
                 found[x] = ast.parse(f"1 - {name}", mode="eval").body
     return found
 
 
-def _same(numbers: Any, x: Record) -> bool:
+def _same(numbers: Any, array: Any) -> bool:
     """Equal but for the last digit of the user's precision."""
-    return np.shape(numbers) == x.shape and np.allclose(numbers, np.asarray(x.array), rtol=1e-6, atol=0)
+    return np.shape(numbers) == np.shape(array) and np.allclose(numbers, array, rtol=1e-6, atol=0)
 
 
 def evaluated(node: ast.AST, names: Mapping[str, Any]) -> Any:

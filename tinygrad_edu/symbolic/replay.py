@@ -1,7 +1,7 @@
 """A graph's numbers in float64: every value from the leaves again, and every cotangent by the rules on arrays.
 
 What formulas are held against, and what they show as values. Backward frees arrays, never the
-structure, so this works after it too, unless a leaf has been written since.
+structure, so this works after it too, unless a leaf has been written since; under `viz.keep()` also then.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ import numpy as np
 
 from ..core.backward import unbroadcast
 from ..core.joint import add_parts, complete, pick
+from ..core.kept import kept_values
 from ..core.record import Record
 
 
-def written_since(order: list[Record], root: Record) -> list[Record]:
-    """Leaves and constants whose memory has been written after the loss was computed."""
-    return [r for r in order if r.primitive is None and r.storage is not None and r.storage.version > root.index]
+def unkept(order: list[Record]) -> list[tuple[Record, int]]:
+    """Leaves and constants of which there is no copy, with the index of their first use: a later write is a loss."""
+    kept = kept_values(order)
+    first: dict[Record, int] = {}
+    for user in order:
+        for x in user.inputs:
+            if isinstance(x, Record) and x.primitive is None and kept.get(x) is None:
+                first[x] = min(first.get(x, user.index), user.index)
+    return list(first.items())
 
 
 def _wide(array: Any) -> Any:
@@ -34,6 +41,7 @@ def forward(
     `given` values stand in the place of those that would be computed; `touch` has the last word on each other one.
     """
     given = given or {}
+    kept = kept_values(order)
     values: dict[Record, Any] = {}
     with np.errstate(all="ignore"):
         for record in order:
@@ -41,7 +49,7 @@ def forward(
                 values[record] = given[record]
                 continue
             if record.primitive is None:
-                values[record] = touch(_wide(record.array))
+                values[record] = touch(_wide(kept.get(record, record.array)))
                 continue
             operands = [values[x] if isinstance(x, Record) else x for x in record.inputs]
             if record.primitive.types is not None:

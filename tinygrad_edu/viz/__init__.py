@@ -3,7 +3,22 @@
 from .draw import Drawing, draw
 from .explore import Page, explore
 from .graph import Edge, Graph, Value, graph
+from .keep import keep
 from .steps import Steps, steps
 from .tree import Tree, tree
 
-__all__ = ["Drawing", "Edge", "Graph", "Page", "Steps", "Tree", "Value", "draw", "explore", "graph", "steps", "tree"]
+__all__ = [
+    "Drawing",
+    "Edge",
+    "Graph",
+    "Page",
+    "Steps",
+    "Tree",
+    "Value",
+    "draw",
+    "explore",
+    "graph",
+    "keep",
+    "steps",
+    "tree",
+]

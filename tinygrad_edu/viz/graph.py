@@ -17,6 +17,9 @@ changes no number it could be told by, such as a new bias of a ReLU that is 0 be
 **Gradients** are what `.grad` holds: leaves, and other values under `retain_grad()`. None means
 not computed.
 
+Of a graph recorded under `viz.keep()` the numbers of all values are there, and once backward has run from
+its last value all gradients, each as it was then.
+
 Not here: the formulas of gradients (symbolic/), how anything looks (draw).
 """
 
@@ -29,6 +32,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..core.joint import pick
+from ..core.kept import kept_slopes, kept_values
 from ..core.record import Record, Storage, line_of
 from ..core.tensor import Tensor, as_array, record_of
 from ..core.views import refresh
@@ -132,6 +136,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
     shown = _shown(order)
     known = {record: f"v{i}" for i, record in enumerate(shown)}
     arrays = _numbers(order, result)
+    slopes = kept_slopes(root)
     given = _given(names)
     lines: dict[Any, str] = {}
     values = []
@@ -155,7 +160,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
                 line=lines[site],
                 needs_grad=record.needs_grad,
                 array=_frozen(arrays.get(record)),
-                grad=None if record.grad is None else _frozen(record.grad._array),
+                grad=_frozen(slopes.get(record.index, None if record.grad is None else record.grad._array)),
             )
         )
     return Graph(tuple(values))
@@ -200,9 +205,12 @@ def _frozen(array: Any) -> Array | None:
 def _numbers(order: list[Record], result: Array) -> dict[Record, Array]:
     """Every value's numbers if all can be had again, else those that are certain."""
     held, written = _held(order)
+    kept = kept_values(order)
     held[order[-1]] = result
+    held |= {record: array for record, array in kept.items() if array.__class__ is np.ndarray}
+    written = {record for record in written if kept.get(record) is None} | {r for r, a in kept.items() if a is None}
     if not any(record in written for record in order if record.primitive is None):
-        replayed = _replay(order, held)
+        replayed = _replay(order, held, kept)
         if replayed is not None:
             return replayed
     for record in order:
@@ -240,13 +248,17 @@ def _never_written(leaf: Record) -> bool:
     return leaf.storage is not None and not leaf.storage.version and not leaf.storage.shared
 
 
-def _replay(order: list[Record], known: Mapping[Record, Array]) -> dict[Record, Array] | None:
-    """Run the primitives again from the leaves; None unless all that is known comes out the same."""
+def _replay(
+    order: list[Record], known: Mapping[Record, Array], kept: Mapping[Record, Any]
+) -> dict[Record, Array] | None:
+    """Run the primitives again from the leaves, but for what is kept; None unless all that is known is the same."""
     arrays: dict[Record, Any] = {}  # of a computation with several outputs a tuple
     with np.errstate(all="ignore"):
         for record in order:
             try:
-                array: Any = record.array if record.primitive is None else _compute(record, arrays)
+                array: Any = kept.get(record)
+                if array is None:
+                    array = record.array if record.primitive is None else _compute(record, arrays)
             except Exception:  # whatever a forward raises on numbers that it was never given
                 return None
             if array.__class__ not in (np.ndarray, tuple) or (record in known and not _same(array, known[record])):

@@ -2,6 +2,7 @@
 
     python -m tinygrad_edu                          the planar petals, 2-4-1
     python -m tinygrad_edu --data mnist --root DIR  MNIST's idx files from DIR, 784-128-10
+    python -m tinygrad_edu explain FILE.py          the loss of a program of your own
 
 Written as a user writes: everything here goes through the public names.
 """
@@ -21,6 +22,7 @@ import numpy as np
 import tinygrad_edu as te
 from tinygrad_edu import datasets, nn, optim, symbolic, viz
 from tinygrad_edu.nn import functional as F
+from tinygrad_edu.viz import script
 
 Array = np.ndarray[Any, Any]
 Weights = dict[str, Array]  # W1 (n_x, n_h), b1 (n_h, 1), W2 (n_h, n_y), b2 (n_y, 1), as in the article
@@ -42,7 +44,14 @@ PER_EXAMPLE = ("dZ2", "dA1", "dZ1")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; the exit status: 0, or 2 after an error that the user can mend."""
-    parser = argparse.ArgumentParser(prog="python -m tinygrad_edu", description=__doc__.split("\n")[0])
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["explain"]:
+        return script.main(arguments[1:])
+    parser = argparse.ArgumentParser(
+        prog="python -m tinygrad_edu",
+        description=__doc__.split("\n")[0],
+        epilog="`python -m tinygrad_edu explain FILE.py` does it for the loss of a program of your own.",
+    )
     parser.add_argument("--data", choices=("petals", "mnist"), default="petals", help="what to learn (petals)")
     parser.add_argument("--root", metavar="DIR", help="the folder with MNIST's idx files, plain or .gz")
     parser.add_argument("--graph", metavar="FILE", default="backprop.dot", help="where the graph goes (backprop.dot)")

@@ -121,6 +121,19 @@ from .ops.calculus import (
 from .ops.calculus import (
     trapezoid as trapz,
 )
+from .ops.choices import (
+    clamp,
+    clamp_max,
+    clamp_min,
+    fmax,
+    fmin,
+    maximum,
+    minimum,
+    where,
+)
+from .ops.choices import (
+    clamp as clip,
+)
 from .ops.comparison import (
     allclose,
     bitwise_and,
@@ -241,18 +254,11 @@ from .ops.elementwise import (
     add,
     addcdiv,
     addcmul,
-    clamp,
-    clamp_max,
-    clamp_min,
     div,
     float_power,
     floor_divide,
-    fmax,
-    fmin,
     fmod,
     lerp,
-    maximum,
-    minimum,
     multiply,
     negative,
     pow,
@@ -261,13 +267,9 @@ from .ops.elementwise import (
     square,
     sub,
     true_divide,
-    where,
 )
 from .ops.elementwise import (
     absolute as abs,
-)
-from .ops.elementwise import (
-    clamp as clip,
 )
 from .ops.elementwise import (
     div as divide,

@@ -14,7 +14,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu.nn import functional
-from tinygrad_edu.ops import activation, elementwise, linalg
+from tinygrad_edu.ops import activation, choices, linalg
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
@@ -33,7 +33,7 @@ FUNCTIONAL = SimpleNamespace(
     binary_cross_entropy=functional.binary_cross_entropy,
     binary_cross_entropy_with_logits=functional.binary_cross_entropy_with_logits,
 )
-assert elementwise.clamp is tg.clamp
+assert choices.clamp is tg.clamp
 
 
 class Library(NamedTuple):

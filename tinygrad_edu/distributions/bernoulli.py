@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from ..autograd import no_grad
 from ..core.tensor import Size
+from ..ops.choices import where
 from ..ops.creation import arange
-from ..ops.elementwise import where
 from ..ops.losses_binary import binary_cross_entropy_with_logits
 from ..ops.random import bernoulli
 from . import constraints

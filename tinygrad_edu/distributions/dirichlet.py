@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..autograd import Function
+from ..ops.choices import where
 from ..ops.creation import finish
-from ..ops.elementwise import where
 from ..ops.exponential import xlogy
 from ..ops.gathering import one_hot
 from ..ops.implicit import beta_slope

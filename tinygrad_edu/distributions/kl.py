@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..ops.activation import softplus
-from ..ops.elementwise import where
+from ..ops.choices import where
 from ..ops.exponential import exp, log, xlogy
 from ..ops.matrices import solve_triangular
 from ..ops.special import digamma, erf, lgamma

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..ops.elementwise import where
+from ..ops.choices import where
 from ..ops.exponential import log
 from ..ops.random import rand
 from . import constraints

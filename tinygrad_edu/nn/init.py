@@ -18,8 +18,8 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
+from ..ops.choices import where
 from ..ops.creation import empty, empty_like
-from ..ops.elementwise import where
 from ..ops.random import Generator, randperm
 
 _UNIT_GAIN = (

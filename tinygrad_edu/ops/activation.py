@@ -14,9 +14,9 @@ import numpy as np
 from ..core.dtypes import as_dtype, floating_only, numeric
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
+from .choices import clamp_between, zero_where
 from .dims import one_axis
 from .domains import unit
-from .elementwise import clamp_between, zero_where
 from .public import public
 from .special import erf
 

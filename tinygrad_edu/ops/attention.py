@@ -26,8 +26,8 @@ from ..core.dtypes import equal
 from ..core.errors import DtypeError, ShapeError, describe
 from ..core.primitive import Array, primitive
 from .arranging import repeat_interleave
+from .choices import choose
 from .creation import full
-from .elementwise import choose
 from .random import dropout
 from .shape import astype, expand
 

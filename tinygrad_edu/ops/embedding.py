@@ -18,8 +18,8 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..core.write import read
 from .checks import check
+from .choices import choose
 from .creation import arange
-from .elementwise import choose
 from .gathering import along, valid_index
 from .indexing import getitem, scatter, take_along
 from .norm import vector_norm

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..core.dtypes import floating_only
 from ..core.primitive import Array, primitive
+from .choices import choose
 from .domains import positive, unit
-from .elementwise import choose
 from .special import lgamma, polygamma_of
 
 # Quadrature on a half line, w = W exp(s - exp(-s)) with equal steps of s: Takahasi & Mori, "Double

@@ -12,8 +12,8 @@ from ..core.dtypes import floating_only
 from ..core.primitive import Array, primitive
 from .activation import log_sigmoid, sigmoid, softplus
 from .checks import check
+from .choices import choose, clamp_below
 from .domains import everywhere, unit
-from .elementwise import choose, clamp_below
 from .loss import check_reduction, per_element, reduce_loss, reduced, reduction_of, same_shape
 from .reduction import mean_over
 

@@ -17,8 +17,8 @@ from ..core.primitive import Array, primitive
 from ..core.sums import sum_axes
 from .activation import log_softmax_over, softmax_rule
 from .checks import check
+from .choices import choose, zero_where
 from .dims import one_axis
-from .elementwise import choose, zero_where
 from .indexing import put_along, take_along
 from .linalg import affine
 from .loss import check_reduction, reduce_loss, reduction_of

@@ -12,8 +12,8 @@ from ..core.dtypes import floating_only
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
 from .checks import check
+from .choices import choose
 from .domains import positive
-from .elementwise import choose
 from .exponential import exp, log, times_log
 from .loss import check_reduction, reduce_loss, reduction_of
 from .shape import reshape_to

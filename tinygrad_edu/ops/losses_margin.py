@@ -10,7 +10,7 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import wrap
 from .checks import check
-from .elementwise import choose, clamp_below
+from .choices import choose, clamp_below
 from .indexing import take_along
 from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import any_over, sum_over

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.errors import ShapeError
+from .choices import choose, clamp_below, minimum
 from .distance import pairwise_distance
-from .elementwise import choose, clamp_below, minimum
 from .exponential import sqrt
 from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import sum_over

@@ -17,8 +17,9 @@ import numpy as np
 
 from ..core.errors import ShapeError
 from ..core.primitive import answers, primitive
+from .choices import choose
 from .dims import one_axis
-from .elementwise import absolute, choose, floor_divide, power, remainder
+from .elementwise import absolute, floor_divide, power, remainder
 from .rounding import round, trunc
 from .shape import astype, cat, movedim
 from .slicing import dsplit, hsplit, part, vsplit

@@ -14,7 +14,7 @@ from ..core.dtypes import equal, floating_only, numeric
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from .activation import in_place
-from .elementwise import zero_where
+from .choices import zero_where
 from .public import public
 
 

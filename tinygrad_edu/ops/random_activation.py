@@ -9,9 +9,9 @@ import numpy as np
 
 from ..core.tensor import wrap
 from .activation import in_place, leaky_relu, softmax_over
+from .choices import choose
 from .creation import finish
 from .dims import one_axis
-from .elementwise import choose
 from .public import public
 from .random import Generator, default_generator
 from .reduction import argmax

@@ -210,7 +210,7 @@ def min_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = Non
 
 
 def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
-    from .elementwise import maximum, minimum
+    from .choices import maximum, minimum
 
     if hasattr(dim, "shape"):
         return (maximum if name == "max" else minimum)(input, dim)

@@ -16,9 +16,9 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, wrap
 from ..core.views import follow
+from .choices import choose
 from .diagonals import diagonal_of
 from .dims import one_axis
-from .elementwise import choose
 from .gathering import along, bool_mask, places, same_axes, valid_index
 from .indexing import Slot, covered, getitem, places_along, put_along, scatter, take_along, within
 from .public import public

@@ -20,7 +20,7 @@ from ..core.record import Record, Storage, user_site
 from ..core.tensor import Tensor, record_of
 from ..core.views import follow, hand_over, refresh
 from ..core.write import keep, storage_of, write
-from .elementwise import choose
+from .choices import choose
 from .indexing import Slot, getitem, numbers_first, split_key, truth
 from .public import public
 from .shape import astype

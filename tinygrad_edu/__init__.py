@@ -184,6 +184,9 @@ from .ops.comparison import (
 from .ops.comparison import (
     right_shift as bitwise_right_shift,
 )
+from .ops.conversion import (
+    copy_of as clone,
+)
 from .ops.convolution import (
     conv1d,
     conv2d,
@@ -327,11 +330,19 @@ from .ops.joining import (
     atleast_3d,
     block_diag,
     cartesian_prod,
+    cat,
     column_stack,
     dstack,
     hstack,
     meshgrid,
+    stack,
     vstack,
+)
+from .ops.joining import (
+    cat as concat,
+)
+from .ops.joining import (
+    cat as concatenate,
 )
 from .ops.joining import (
     vstack as row_stack,
@@ -591,7 +602,6 @@ from .ops.scattering import (
 from .ops.shape import (
     adjoint,
     broadcast_tensors,
-    cat,
     flatten,
     moveaxis,
     movedim,
@@ -599,21 +609,11 @@ from .ops.shape import (
     ravel,
     reshape,
     squeeze,
-    stack,
     swapaxes,
     t,
     transpose,
     unflatten,
     unsqueeze,
-)
-from .ops.shape import (
-    cat as concat,
-)
-from .ops.shape import (
-    cat as concatenate,
-)
-from .ops.shape import (
-    copy_of as clone,
 )
 from .ops.shape import (
     stretch as broadcast_to,

@@ -17,7 +17,7 @@ from ..core.backward import grad as _gradients
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor, wrap
 from ..ops.creation import zeros_like
-from ..ops.shape import stack
+from ..ops.joining import stack
 from .modes import enable_grad
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from ..ops.shape import stack
+from ..ops.joining import stack
 from . import constraints
 from .dirichlet import Dirichlet
 from .distribution import Distribution

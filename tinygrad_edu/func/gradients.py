@@ -21,7 +21,7 @@ from ..core.mode import mode
 from ..core.record import Record
 from ..core.tensor import Tensor, record_of, wrap
 from ..ops.creation import zeros_like
-from ..ops.shape import stack
+from ..ops.joining import stack
 
 Argnums = int | tuple[int, ...]
 

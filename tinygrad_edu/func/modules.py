@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from ..nn.module import Module
-from ..ops.shape import stack
+from ..ops.joining import stack
 
 
 def functional_call(

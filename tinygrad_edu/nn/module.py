@@ -20,8 +20,8 @@ import numpy as np
 from ..core.device import require_cpu
 from ..core.mode import mode
 from ..core.tensor import Tensor
+from ..ops.conversion import conversion
 from ..ops.creation import empty_like
-from ..ops.shape import conversion
 from .entries import ALLOWED, BUFFER, BUFFERS, MODULE, PARAMETER, TRANSIENT, Entries
 from .hooks import Hooked, call
 from .parameter import Parameter

@@ -27,9 +27,10 @@ from ..core.errors import DtypeError, ShapeError, describe
 from ..core.primitive import Array, primitive
 from .arranging import repeat_interleave
 from .choices import choose
+from .conversion import astype
 from .creation import full
 from .random import dropout
-from .shape import astype, expand
+from .shape import expand
 
 
 @functools.lru_cache(maxsize=16)

@@ -9,10 +9,10 @@ import numpy as np
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import answers
 from .dims import one_axis
+from .joining import cat
 from .public import public
 from .reduction import sum_over
 from .scan import cumsum_along
-from .shape import cat
 
 
 def _between(X: Any, axis: int, start: int | None, stop: int | None) -> Any:

@@ -10,9 +10,10 @@ from ..core.device import require_cpu
 from ..core.dtypes import as_dtype
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import wrap
+from .conversion import clone
 from .dims import one_axis
 from .public import public
-from .shape import clone, reshape_to
+from .shape import reshape_to
 
 
 @primitive(np.tril, name="tril", types=None, dX=lambda dY, Y, X, *, k: np.tril(dY, k))

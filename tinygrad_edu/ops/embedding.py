@@ -19,12 +19,13 @@ from ..core.tensor import Tensor
 from ..core.write import read
 from .checks import check
 from .choices import choose
+from .conversion import astype
 from .creation import arange
 from .gathering import along, valid_index
 from .indexing import getitem, scatter, take_along
 from .norm import vector_norm
 from .ordering import bucketize
-from .shape import astype, reshape_to
+from .shape import reshape_to
 
 NORM_FLOOR = 1e-7  # added to a norm before it divides, as PyTorch does
 

@@ -13,10 +13,11 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from ..core.write import read
 from .checks import check
+from .conversion import astype
 from .dims import one_axis
 from .indexing import Slot, getitem, take_along, within
 from .public import public
-from .shape import astype, broadcast_tensors, reshape_to
+from .shape import broadcast_tensors, reshape_to
 
 
 def valid_index(

@@ -1,4 +1,8 @@
-"""Tensors put together: side by side, as blocks, as grids. All are `cat`, `stack` and views."""
+"""Several tensors made one: end to end (`cat`), along a new axis (`stack`), as blocks, as grids.
+
+Both primitives take any number of inputs, and the cotangent of input k is a slice of the result's.
+All other functions here are these two and views.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,71 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import answers
+from ..core.dtypes import arithmetic
+from ..core.errors import ShapeError
+from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
-from .dims import one_list
+from .dims import one_axis, one_list
 from .public import public
-from .shape import cat, expand, reshape, reshape_to, stack
+from .shape import expand, reshape, reshape_to
+
+
+def _part(dY: Array, parts: tuple[Array, ...], k: int, axis: int) -> Array:
+    """The slice of a joined cotangent that belongs to part k."""
+    start = sum(X.shape[axis] for X in parts[:k])
+    return dY[(slice(None),) * axis + (slice(start, start + parts[k].shape[axis]),)]
+
+
+@primitive(name="cat", types=arithmetic, dX=lambda dY, Y, *X, k, axis: _part(dY, X, k, axis))
+def join(*X: Array, axis: int) -> Array:
+    """The X laid end to end along an axis."""
+    return np.concatenate(X, axis)
+
+
+@primitive(name="stack", types=arithmetic, dX=lambda dY, Y, *X, k, axis: dY[(slice(None),) * axis + (k,)])
+def pile(*X: Array, axis: int) -> Array:
+    """The X, all of one shape, along a new axis."""
+    return np.stack(X, axis)
+
+
+@public("cat", "concat", "concatenate", as_method=False)
+def cat(tensors: Any, dim: int = 0) -> Any:
+    """Tensors laid end to end along an axis; their other axes must agree."""
+    parts = _several(tensors, "cat")
+    parts = [x for x in parts if tuple(x.shape) != (0,)] or parts[:1]  # PyTorch skips empty vectors
+    axis = one_axis(dim, parts[0].ndim, "cat")
+    for x in parts:
+        if x.ndim != parts[0].ndim or any(
+            i != axis and n != m for i, (n, m) in enumerate(zip(x.shape, parts[0].shape, strict=False))
+        ):
+            raise ShapeError(
+                f"cat: shapes {', '.join(str(tuple(p.shape)) for p in parts)} must agree but for axis {axis}."
+            )
+    if parts[0].ndim == 0:
+        raise RuntimeError("cat: zero-dimensional tensors cannot be concatenated; use stack.")
+    return join(*parts, axis=axis)
+
+
+@public("stack", as_method=False)
+def stack(tensors: Any, dim: int = 0) -> Any:
+    """Tensors of one shape along a new axis."""
+    parts = _several(tensors, "stack")
+    if any(x.shape != parts[0].shape for x in parts):
+        shapes = ", ".join(str(tuple(p.shape)) for p in parts)
+        raise ShapeError(f"stack: expects each tensor to be equal size, got shapes {shapes}.")
+    return pile(*parts, axis=one_axis(dim, parts[0].ndim + 1, "stack"))
+
+
+def _several(tensors: Any, operation: str) -> list[Any]:
+    if isinstance(tensors, Operand) or not hasattr(tensors, "__iter__"):
+        raise TypeError(f"{operation}: a list or tuple of tensors is expected, as in {operation}([x, y], dim=0).")
+    parts = list(tensors)
+    for x in parts:
+        if not hasattr(x, "shape"):
+            raise TypeError(f"{operation}: {type(x).__name__} is not a tensor; make one with tensor(...).")
+    if not parts:
+        raise ShapeError(f"{operation}: expected a non-empty list of tensors.")
+    return parts
 
 
 @public("atleast_1d", as_method=False)
@@ -137,6 +201,20 @@ def cartesian_prod(*tensors: Any) -> Any:
 
 
 # --- NumPy's side
+
+
+@answers(np.concatenate)
+def _np_concatenate(arrays: Any, axis: int | None = 0) -> Any:
+    arrays = list(arrays)
+    if axis is None:
+        return join(*(np.ravel(a) for a in arrays), axis=0)
+    return join(*arrays, axis=one_axis(axis, arrays[0].ndim, "concatenate"))
+
+
+@answers(np.stack)
+def _np_stack(arrays: Any, axis: int = 0) -> Any:
+    arrays = list(arrays)
+    return pile(*arrays, axis=one_axis(axis, arrays[0].ndim + 1, "stack"))
 
 
 @answers(np.atleast_1d)

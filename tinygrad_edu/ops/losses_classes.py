@@ -18,12 +18,13 @@ from ..core.sums import sum_axes
 from .activation import log_softmax_over, softmax_rule
 from .checks import check
 from .choices import choose, zero_where
+from .conversion import astype
 from .dims import one_axis
 from .indexing import put_along, take_along
 from .linalg import affine
 from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import mean_over, sum_over
-from .shape import astype, reshape_to
+from .shape import reshape_to
 
 
 @primitive(

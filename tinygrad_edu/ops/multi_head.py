@@ -16,10 +16,11 @@ from .activation import softmax_over
 from .attention import additive, scaled_dot_product_attention, scores
 from .creation import zeros
 from .indexing import getitem
+from .joining import cat
 from .linalg import affine, matrix_product
 from .random import dropout
 from .reduction import mean_over
-from .shape import cat, expand, permute_axes, reshape_to
+from .shape import expand, permute_axes, reshape_to
 from .windows import pad
 
 NAME = "multi_head_attention_forward"

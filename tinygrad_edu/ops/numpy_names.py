@@ -18,10 +18,12 @@ import numpy as np
 from ..core.errors import ShapeError
 from ..core.primitive import answers, primitive
 from .choices import choose
+from .conversion import astype
 from .dims import one_axis
 from .elementwise import absolute, floor_divide, power, remainder
+from .joining import cat
 from .rounding import round, trunc
-from .shape import astype, cat, movedim
+from .shape import movedim
 from .slicing import dsplit, hsplit, part, vsplit
 from .trigonometry import deg2rad, rad2deg
 from .windows import pad

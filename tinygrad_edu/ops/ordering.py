@@ -14,11 +14,12 @@ from ..core.dtypes import arithmetic, dtype_of_number
 from ..core.errors import ShapeError, describe
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
+from .conversion import astype
 from .dims import one_axis
 from .indexing import take_along
 from .public import public
 from .reduction import ValuesAndIndices, returned
-from .shape import astype, reshape_to
+from .shape import reshape_to
 
 
 @primitive(name="argsort", types=None, opaque=True)

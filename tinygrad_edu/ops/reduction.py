@@ -17,9 +17,9 @@ from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.sums import sum_axes, sum_rows
 from .dims import axes, one_axis
+from .filling import fill_like
 from .indexing import take_along
 from .public import public
-from .shape import fill_like
 
 Axes = tuple[int, ...]
 _add_reduce: Any = np.add.reduce  # what np.sum calls, 1 us sooner; its stub knows literal keepdims only

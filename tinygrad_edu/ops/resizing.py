@@ -16,8 +16,9 @@ import numpy as np
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
 from .averaging import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from .conversion import clone
 from .public import public
-from .shape import clone, permute_axes, reshape_to
+from .shape import permute_axes, reshape_to
 
 CUBIC = -0.75  # slope of the kernel at 1: Keys 1981, "Cubic convolution interpolation"; the value that PyTorch takes
 MODES = {

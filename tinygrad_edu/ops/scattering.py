@@ -17,12 +17,14 @@ from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, wrap
 from ..core.views import follow
 from .choices import choose
+from .conversion import astype, clone
 from .diagonals import diagonal_of
 from .dims import one_axis
+from .filling import fill_like
 from .gathering import along, bool_mask, places, same_axes, valid_index
 from .indexing import Slot, covered, getitem, places_along, put_along, scatter, take_along, within
 from .public import public
-from .shape import astype, broadcast_to, clone, fill_like, reshape_to
+from .shape import broadcast_to, reshape_to
 from .writes import assign
 
 

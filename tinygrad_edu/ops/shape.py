@@ -1,6 +1,9 @@
-"""Shape operations: the same numbers, otherwise arranged. Their rules arrange the cotangent back.
+"""Shape operations: the same elements along other axes. Their rules lay the cotangent along the old ones.
 
-Most give a view: the result shares memory with its input, as in NumPy and PyTorch.
+Three primitives, `reshape_to`, `permute_axes` and `broadcast_to`, and fronts that say which axes go where.
+The result is a view wherever memory allows: it shares memory with its input, as in NumPy and PyTorch.
+
+Not here: other dtypes and copies (conversion.py), several tensors made one (joining.py), slices (slicing.py).
 """
 
 from __future__ import annotations
@@ -10,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import names_device, require_cpu
-from ..core.dtypes import arithmetic, as_dtype
+from ..core.dtypes import as_dtype
 from ..core.errors import ShapeError, describe
-from ..core.layout import memory_format
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
+from .conversion import contiguous
 from .dims import axes, fill_in, one_axis, one_list, sizes
 from .public import public
 
@@ -59,36 +61,6 @@ def broadcast_to(X: Array, *, shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(X, shape)
 
 
-def _part(dY: Array, parts: tuple[Array, ...], k: int, axis: int) -> Array:
-    """The slice of a joined cotangent that belongs to part k."""
-    start = sum(X.shape[axis] for X in parts[:k])
-    return dY[(slice(None),) * axis + (slice(start, start + parts[k].shape[axis]),)]
-
-
-@primitive(name="cat", types=arithmetic, dX=lambda dY, Y, *X, k, axis: _part(dY, X, k, axis))
-def join(*X: Array, axis: int) -> Array:
-    """The X laid end to end along an axis."""
-    return np.concatenate(X, axis)
-
-
-@primitive(name="stack", types=arithmetic, dX=lambda dY, Y, *X, k, axis: dY[(slice(None),) * axis + (k,)])
-def pile(*X: Array, axis: int) -> Array:
-    """The X, all of one shape, along a new axis."""
-    return np.stack(X, axis)
-
-
-@primitive(np.copy, types=None, dX=lambda dY, Y, X: dY)
-def clone(X: Array) -> Array:
-    """A copy that the gradient flows through, its memory in the order of its indices."""
-    return np.copy(X, order="C")
-
-
-@primitive(types=None, dX=lambda dY, Y, X, *, dtype: dY)  # the engine casts the cotangent back
-def astype(X: Array, *, dtype: np.dtype[Any]) -> Array:
-    """X in another dtype."""
-    return X.astype(dtype)
-
-
 # --- the public functions
 
 
@@ -96,6 +68,9 @@ def astype(X: Array, *, dtype: np.dtype[Any]) -> Array:
 def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     """The same elements in another shape; one length may be -1. A view where memory allows."""
     return reshape_to(input, shape=fill_in(sizes if shape is None else shape, input.shape, "reshape"))
+
+
+Operand.reshape = reshape
 
 
 @public("reshape_as", function=False)
@@ -330,162 +305,6 @@ def expand_as(input: Any, other: Any) -> Any:
     return expand(input, *other.shape)
 
 
-@public("cat", "concat", "concatenate", as_method=False)
-def cat(tensors: Any, dim: int = 0) -> Any:
-    """Tensors laid end to end along an axis; their other axes must agree."""
-    parts = _several(tensors, "cat")
-    parts = [x for x in parts if tuple(x.shape) != (0,)] or parts[:1]  # PyTorch skips empty vectors
-    axis = one_axis(dim, parts[0].ndim, "cat")
-    for x in parts:
-        if x.ndim != parts[0].ndim or any(
-            i != axis and n != m for i, (n, m) in enumerate(zip(x.shape, parts[0].shape, strict=False))
-        ):
-            raise ShapeError(
-                f"cat: shapes {', '.join(str(tuple(p.shape)) for p in parts)} must agree but for axis {axis}."
-            )
-    if parts[0].ndim == 0:
-        raise RuntimeError("cat: zero-dimensional tensors cannot be concatenated; use stack.")
-    return join(*parts, axis=axis)
-
-
-@public("stack", as_method=False)
-def stack(tensors: Any, dim: int = 0) -> Any:
-    """Tensors of one shape along a new axis."""
-    parts = _several(tensors, "stack")
-    if any(x.shape != parts[0].shape for x in parts):
-        shapes = ", ".join(str(tuple(p.shape)) for p in parts)
-        raise ShapeError(f"stack: expects each tensor to be equal size, got shapes {shapes}.")
-    return pile(*parts, axis=one_axis(dim, parts[0].ndim + 1, "stack"))
-
-
-def _several(tensors: Any, operation: str) -> list[Any]:
-    if isinstance(tensors, Operand) or not hasattr(tensors, "__iter__"):
-        raise TypeError(f"{operation}: a list or tuple of tensors is expected, as in {operation}([x, y], dim=0).")
-    parts = list(tensors)
-    for x in parts:
-        if not hasattr(x, "shape"):
-            raise TypeError(f"{operation}: {type(x).__name__} is not a tensor; make one with tensor(...).")
-    if not parts:
-        raise ShapeError(f"{operation}: expected a non-empty list of tensors.")
-    return parts
-
-
-@public("clone")
-def copy_of(input: Any, *, memory_format: Any = None) -> Any:
-    """A copy that the gradient flows through, its memory in the order of its indices."""
-    return clone(input)
-
-
-@public("contiguous", function=False)
-def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
-    """This tensor if its memory is in the order of its indices, else a copy that is."""
-    if isinstance(input._array, np.ndarray) and not input.is_contiguous():
-        return clone(input)  # type: ignore[no-any-return]
-    return input
-
-
-def _cast(input: Any, dtype: Any) -> Any:
-    """The tensor in another dtype; itself where it is in that dtype already."""
-    dtype = as_dtype(dtype)
-    return input if input.dtype == dtype else astype(input, dtype=dtype)
-
-
-Operand.reshape = reshape
-Operand.astype = _cast
-
-
-@public("to", function=False)
-def to(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """In another dtype, or another tensor's: to(dtype), to(device, dtype), to(other), and by keywords.
-
-    Raises:
-        RuntimeError: another device than "cpu".
-    """
-    dtype, copy = conversion(args, kwargs)
-    result = input if dtype is None else _cast(input, dtype)
-    return clone(result) if copy and result is input else result
-
-
-def conversion(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, bool]:
-    """What the arguments of `.to` ask for: a dtype or None, and whether to copy in any case."""
-    known = {"dtype", "device", "other", "non_blocking", "copy", "memory_format"}
-    if unknown := kwargs.keys() - known:
-        raise TypeError(f"to: got an unexpected keyword argument {sorted(unknown)[0]!r}; it takes {sorted(known)}.")
-    require_cpu(kwargs.get("device"), "to")
-    dtype, copy, flags = kwargs.get("dtype"), bool(kwargs.get("copy", False)), []
-    if "other" in kwargs:
-        args = (kwargs["other"], *args)
-    for value in args:
-        if isinstance(value, bool):
-            flags.append(value)
-        elif isinstance(value, Tensor):
-            dtype = value.dtype
-        elif names_device(value):
-            require_cpu(value, "to")
-        elif value is not None and not isinstance(value, memory_format):
-            dtype = value
-    if len(flags) > 1:  # non_blocking and copy, in this order
-        copy = flags[1]
-    return (None if dtype is None else as_dtype(dtype)), copy
-
-
-@public("cpu", function=False)
-def cpu(input: Tensor) -> Tensor:
-    """The tensor itself: it lives in main memory."""
-    return input
-
-
-@public("cuda", function=False)
-def cuda(input: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
-    """Refused: tensors live in main memory."""
-    require_cpu("cuda" if device is None or isinstance(device, int) else device, "cuda")
-    return input
-
-
-@public("pin_memory", function=False)
-def pin_memory(input: Tensor, device: Any = None) -> Tensor:
-    """The tensor itself: there is no other device to copy to."""
-    return input
-
-
-@public("is_pinned", function=False)
-def is_pinned(input: Tensor, device: Any = None) -> Any:
-    """Whether a GPU could read the memory directly: never."""
-    return False
-
-
-def _caster(name: str, dtype: Any) -> None:
-    def cast(input: Tensor, memory_format: Any = None) -> Tensor:
-        return _cast(input, dtype)  # type: ignore[no-any-return]
-
-    cast.__name__ = name
-    cast.__doc__ = f"The tensor in {as_dtype(dtype)}."
-    public(name, function=False)(cast)
-
-
-for _name, _dtype in {
-    "float": np.float32,
-    "double": np.float64,
-    "long": np.int64,
-    "int": np.int32,
-    "short": np.int16,
-    "bool": np.bool_,
-}.items():
-    _caster(_name, _dtype)
-
-
-@public("half", function=False)
-def half(input: Tensor) -> Tensor:
-    """Refused: NumPy has no fast float16 arithmetic."""
-    return to(input, np.float16)
-
-
-@public("type_as", function=False)
-def type_as(input: Tensor, other: Tensor) -> Tensor:
-    """In the dtype of `other`."""
-    return _cast(input, other.dtype)  # type: ignore[no-any-return]
-
-
 # --- NumPy's side
 
 
@@ -543,28 +362,6 @@ def _np_ravel(a: Any, order: str = "C") -> Any:
     return reshape(a, -1)
 
 
-@answers(np.concatenate)
-def _np_concatenate(arrays: Any, axis: int | None = 0) -> Any:
-    arrays = list(arrays)
-    if axis is None:
-        return join(*(np.ravel(a) for a in arrays), axis=0)
-    return join(*arrays, axis=one_axis(axis, arrays[0].ndim, "concatenate"))
-
-
-@answers(np.stack)
-def _np_stack(arrays: Any, axis: int = 0) -> Any:
-    arrays = list(arrays)
-    return pile(*arrays, axis=one_axis(axis, arrays[0].ndim + 1, "stack"))
-
-
-@answers(np.copy)
-def _np_copy(a: Any, order: str = "K", subok: bool = False) -> Any:
-    return clone(a)
-
-
-answers(np.positive)(clone)
-
-
 @answers(np.shape)
 def _np_shape(a: Any) -> Any:
     return tuple(a.shape)
@@ -578,33 +375,3 @@ def _np_ndim(a: Any) -> int:
 @answers(np.size)
 def _np_size(a: Any, axis: int | None = None) -> int:
     return math.prod(a.shape) if axis is None else int(a.shape[axis])
-
-
-# --- arrays of one value, in the domain of another
-
-
-@primitive(types=None)
-def filled(*, shape: tuple[int, ...], dtype: np.dtype[Any], value: float) -> Array:
-    """An array of one number."""
-    return np.full(shape, value, dtype)
-
-
-def fill_like(X: Any, value: float, dtype: Any = None) -> Any:
-    """An array of one number, of the shape and in the domain of X."""
-    params = {"shape": tuple(X.shape), "dtype": as_dtype(dtype or X.dtype), "value": value}
-    return X.apply(filled, (), params)
-
-
-@answers(np.zeros_like)
-def _np_zeros_like(a: Any, dtype: Any = None) -> Any:
-    return fill_like(a, 0, dtype)
-
-
-@answers(np.ones_like)
-def _np_ones_like(a: Any, dtype: Any = None) -> Any:
-    return fill_like(a, 1, dtype)
-
-
-@answers(np.full_like)
-def _np_full_like(a: Any, fill_value: float, dtype: Any = None) -> Any:
-    return fill_like(a, fill_value, dtype)

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..core.primitive import answers
 from ..core.tensor import Tensor
+from .conversion import clone
 from .dims import one_axis
 from .indexing import getitem
 from .public import public
-from .shape import clone
 
 
 def part(input: Any, axis: int, start: int, stop: int) -> Any:

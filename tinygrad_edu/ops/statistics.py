@@ -17,10 +17,10 @@ from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
 from .checks import check
 from .dims import one_axis
+from .filling import filled
 from .indexing import take_along
 from .public import public
 from .reduction import ValuesAndIndices, any_over, returned, sum_over
-from .shape import filled
 
 # --- order statistics
 

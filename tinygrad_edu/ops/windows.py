@@ -12,9 +12,11 @@ import numpy as np
 
 from ..core.primitive import Array, primitive
 from .arranging import flip_over
+from .conversion import clone
 from .dims import one_axis
+from .joining import join
 from .public import public
-from .shape import broadcast_to, clone, join
+from .shape import broadcast_to
 from .slicing import part
 
 

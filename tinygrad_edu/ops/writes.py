@@ -21,9 +21,9 @@ from ..core.tensor import Tensor, record_of
 from ..core.views import follow, hand_over, refresh
 from ..core.write import keep, storage_of, write
 from .choices import choose
+from .conversion import astype
 from .indexing import Slot, getitem, numbers_first, split_key, truth
 from .public import public
-from .shape import astype
 
 Steps = tuple[tuple[Primitive, dict[str, Any]], ...]
 

@@ -15,8 +15,8 @@ from ...core.tensor import Tensor, as_array
 from ...core.write import read
 from ...ops.checks import check
 from ...ops.creation import zeros
+from ...ops.joining import stack
 from ...ops.norm import vector_norm
-from ...ops.shape import stack
 
 Tensors = Tensor | Iterable[Tensor]
 

@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from ...core.tensor import Tensor
 from ...ops.indexing import getitem
-from ...ops.shape import stack, transpose
+from ...ops.joining import stack
+from ...ops.shape import transpose
 from ...ops.windows import pad
 
 

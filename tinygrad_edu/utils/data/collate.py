@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.tensor import Tensor, wrap
 from ...ops.creation import as_tensor, tensor
-from ...ops.shape import stack
+from ...ops.joining import stack
 
 
 def default_collate(batch: Any) -> Any:

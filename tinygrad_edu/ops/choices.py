@@ -24,7 +24,7 @@ _BITS = {4: np.int32, 8: np.int64}  # integers of the width of a float, per byte
     name="where",
     types=None,
     opaque=True,
-    dV=lambda dY, Y, condition, V: zero_where(condition, dY),
+    dV=lambda dY, Y, condition, V: zero_where(condition, dY),  # type: ignore[has-type]
 )
 def zero_where(condition: Array, V: Array) -> Array:
     """V, but 0 where the condition holds, also in the place of an infinity or NaN: np.where(condition, 0, V).

@@ -245,6 +245,7 @@ from .ops.dropout import (
     _torch_feature_alpha_dropout as feature_alpha_dropout,
 )
 from .ops.dropout import (
+    dropout,
     feature_dropout,
 )
 from .ops.einsum import (
@@ -308,6 +309,15 @@ from .ops.gathering import (
     masked_select,
     nonzero,
     take,
+)
+from .ops.generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    seed,
+    set_rng_state,
 )
 from .ops.grids import (
     asarray,
@@ -483,13 +493,7 @@ from .ops.queries import (
     real as resolve_neg,
 )
 from .ops.random import (
-    Generator,
     bernoulli,
-    default_generator,
-    dropout,
-    get_rng_state,
-    initial_seed,
-    manual_seed,
     multinomial,
     normal,
     poisson,
@@ -500,8 +504,6 @@ from .ops.random import (
     randn,
     randn_like,
     randperm,
-    seed,
-    set_rng_state,
 )
 from .ops.random_activation import (
     rrelu_,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .core.device import require_cpu
-from .ops.random import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from .ops.generator import default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 
 __all__ = ["default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
 

@@ -480,7 +480,7 @@ ALLOWED = {
     "ops/normalization.py:standardized": "divides what its forward has just subtracted",
     "ops/normalization.py:_moved": "handed to core.write, which hands it the memory",
     "ops/resizing.py:resample": "opaque forward: sums in an array that it has just made",
-    "ops/random.py:_box_muller": "works in the draws of `normal`",
+    "ops/generator.py:_box_muller": "works in the draws of `normal`",
     "ops/columns.py:load": "of an opaque forward: frames samples in a buffer that it has just made",
     "ops/columns.py:matrices": "of an opaque forward: fills a buffer that it has just made",
     "ops/correlation.py:_correlate": "of an opaque forward: fills the result that its caller has just made",

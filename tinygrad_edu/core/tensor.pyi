@@ -6,10 +6,10 @@ Lists every method of Tensor, those attached by ops/ included, for editors and m
 import builtins
 
 from ..ops.digits import Significand
+from ..ops.generator import Generator
 from ..ops.matrices import QR
 from ..ops.matrices import SignAndLog
 from ..ops.matrices import USV
-from ..ops.random import Generator
 from ..ops.reduction import MinAndMax
 from ..ops.reduction import ValuesAndIndices
 from ..ops.statistics import Histogram

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..autograd.tree import leaves, rebuild
 from ..core.tensor import Tensor
+from ..ops.generator import default_generator
 from ..ops.joining import stack
-from ..ops.random import default_generator
 
 _NONE = object()  # stands for None where trees are walked, whose leaves may be missing
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..core.apply import apply
 from ..ops import activation, linalg
-from ..ops import random as draws
+from ..ops import dropout as dropping
 from ..ops.activation import (
     celu,
     celu_,
@@ -247,7 +247,7 @@ __all__ = [
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """In training each element is zeroed with probability p, the others are divided by 1 - p."""
-    result = draws.dropout(input, p, training)
+    result = dropping.dropout(input, p, training)
     return input.replace(result, "dropout_") if inplace else result
 
 

@@ -20,7 +20,8 @@ from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
 from ..ops.choices import where
 from ..ops.creation import empty, empty_like
-from ..ops.random import Generator, randperm
+from ..ops.generator import Generator
+from ..ops.random import randperm
 
 _UNIT_GAIN = (
     "linear",

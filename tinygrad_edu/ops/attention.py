@@ -29,7 +29,7 @@ from .arranging import repeat_interleave
 from .choices import choose
 from .conversion import astype
 from .creation import full
-from .random import dropout
+from .dropout import dropout
 from .shape import expand
 
 

@@ -1,4 +1,4 @@
-"""Tensors overwritten with draws of further distributions, from PyTorch's stream (ops/random.py).
+"""Tensors overwritten with draws, from PyTorch's stream (generator.py): `x.normal_()` and its like.
 
 Source of how numbers become draws: ATen/core/TransformationHelper.h and DistributionsHelper.h.
 """
@@ -12,8 +12,9 @@ import numpy as np
 
 from ..core.tensor import Tensor
 from .creation import finish
+from .generator import Generator, default_generator
 from .public import public
-from .random import Generator, default_generator, integers
+from .random import bernoulli, exponentials, integers
 from .writes import copy_
 
 _DOUBLE = np.dtype("float64")
@@ -21,6 +22,49 @@ _DOUBLE = np.dtype("float64")
 
 def _fill(self: Tensor, values: np.ndarray[Any, Any]) -> Tensor:
     return copy_(self, finish(values.astype(self.dtype).reshape(self.shape)))
+
+
+@public("uniform_", function=False)
+def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with numbers uniform on [a, b)."""
+    if not a <= b:
+        raise RuntimeError(f"uniform_: expects to return a [from, to) range, but found from={a} > to={b}.")
+    values = (generator or default_generator).uniform(self.numel(), self.dtype)
+    # PyTorch's compiler fuses product and sum: they are rounded once, so more digits are needed here.
+    wide: Any = np.float64 if self.dtype == np.float32 else np.longdouble
+    low, high = self.dtype.type(a), self.dtype.type(b)
+    values = values.astype(wide) * wide(high - low) + wide(low)
+    return copy_(self, _laid_out(values.astype(self.dtype), self))
+
+
+@public("normal_", function=False)
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with normals of a mean and a standard deviation."""
+    if std < 0:
+        raise RuntimeError(f"normal_: normal expects std >= 0.0, but found std {std}.")
+    values = (generator or default_generator).normal(self.numel(), self.dtype, singly=not self.is_contiguous())
+    return copy_(self, _laid_out((values * std + mean).astype(self.dtype), self))
+
+
+def _laid_out(values: np.ndarray[Any, Any], like: Tensor) -> Tensor:
+    """Numbers in the order in which the tensor's elements lie in memory: PyTorch fills a transpose that way."""
+    order = sorted(range(like.ndim), key=like.stride().__getitem__, reverse=True)
+    values = values.reshape([like.shape[i] for i in order])
+    return finish(values.transpose(np.argsort(order)))
+
+
+@public("bernoulli_", function=False)
+def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with ones, of probability p, and zeros."""
+    return copy_(self, bernoulli(self.detach(), p, generator=generator))
+
+
+@public("exponential_", function=False)
+def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Overwrite this tensor with numbers of density lambd exp(-lambd x)."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}.")
+    return _fill(self, exponentials(self.numel(), generator) / lambd)
 
 
 @public("random_", function=False)

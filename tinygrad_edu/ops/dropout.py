@@ -1,4 +1,4 @@
-"""Dropout of whole channels, and the kind that keeps mean 0 and variance 1; of single elements see ops/random.py.
+"""Dropout, of single elements and of whole channels, and the kind that keeps mean 0 and variance 1.
 
 PyTorch's stream of draws: one double per element, or per channel of each sample, in order.
 Sources: Tompson et al., "Efficient object localization using convolutional networks" (2015), for
@@ -14,21 +14,24 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
-from . import random
 from .activation import SELU_ALPHA, SELU_SCALE, in_place
 from .creation import finish
+from .generator import default_generator
 from .public import public
 
 ALPHA = SELU_ALPHA * SELU_SCALE  # selu(-infinity) = -ALPHA: what a dropped element becomes
 
 
+@public("dropout", as_method=False)
+def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
+    """In training each element is zeroed with probability p, the others are divided by 1 - p."""
+    return input if _is_idle(input, p, train) else _thinned(input, input.shape, p)
+
+
 @public("feature_dropout", as_method=False)
 def feature_dropout(input: Any, p: float, train: bool) -> Any:
     """In training each channel of each sample (N, C, ...) is zeroed with probability p, the others divided by 1 - p."""
-    if _is_idle(input, p, train):
-        return input
-    kept = _kept(_channels(input), p, input.dtype)
-    return input * finish(kept / np.asarray(1 - p, input.dtype)) if p < 1 else input * 0
+    return input if _is_idle(input, p, train) else _thinned(input, _channels(input), p)
 
 
 @public("alpha_dropout", as_method=False)
@@ -127,7 +130,14 @@ def _channels(input: Any) -> tuple[int, ...]:
     return (*input.shape[:2], *(1 for _ in input.shape[2:]))
 
 
+def _thinned(input: Any, shape: tuple[int, ...], p: float) -> Any:
+    """The input times a mask of this shape: 0 with probability p, else 1 / (1 - p), so that the mean stays."""
+    if p == 1:  # nothing is drawn then, in PyTorch either
+        return input * 0
+    return input * finish(_kept(shape, p, input.dtype) / np.asarray(1 - p, input.dtype))
+
+
 def _kept(shape: tuple[int, ...], p: float, dtype: Any) -> Array:
     """1 with probability 1 - p, else 0."""
-    draws = random.default_generator.uniform(math.prod(shape), np.dtype("float64"))
+    draws = default_generator.uniform(math.prod(shape), np.dtype("float64"))
     return (draws.reshape(shape) < 1 - p).astype(dtype)

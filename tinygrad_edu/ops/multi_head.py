@@ -15,10 +15,10 @@ from ..core.apply import apply
 from .activation import softmax_over
 from .attention import additive, scaled_dot_product_attention, scores
 from .creation import zeros
+from .dropout import dropout
 from .indexing import getitem
 from .joining import cat
 from .linalg import affine, matrix_product
-from .random import dropout
 from .reduction import mean_over
 from .shape import expand, permute_axes, reshape_to
 from .windows import pad

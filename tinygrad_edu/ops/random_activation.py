@@ -12,8 +12,8 @@ from .activation import in_place, leaky_relu, softmax_over
 from .choices import choose
 from .creation import finish
 from .dims import one_axis
+from .generator import Generator, default_generator
 from .public import public
-from .random import Generator, default_generator
 from .reduction import argmax
 
 

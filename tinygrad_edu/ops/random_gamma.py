@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .random import Generator, default_generator
+from .generator import Generator, default_generator
 
 _THIRD = float(np.float32(1) / np.float32(3))  # PyTorch's constants are single precision, so its draws are too
 _BOUND = float(np.float32(0.0331))

@@ -15,12 +15,12 @@ from typing import Any
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
 from .activation import relu, sigmoid, tanh
+from .dropout import dropout as random_dropout
 from .indexing import getitem
 from .joining import cat, stack
 from .linalg import affine
 from .lstm import gate_columns, lstm_steps
 from .public import public
-from .random import dropout as random_dropout
 from .shape import transpose
 from .slicing import chunk, unbind
 

@@ -18,7 +18,7 @@ from ..core.mode import mode
 from ..core.record import Record, stamp
 from ..core.tensor import Tensor, of_record, record_of, wrap
 from ..core.views import refresh
-from ..ops.random import default_generator
+from ..ops.generator import default_generator
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
 
-from ...ops.random import Generator
+from ...ops.generator import Generator
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset
 from .pool import END, Pool

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from ...core.tensor import Tensor
-from ...ops.random import Generator, randperm
+from ...ops.generator import Generator
+from ...ops.random import randperm
 
 T_co = TypeVar("T_co", covariant=True)
 

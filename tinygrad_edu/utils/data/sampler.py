@@ -10,7 +10,8 @@ import numpy as np
 
 from ...ops.creation import as_tensor, empty
 from ...ops.draws import random_
-from ...ops.random import Generator, multinomial, randint, randperm
+from ...ops.generator import Generator
+from ...ops.random import multinomial, randint, randperm
 
 T_co = TypeVar("T_co", covariant=True)
 _AT_ONCE = 32  # draws with replacement per call, as PyTorch takes them

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.dtypes import set_default_dtype
-from ...ops.random import manual_seed
+from ...ops.generator import manual_seed
 from .collate import default_collate
 from .dataset import items_of, rows_of
 

@@ -468,7 +468,7 @@ ALLOWED = {
     "ops/factorizations.py:_eliminate": "works in the copy that the two forwards have just made",
     "ops/factorizations.py:_pivoting": "orders of rows, made here",
     "ops/factorizations.py:_order_of": "as _pivoting",
-    "ops/numpy_names.py:_np_insert": "places, made here",
+    "ops/numpy_parts.py:_np_insert": "places, made here",
     "ops/indexing.py:_add_back": "as core/backward.py:_add, which lets it into its own allocation",
     "optim/sgd.py:_blend": "handed to core.write, which hands it the memory",
     "optim/formula.py:compute": "likewise",

@@ -320,7 +320,7 @@ def _np_transpose(a: Any, axes: Any = None) -> Any:
     return permute(a, *(reversed(range(a.ndim)) if axes is None else axes))
 
 
-answers(np.matrix_transpose)(_matrix_transpose)
+answers(np.matrix_transpose, np.linalg.matrix_transpose)(_matrix_transpose)
 
 
 @answers(np.swapaxes)

@@ -535,11 +535,7 @@ from .ops.reduction import (
     mean,
     nanmean,
     nansum,
-    std,
-    std_mean,
     sum,
-    var,
-    var_mean,
 )
 from .ops.reduction import (
     any_ as any,
@@ -643,6 +639,12 @@ from .ops.special import (
     erfinv,
     lgamma,
     polygamma,
+)
+from .ops.spread import (
+    std,
+    std_mean,
+    var,
+    var_mean,
 )
 from .ops.statistics import (
     bincount,

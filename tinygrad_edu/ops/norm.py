@@ -14,7 +14,7 @@ from ..core.dtypes import arithmetic, as_dtype, floating_only
 from ..core.primitive import Array, primitive
 from .dims import axes, one_axis
 from .public import public
-from .reduction import Axes, _kept, max_over, min_over, sum_over
+from .reduction import Axes, kept, max_over, min_over, sum_over
 
 
 def _unless_zero(dN: Array, N: Array) -> Array:
@@ -29,7 +29,7 @@ def _or_one(N: Array) -> Array:
 @primitive(
     name="norm",
     types=floating_only,
-    dX=lambda dN, N, X, *, axis, keepdims: X * _kept(_unless_zero(dN, N) / _or_one(N), X, axis, keepdims),
+    dX=lambda dN, N, X, *, axis, keepdims: X * kept(_unless_zero(dN, N) / _or_one(N), X, axis, keepdims),
 )
 def euclidean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """N = sqrt(sum(X**2))."""
@@ -39,7 +39,7 @@ def euclidean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 def _norm_rule(dN: Array, N: Array, X: Array, *, axis: Axes, keepdims: bool, p: float) -> Array:
     """sign(X) |X|**(p - 1) / N**(p - 1), and 0 wherever X or N is 0."""
     scale = _unless_zero(dN, N) * _or_one(N) ** (1 - p)
-    return np.where(X == 0, 0, np.sign(X) * np.absolute(X) ** (p - 1)) * _kept(scale, X, axis, keepdims)
+    return np.where(X == 0, 0, np.sign(X) * np.absolute(X) ** (p - 1)) * kept(scale, X, axis, keepdims)
 
 
 @primitive(name="norm", types=floating_only, dX=_norm_rule)
@@ -49,7 +49,7 @@ def norm_over(X: Array, *, axis: Axes, keepdims: bool, p: float) -> Array:
 
 
 def _no_slope(dN: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
-    return np.broadcast_to(np.zeros_like(_kept(dN, X, axis, keepdims)), X.shape)
+    return np.broadcast_to(np.zeros_like(kept(dN, X, axis, keepdims)), X.shape)
 
 
 @primitive(

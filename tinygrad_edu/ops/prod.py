@@ -14,7 +14,7 @@ from ..core.dtypes import as_dtype, int64
 from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .public import public
-from .reduction import _kept
+from .reduction import kept
 from .scan import cumprod_along, recurrence, reversed_along, shifted
 
 
@@ -22,7 +22,7 @@ from .scan import cumprod_along, recurrence, reversed_along, shifted
     np.prod,
     name="prod",
     types=None,
-    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, (axis,), keepdims) * product_of_others(X, axis=axis),  # type: ignore[has-type]
+    dX=lambda dY, Y, X, *, axis, keepdims: kept(dY, X, (axis,), keepdims) * product_of_others(X, axis=axis),  # type: ignore[has-type]
 )
 def prod_over(X: Array, *, axis: int, keepdims: bool) -> Array:
     """The product over an axis; of integers and booleans an int64."""

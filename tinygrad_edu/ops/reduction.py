@@ -1,7 +1,9 @@
-"""Reductions: sums, means, extremes and spreads over some axes.
+"""Reductions: sums, means, extremes and truths over some axes.
 
 The primitives take `axis` as a sorted tuple of axes counted from the front, and `keepdims`.
-Their rules put the reduced axes back with length 1 (`_kept`) and let broadcasting do the rest.
+Their rules put the reduced axes back with length 1 (`kept`) and let broadcasting do the rest.
+
+Not here: variance and standard deviation (spread.py), products (prod.py), norms (norm.py).
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ Axes = tuple[int, ...]
 _add_reduce: Any = np.add.reduce  # what np.sum calls, 1 us sooner; its stub knows literal keepdims only
 
 
-def _kept(dY: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
+def kept(dY: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
     """A reduced array with the reduced axes of X back, as axes of length 1."""
     return dY if keepdims else np.reshape(dY, tuple(1 if i in axis else n for i, n in enumerate(X.shape)))
 
 
-def _count(X: Array, axis: Axes) -> int:
+def count_over(X: Array, axis: Axes) -> int:
     """How many elements of X go into one of the result."""
     return math.prod(X.shape[i] for i in axis)
 
@@ -39,7 +41,7 @@ def _count(X: Array, axis: Axes) -> int:
     np.sum,
     name="sum",
     types=None,
-    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(_kept(dY, X, axis, keepdims), X.shape),
+    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(kept(dY, X, axis, keepdims), X.shape),
 )
 def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The sum over some axes; of integers and booleans an int64."""
@@ -52,7 +54,7 @@ def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     np.nansum,
     name="nansum",
     types=None,
-    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims) * (X == X),
+    dX=lambda dY, Y, X, *, axis, keepdims: kept(dY, X, axis, keepdims) * (X == X),
 )
 def nansum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The sum over some axes of what is a number: only NaN differs from itself."""
@@ -63,17 +65,17 @@ def nansum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     np.mean,
     name="mean",
     types=floating_only,
-    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(_kept(dY, X, axis, keepdims) / _count(X, axis), X.shape),
+    dX=lambda dY, Y, X, *, axis, keepdims: np.broadcast_to(kept(dY, X, axis, keepdims) / count_over(X, axis), X.shape),
 )
 def mean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The mean over some axes."""
-    return sum_axes(X, axis, keepdims) / _count(X, axis)
+    return sum_axes(X, axis, keepdims) / count_over(X, axis)
 
 
 def _share(dY: Array, Y: Array, X: Array, axis: Axes, keepdims: bool) -> Array:
     """The cotangent of an extreme: in equal parts to all elements that attain it."""
-    hit = X == _kept(Y, X, axis, keepdims)
-    return _kept(dY, X, axis, keepdims) * hit / np.sum(hit, axis=axis, keepdims=True, dtype=dY.dtype)
+    hit = X == kept(Y, X, axis, keepdims)
+    return kept(dY, X, axis, keepdims) * hit / np.sum(hit, axis=axis, keepdims=True, dtype=dY.dtype)
 
 
 @primitive(
@@ -92,37 +94,9 @@ def min_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     return np.amin(X, axis=axis, keepdims=keepdims)
 
 
-def _centred(X: Array, axis: Axes) -> Array:
-    return X - mean_over(X, axis=axis, keepdims=True)
-
-
-def _variance_rule(dV: Array, V: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
-    scale = 2 / (_count(X, axis) - ddof) if _count(X, axis) != ddof else math.inf
-    return _kept(dV, X, axis, keepdims) * (scale * _centred(X, axis))
-
-
-@primitive(np.var, name="var", types=floating_only, dX=_variance_rule)
-def var_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
-    """Mean squared distance from the mean, the count lessened by ddof."""
-    n = _count(X, axis)
-    return sum_axes(np.square(_centred(X, axis)), axis, keepdims) / max(n - ddof, 0)
-
-
-def _deviation_rule(dS: Array, S: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
-    # d sqrt(V) = dV / (2 sqrt(V)); at S = 0, where that is infinite, PyTorch gives 0.
-    dV = np.where(S == 0, 0, dS / (2 * S))
-    return _variance_rule(dV, S, X, axis=axis, keepdims=keepdims, ddof=ddof)
-
-
-@primitive(np.std, name="std", types=floating_only, dX=_deviation_rule)
-def std_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
-    """Square root of the variance; where it is 0 the gradient is taken as 0."""
-    return np.sqrt(var_over(X, axis=axis, keepdims=keepdims, ddof=ddof))
-
-
 @primitive(
     name="logsumexp",
-    dX=lambda dY, Y, X, *, axis, keepdims: _kept(dY, X, axis, keepdims) * np.exp(X - _kept(Y, X, axis, keepdims)),
+    dX=lambda dY, Y, X, *, axis, keepdims: kept(dY, X, axis, keepdims) * np.exp(X - kept(Y, X, axis, keepdims)),
 )
 def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """log(sum(exp(X))), shifted by the largest element so that no exponent exceeds 0."""
@@ -308,48 +282,6 @@ def count_nonzero(input: Any, dim: Any = None) -> Any:
     return sum(input != 0, dim)
 
 
-@public("var")
-def var(
-    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
-) -> Any:
-    """The variance over all axes or `dim`; the count is lessened by `correction` (default 1)."""
-    dim, ddof = _spread(dim, unbiased, correction)
-    return var_over(input, axis=axes(dim, input.ndim, "var"), keepdims=keepdim, ddof=ddof)
-
-
-@public("std")
-def std(
-    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
-) -> Any:
-    """The standard deviation over all axes or `dim`; the count is lessened by `correction` (1)."""
-    dim, ddof = _spread(dim, unbiased, correction)
-    return std_over(input, axis=axes(dim, input.ndim, "std"), keepdims=keepdim, ddof=ddof)
-
-
-@public("var_mean", as_method=False)
-def var_mean(
-    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
-) -> tuple[Any, Any]:
-    """(variance, mean) over all axes or `dim`."""
-    dim, ddof = _spread(dim, unbiased, correction)
-    return var(input, dim, keepdim=keepdim, correction=ddof), mean(input, dim, keepdim)
-
-
-@public("std_mean", as_method=False)
-def std_mean(
-    input: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: float | None = None
-) -> tuple[Any, Any]:
-    """(standard deviation, mean) over all axes or `dim`."""
-    dim, ddof = _spread(dim, unbiased, correction)
-    return std(input, dim, keepdim=keepdim, correction=ddof), mean(input, dim, keepdim)
-
-
-def _spread(dim: Any, unbiased: bool, correction: float | None) -> tuple[Any, float]:
-    if isinstance(dim, bool):  # var(unbiased), PyTorch's oldest signature
-        dim, unbiased = None, dim
-    return dim, correction if correction is not None else int(unbiased)
-
-
 @public("logsumexp")
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over `dim`, without overflow."""
@@ -388,12 +320,12 @@ def _truth(input: Any, result: Any) -> Any:
     return result.astype(input.dtype) if input.dtype == uint8 else result
 
 
-# --- NumPy's side: axis=None means all, ddof is 0
+# --- NumPy's side: axis=None means all
 
 
 @answers(np.sum)
 def _np_sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return sum_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
+    return sum_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers((np.add, "reduce"))
@@ -403,22 +335,22 @@ def _np_add_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, ke
 
 @answers((np.maximum, "reduce"))
 def _np_maximum_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return max_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+    return max_over(a, axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers((np.minimum, "reduce"))
 def _np_minimum_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return min_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+    return min_over(a, axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.mean)
 def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return mean_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
+    return mean_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.nansum)
 def _np_nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return nansum_over(_in(a, dtype), axis=_np_axis(a, axis), keepdims=keepdims)
+    return nansum_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.nanmean)
@@ -433,36 +365,22 @@ def _np_count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> An
 
 @answers(np.amax, np.max)
 def _np_max(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return max_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+    return max_over(a, axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.amin, np.min)
 def _np_min(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return min_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
-
-
-@answers(np.var)
-def _np_var(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False
-) -> Any:
-    return var_over(a, axis=_np_axis(a, axis), keepdims=keepdims, ddof=ddof)
-
-
-@answers(np.std)
-def _np_std(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: float = 0, keepdims: bool = False
-) -> Any:
-    return std_over(a, axis=_np_axis(a, axis), keepdims=keepdims, ddof=ddof)
+    return min_over(a, axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.any)
 def _np_any(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return any_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+    return any_over(a, axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.all)
 def _np_all(a: Any, axis: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return all_over(a, axis=_np_axis(a, axis), keepdims=keepdims)
+    return all_over(a, axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.argmax)
@@ -475,5 +393,5 @@ def _np_argmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: bo
     return argmin(a, axis, keepdims)
 
 
-def _np_axis(a: Any, axis: Any) -> Axes:
+def np_axis(a: Any, axis: Any) -> Axes:
     return () if axis == () else axes(axis, a.ndim, "axis")

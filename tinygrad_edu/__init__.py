@@ -67,7 +67,6 @@ from .core.layout import (
     strided,
 )
 from .core.tensor import (
-    Size,
     Tensor,
     from_numpy,
 )
@@ -80,6 +79,9 @@ from .core.typed import (
     IntTensor,
     LongTensor,
     ShortTensor,
+)
+from .core.value import (
+    Size,
 )
 from .nn.summary import (
     summary,

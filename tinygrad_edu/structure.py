@@ -21,7 +21,8 @@ from numpy.lib.array_utils import byte_bounds
 from .core.device import device
 from .core.dtypes import as_dtype
 from .core.record import Storage
-from .core.tensor import Size, Tensor, wrap
+from .core.tensor import Tensor, wrap
+from .core.value import Size
 from .core.write import storage_of
 from .nn.parameter import Parameter
 from .nn.state import StateDict

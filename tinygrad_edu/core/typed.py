@@ -12,7 +12,8 @@ import numpy as np
 
 from .convert import to_array
 from .dtypes import bool_, float32, float64, int8, int16, int32, int64, uint8
-from .tensor import Size, Tensor, wrap
+from .tensor import Tensor, wrap
+from .value import Size
 
 
 class Typed(type):

@@ -6,7 +6,7 @@ import math
 from typing import Any, ClassVar
 
 from ..autograd import no_grad
-from ..core.tensor import Size
+from ..core.value import Size
 from ..ops.choices import where
 from ..ops.creation import arange
 from ..ops.losses_binary import binary_cross_entropy_with_logits

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core.tensor import Size
+from ..core.value import Size
 from ..ops.creation import arange, full
 from ..ops.random import multinomial
 from ..ops.reduction import logsumexp

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from ..autograd import no_grad
-from ..core.tensor import Size, Tensor
+from ..core.tensor import Tensor
+from ..core.value import Size
 from ..ops.exponential import exp
 from . import constraints
 from .utils import lazy_property, require

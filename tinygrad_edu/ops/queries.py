@@ -10,8 +10,9 @@ import numpy as np
 from ..core.backward import unbroadcast
 from ..core.dtypes import as_dtype, float32, float64, get_default_dtype, promote
 from ..core.errors import ShapeError
-from ..core.tensor import Size, Tensor
+from ..core.tensor import Tensor
 from ..core.typed import Typed
+from ..core.value import Size
 from .creation import constructor
 from .dims import sizes
 from .elementwise import floor_divide, remainder

@@ -6,7 +6,8 @@ What belongs to a module lies in the instance's `__dict__`, where Python finds `
 running a line of ours; `_kinds` only notes what each such name is. Everything else here is a walk
 over those notes.
 
-Not here: a layer (linear.py), containers (containers.py), what a checkpoint must fit (state.py).
+Not here: a layer (linear.py), containers (containers.py), hooks (hooks.py), what a state_dict holds and
+must fit (state.py).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ..ops.creation import empty_like
 from .entries import ALLOWED, BUFFER, BUFFERS, MODULE, PARAMETER, TRANSIENT, Entries
 from .hooks import Hooked, call
 from .parameter import Parameter
-from .state import EXTRA, Keys, StateDict, load
+from .state import Keys, StateDict, collect, load
 
 Self = TypeVar("Self", bound="Module")
 
@@ -423,29 +424,7 @@ class Module(Hooked):
             prefix: put before every name.
             keep_vars: give the parameters themselves.
         """
-        if destination is None:
-            destination = StateDict()
-        metadata, path = getattr(destination, "_metadata", {}), prefix[:-1]
-        metadata[path] = local = {"version": self._version}
-        hooks = self._hooks
-        if hooks is not None:
-            hooks.run("state_dict_pre", self, prefix, keep_vars)
-        for kind in (PARAMETER, BUFFER):
-            for name, value in self._of(kind):
-                if value is not None:
-                    destination[prefix + name] = value if keep_vars else value.detach()
-        if type(self).get_extra_state is not Module.get_extra_state:
-            destination[f"{prefix}{EXTRA}"] = self.get_extra_state()
-        for name, module in self._of(MODULE):
-            if module is not None:
-                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        if hooks is not None:
-            for key, hook in list(hooks.of["state_dict"].items()):
-                found = hook(self, destination, prefix, local)
-                if found is not None and key not in hooks.may_replace:
-                    raise RuntimeError("state_dict post-hook must return None")
-                destination = destination if found is None else found
-        return destination
+        return collect(self, StateDict() if destination is None else destination, prefix, keep_vars)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Keys:
         """Copy values by name into the parameters and buffers, converted to their dtypes.

@@ -1,4 +1,4 @@
-"""Loading a checkpoint: everything is compared before anything is written.
+"""Checkpoints, taken and loaded: at loading everything is compared before anything is written.
 
 nn follows PyTorch: a weight is (out, in), and the names and shapes of PyTorch's checkpoints fit.
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
+from .entries import BUFFER, MODULE, PARAMETER
 from .parameter import UninitializedParameter
 
 if TYPE_CHECKING:
@@ -45,6 +46,31 @@ class StateDict(OrderedDict[str, Any]):
         return repr(OrderedDict(self))
 
 
+def collect(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> dict[str, Any]:
+    """Fill a dict with what the module and those below it hold. See Module.state_dict."""
+    metadata, path = getattr(destination, "_metadata", {}), prefix[:-1]
+    metadata[path] = local = {"version": module._version}
+    hooks = module._hooks
+    if hooks is not None:
+        hooks.run("state_dict_pre", module, prefix, keep_vars)
+    for kind in (PARAMETER, BUFFER):
+        for name, value in module._of(kind):
+            if value is not None:
+                destination[prefix + name] = value if keep_vars else value.detach()
+    if _defines(module, "get_extra_state"):
+        destination[f"{prefix}{EXTRA}"] = module.get_extra_state()
+    for name, child in module._of(MODULE):
+        if child is not None:
+            child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    if hooks is not None:
+        for key, hook in list(hooks.of["state_dict"].items()):
+            found = hook(module, destination, prefix, local)
+            if found is not None and key not in hooks.may_replace:
+                raise RuntimeError("state_dict post-hook must return None")
+            destination = destination if found is None else found
+    return destination
+
+
 def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = False) -> Keys:
     """Copy the given values into the tensors of the same names. See Module.load_state_dict."""
     if not isinstance(given, Mapping):
@@ -60,7 +86,7 @@ def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = Fa
             more = (state, prefix, local, strict, keys.missing_keys, keys.unexpected_keys, errors)
             module._hooks.run("load_pre", module, *more)
         module._upgrade_state(state, prefix, local.get("version"))
-    extras = {f"{path}.{EXTRA}" if path else EXTRA: m for path, m in owners if _takes_extra(m)}
+    extras = {f"{path}.{EXTRA}" if path else EXTRA: m for path, m in owners if _defines(m, "set_extra_state")}
     own = dict(root._entries())
     keys.missing_keys.extend(key for key in (*own, *extras) if key not in state)
     keys.unexpected_keys.extend(key for key in state if key not in own and key not in extras)
@@ -115,10 +141,11 @@ def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = Fa
     return keys
 
 
-def _takes_extra(module: Module) -> bool:
+def _defines(module: Module, name: str) -> bool:
+    """Whether the class has a method of its own where Module's only says that it is to be defined."""
     from .module import Module
 
-    return type(module).set_extra_state is not Module.set_extra_state
+    return getattr(type(module), name) is not getattr(Module, name)
 
 
 def _refuse(keys: Keys, errors: list[str], strict: bool, owner: str, changed: str) -> None:

@@ -5,7 +5,7 @@ nn follows PyTorch: inputs are (N, C, ...) or, one sample alone, (C, ...), and t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from . import functional as F
 from .module import Module
@@ -45,21 +45,17 @@ class _MaxPool(Module):
             f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
         )
 
+    def _pooled(self, pool: Any, input: Any) -> Any:
+        windows = self.kernel_size, self.stride, self.padding, self.dilation
+        return pool(input, *windows, ceil_mode=self.ceil_mode, return_indices=self.return_indices)
+
 
 class MaxPool1d(_MaxPool):
     """The largest element of each window of the last axis."""
 
     def forward(self, input: Any) -> Any:
         """(N, C, n) -> (N, C, n_out), and the indices if asked for."""
-        return F.max_pool1d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
-        )
+        return self._pooled(F.max_pool1d, input)
 
 
 class MaxPool2d(_MaxPool):
@@ -72,15 +68,7 @@ class MaxPool2d(_MaxPool):
 
     def forward(self, input: Any) -> Any:
         """(N, C, h, w) -> (N, C, h_out, w_out), and the indices if asked for."""
-        return F.max_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
-        )
+        return self._pooled(F.max_pool2d, input)
 
 
 class MaxPool3d(_MaxPool):
@@ -88,39 +76,42 @@ class MaxPool3d(_MaxPool):
 
     def forward(self, input: Any) -> Any:
         """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out), and the indices if asked for."""
-        return F.max_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            ceil_mode=self.ceil_mode,
-            return_indices=self.return_indices,
-        )
+        return self._pooled(F.max_pool3d, input)
 
 
-class _MaxUnpool(Module):
-    """The arguments of the pooling that is undone."""
+class _Windows(Module):
+    """What the layers below show of themselves."""
 
-    def __init__(self, kernel_size: Any, stride: Any, padding: Any) -> None:
-        super().__init__()
-        self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
+    kernel_size: Any
+    stride: Any
+    padding: Any
 
     def extra_repr(self) -> str:
-        """Where the windows lay."""
+        """Where the windows lie."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-def _each(value: Any, dims: int) -> tuple[Any, ...]:
+def _each(value: Any, axes: int) -> tuple[Any, ...]:
     """One number per axis, as PyTorch shows it."""
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * axes
+
+
+class _MaxUnpool(_Windows):
+    """The arguments of the pooling that is undone."""
+
+    axes: ClassVar[int]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = _each(kernel_size, self.axes)
+        self.stride = _each(kernel_size if stride is None else stride, self.axes)
+        self.padding = _each(padding, self.axes)
 
 
 class MaxUnpool1d(_MaxUnpool):
     """Zeros, with the largest elements back where MaxPool1d(return_indices=True) found them."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__(_each(kernel_size, 1), _each(kernel_size if stride is None else stride, 1), _each(padding, 1))
+    axes = 1
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         """(N, C, n_out) and the indices -> (N, C, n)."""
@@ -130,8 +121,7 @@ class MaxUnpool1d(_MaxUnpool):
 class MaxUnpool2d(_MaxUnpool):
     """Zeros, with the largest elements back where MaxPool2d(return_indices=True) found them."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__(_each(kernel_size, 2), _each(kernel_size if stride is None else stride, 2), _each(padding, 2))
+    axes = 2
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         """(N, C, h_out, w_out) and the indices -> (N, C, h, w)."""
@@ -141,15 +131,14 @@ class MaxUnpool2d(_MaxUnpool):
 class MaxUnpool3d(_MaxUnpool):
     """Zeros, with the largest elements back where MaxPool3d(return_indices=True) found them."""
 
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
-        super().__init__(_each(kernel_size, 3), _each(kernel_size if stride is None else stride, 3), _each(padding, 3))
+    axes = 3
 
     def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
         """(N, C, d_out, h_out, w_out) and the indices -> (N, C, d, h, w)."""
         return F.max_unpool3d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
 
 
-class AvgPool1d(Module):
+class AvgPool1d(_Windows):
     """The mean of each window of the last axis.
 
     Args:
@@ -178,12 +167,8 @@ class AvgPool1d(Module):
         """(N, C, n) -> (N, C, n_out)."""
         return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
-    def extra_repr(self) -> str:
-        """Where the windows lie."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-class _AvgPool(Module):
+class _AvgPool(_Windows):
     """As AvgPool1d; with divisor_override every sum is divided by that."""
 
     def __init__(
@@ -200,9 +185,9 @@ class _AvgPool(Module):
         self.stride = kernel_size if stride is None else stride
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
-    def extra_repr(self) -> str:
-        """Where the windows lie."""
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+    def _pooled(self, pool: Any, input: Any) -> Any:
+        windows = self.kernel_size, self.stride, self.padding
+        return pool(input, *windows, self.ceil_mode, self.count_include_pad, self.divisor_override)
 
 
 class AvgPool2d(_AvgPool):
@@ -210,15 +195,7 @@ class AvgPool2d(_AvgPool):
 
     def forward(self, input: Any) -> Any:
         """(N, C, h, w) -> (N, C, h_out, w_out)."""
-        return F.avg_pool2d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        return self._pooled(F.avg_pool2d, input)
 
 
 class AvgPool3d(_AvgPool):
@@ -226,15 +203,7 @@ class AvgPool3d(_AvgPool):
 
     def forward(self, input: Any) -> Any:
         """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out)."""
-        return F.avg_pool3d(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        return self._pooled(F.avg_pool3d, input)
 
 
 class _AdaptivePool(Module):

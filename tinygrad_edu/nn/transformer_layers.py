@@ -7,7 +7,7 @@ Masks say True, or minus infinity, where something is *not* seen.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ops.multi_head import canonical_mask
 from . import functional as F
@@ -23,20 +23,21 @@ Activation = str | Callable[[Any], Any]
 class _Layer(Module):
     """What the layers of encoder and decoder share: self-attention and two linear maps, each added to its input."""
 
+    _sees_memory: ClassVar[bool]  # a decoder's layer attends to the encoder's result as well
+
     def __init__(
         self,
         d_model: int,
         nhead: int,
-        dim_feedforward: int,
-        dropout: float,
-        activation: Activation,
-        eps: float,
-        batch_first: bool,
-        norm_first: bool,
-        bias: bool,
-        memory: bool,
-        device: Any,
-        dtype: Any,
+        dim_feedforward: int = 2048,
+        dropout: float = 0.1,
+        activation: Activation = F.relu,
+        layer_norm_eps: float = 1e-5,
+        batch_first: bool = False,
+        norm_first: bool = False,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__()
         made = {"device": device, "dtype": dtype}
@@ -45,15 +46,15 @@ class _Layer(Module):
             return MultiheadAttention(d_model, nhead, dropout, bias=bias, batch_first=batch_first, **made)
 
         self.self_attn = attention()
-        if memory:
+        if self._sees_memory:
             self.multihead_attn = attention()
         self.linear1 = Linear(d_model, dim_feedforward, bias=bias, **made)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias=bias, **made)
         self.norm_first = norm_first
-        blocks = "123" if memory else "12"
+        blocks = "123" if self._sees_memory else "12"
         for k in blocks:
-            setattr(self, f"norm{k}", LayerNorm(d_model, eps=eps, bias=bias, **made))
+            setattr(self, f"norm{k}", LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **made))
         for k in blocks:
             setattr(self, f"dropout{k}", Dropout(dropout))
         self.activation = _activation(activation) if isinstance(activation, str) else activation
@@ -101,24 +102,7 @@ class TransformerEncoderLayer(_Layer):
     (3, 5, 8)
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias,
-            False, device, dtype,
-        )  # fmt: skip
+    _sees_memory = False
 
     def forward(self, src: Any, src_mask: Any = None, src_key_padding_mask: Any = None, is_causal: bool = False) -> Any:
         """The sequences after the layer.
@@ -139,24 +123,7 @@ class TransformerEncoderLayer(_Layer):
 class TransformerDecoderLayer(_Layer):
     """Self-attention, attention to a memory, then two linear maps; see TransformerEncoderLayer for the arguments."""
 
-    def __init__(
-        self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: Activation = F.relu,
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(
-            d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first, norm_first, bias,
-            True, device, dtype,
-        )  # fmt: skip
+    _sees_memory = True
 
     def forward(
         self,

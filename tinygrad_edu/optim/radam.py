@@ -91,10 +91,7 @@ class RAdam(Optimizer):
         rho_inf = 2 / (1 - beta2) - 1
         rho = rho_inf - 2 * t * beta2**t / correction
         known = np.where(rho > ENOUGH, 1.0, 0.0)
-        rho, rho_inf = (
-            np.maximum(rho, ENOUGH),
-            np.maximum(rho_inf, ENOUGH),
-        )  # a root of less than 0 would be NaN
+        rho, rho_inf = np.maximum(rho, ENOUGH), np.maximum(rho_inf, ENOUGH)  # a root of less than 0 would be NaN
         r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
         alpha = lr / (1 - beta1**t) * np.where(known > 0, r * np.sqrt(correction), 1.0)
         descend_rectified(W, alpha, M, known, V, eps, by=self.writer)

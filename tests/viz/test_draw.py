@@ -199,10 +199,11 @@ def test_forty_doublings_are_drawn_at_once():
 
 
 def test_a_large_graph_is_cut_and_says_so():
-    """Of 1,001 values the last 60 are drawn, with the number of the others; limit= draws more."""
+    """Of 1,001 named values the last 60 are drawn, with the number of the others; limit= draws more."""
     y = leaf([0.0])
-    for _ in range(1000):
+    for i in range(1000):
         y = y + y
+        y.name = f"y{i}"  # what has a name is not folded
     drawing = draw(y)
     assert len(re.findall(r"^\tv\d+ \[", drawing.source, re.M)) == 60
     assert "941 earlier values, not drawn" in drawing.source

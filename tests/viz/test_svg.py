@@ -242,8 +242,9 @@ def test_counts_are_given_on_request():
 def test_a_cut_graph_says_so():
     """The number of the values left out, and how to see them."""
     y = leaf([0.0])
-    for _ in range(100):
+    for i in range(100):
         y = y + 1
+        y.name = f"y{i}"  # what has a name is not folded
     shown = texts(parsed(draw(y)))
     assert "41 earlier values, not drawn" in shown
     assert "draw(..., limit=101) draws all of them." in " ".join(shown)

@@ -74,6 +74,9 @@ class Record:
     moved: int = 0  # of a leaf: stamp of the last `.data = ...`, which gave it other memory
     kept: Any = None  # core.kept.Kept; of a leaf (version, copy)
     former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
+    calls: Any = (
+        None  # of a module's result: (module, stamp before its forward, the call inside that had the same result)
+    )
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.device import require_cpu
 from ..core.mode import mode
+from ..core.record import stamp
 from ..core.tensor import Tensor
 from ..ops.conversion import conversion
 from ..ops.creation import empty_like
@@ -61,9 +62,15 @@ class Module(Hooked):
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is not None:
-            return call(self, self._hooks, args, kwargs)
-        return self.forward(*args, **kwargs)
+        began = stamp()
+        hooks = self._hooks
+        result = self.forward(*args, **kwargs) if hooks is None else call(self, hooks, args, kwargs)
+        if result.__class__ is Tensor:  # pictures are folded by it: the call made all records between the two stamps
+            if (record := result._record) is not None and record.index > began:
+                record.calls = self, began, record.calls
+        elif result is not None:
+            _mark(self, began, result)
+        return result
 
     # --- attributes
 
@@ -457,6 +464,17 @@ class Module(Hooked):
             return f"{self._get_name()}({extra})"
         lines = extra_lines + child_lines
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
+
+
+def _mark(module: Module, began: int, results: Any) -> None:
+    """Note of every tensor in a module's several results that the call made it."""
+    if isinstance(results, Tensor):
+        record = results._record
+        if record is not None and record.index > began:
+            record.calls = module, began, record.calls
+    elif isinstance(results, (tuple, list, dict)):
+        for result in results.values() if isinstance(results, dict) else results:
+            _mark(module, began, result)
 
 
 def clear_grad(parameter: Tensor, set_to_none: bool) -> None:

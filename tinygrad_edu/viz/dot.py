@@ -44,7 +44,7 @@ def _node(box: Box) -> str:
     style = "rounded,filled,dashed" if box.dashed else "rounded,filled"
     return (
         f'{box.id} [label=<{_label(box)}> fillcolor="{box.fill}" color="{box.border}" '
-        f'style="{style}" penwidth={box.width} tooltip={_quoted(box.tooltip)}]'
+        f'style="{style}" penwidth={box.width}{" peripheries=2" if box.double else ""} tooltip={_quoted(box.tooltip)}]'
     )
 
 

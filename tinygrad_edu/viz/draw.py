@@ -45,6 +45,7 @@ def draw(
     formulas: bool | Scale = False,
     constants: bool = True,
     counts: bool = False,
+    depth: int | None = None,
 ) -> Drawing:
     """The graph that a tensor was computed by: values with shapes, numbers, gradients and names.
 
@@ -53,7 +54,8 @@ def draw(
 
     Args:
         loss: any tensor; it is drawn last.
-        limit: of a larger graph only the last `limit` values are drawn, and the picture says so.
+        limit: boxes at most. A larger graph is folded: modules become boxes, as deep as fits, and equal boxes in a
+            row one with a count; if that is not enough, the last `limit` are drawn. The picture says what was done.
         direction: "TB" draws from top to bottom, "LR" from left to right.
         names: for tensors without a `.name`, such as `model.named_parameters()`.
         view: "forward" leaves gradients out; "backward" draws only what gradients flow through, its arrows
@@ -63,6 +65,8 @@ def draw(
             give values explain's names; "textbook" or "exact" (True) says in which scale. For losses.
         constants: whether to draw what has no gradient and was not computed.
         counts: say in the legend how many parameters and results there are, and their size.
+        depth: draw modules as boxes: 0 the model itself, 1 what it calls, 2 what these call; and equal boxes in a row
+            as one with a count. None: only if the graph is larger than the limit.
 
     >>> w = Tensor(3.0, requires_grad=True, name="w")
     >>> draw(w * w)
@@ -76,15 +80,18 @@ def draw(
         raise ValueError(f"draw: direction is 'TB' (downwards) or 'LR' (to the right), not {direction!r}.")
     if view not in ("forward", "backward", "both"):
         raise ValueError(f"draw: view is 'forward', 'backward' or 'both', not {view!r}.")
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+        raise ValueError(f"draw: depth is how many modules deep the picture goes, 0 or more, not {depth!r}.")
     data = graph(loss, names)
+    named = {value.id for value in data.values if value.name and value.name != value.path}
     rules: dict[str, str] = {}
     if formulas:
         known = ids(loss)
         found = explain(loss, "exact" if formulas is True else formulas)
         called = {known[record]: name for record, name in found.names.items() if record in known}
-        data = Graph(tuple(replace(value, name=called.get(value.id, value.name)) for value in data.values))
+        data = Graph(tuple(replace(v, name=called.get(v.id, v.name)) for v in data.values), data.calls)
         rules = {known[line.record]: line.text() for line in found.backward if line.record in known}
-    return Drawing(data, Options(limit, direction, view, values, grads, constants, counts, rules))
+    return Drawing(data, Options(limit, direction, view, values, grads, constants, counts, depth, named, rules))
 
 
 class Drawing:
@@ -94,7 +101,7 @@ class Drawing:
         self.graph = graph
         options = options or Options()
         self._picture = picture(graph, options)
-        self.hint = next((note for note in self._picture.notes if note.startswith("The last ")), "")
+        self.hint = " ".join(note for note in self._picture.notes if "draw(..." in note)
         self._lines = lines(self._picture)
 
     def svg(self) -> str:

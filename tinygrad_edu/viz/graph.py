@@ -14,6 +14,9 @@ last bit. If one differs, only what is certain is given: held arrays, and leaves
 written. The rest is None, "not available". One path is left: a write that no record guards and that
 changes no number it could be told by, such as a new bias of a ReLU that is 0 before and after.
 
+**Modules.** Each call of a module is in `calls`, and each value names the innermost one that computed it
+(symbolic/calls.py finds them). A parameter or buffer of such a module has its path, `0.weight`.
+
 **Gradients** are what `.grad` holds: leaves, and other values under `retain_grad()`. None means
 not computed.
 
@@ -36,6 +39,7 @@ from ..core.kept import kept_slopes, kept_values
 from ..core.record import Record, Storage, line_of
 from ..core.tensor import Tensor, as_array, record_of
 from ..core.views import refresh
+from ..symbolic.calls import Calls
 
 Kind = Literal["leaf", "constant", "result"]
 Names = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]
@@ -59,6 +63,19 @@ class Value:
     needs_grad: bool
     array: Array | None  # None: not available
     grad: Array | None  # None: not computed
+    path: str = ""  # of a parameter or buffer in its model, "0.weight"
+    call: str | None = None  # id of the innermost call of a module that computed it
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a module; `level` is 0 for an outermost one, `parent` the id of the call that it was made in."""
+
+    id: str
+    path: str  # "blocks.3.attn"; of the model itself ""
+    kind: str  # its class
+    parent: str | None
+    level: int
 
 
 class Edge(NamedTuple):
@@ -74,6 +91,7 @@ class Graph:
     """Values in the order in which they were made, so that inputs come first; ids are v0, v1, ... in that order."""
 
     values: tuple[Value, ...]
+    calls: tuple[Call, ...] = ()  # in the order in which they began, ids c0, c1, ...
 
     @property
     def root(self) -> Value:
@@ -117,7 +135,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
 
     Args:
         t: any tensor; usually a loss.
-        names: for tensors without a `.name`, such as `model.named_parameters()`.
+        names: for tensors without a `.name`; parameters of called modules have their paths anyway.
 
     >>> x = Tensor([1.0, 2.0], requires_grad=True, name="x")
     >>> for v in graph((x * x).sum()).values:
@@ -138,6 +156,8 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
     arrays = _numbers(order, result)
     slopes = kept_slopes(root)
     given = _given(names)
+    calls = Calls(order)
+    called = {call: f"c{i}" for i, call in enumerate(calls.all)}
     lines: dict[Any, str] = {}
     values = []
     for record in shown:
@@ -146,11 +166,13 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
             lines[site] = line_of(site)
         maker = record.inputs[0] if record.primitive is pick else record  # what computed it, and other outputs
         primitive = maker.primitive
+        call = calls.innermost.get(maker)
+        path = calls.paths.get(record, "")
         values.append(
             Value(
                 id=known[record],
                 kind="result" if primitive is not None else "leaf" if record.needs_grad else "constant",
-                name=record.name or given.get(record),
+                name=record.name or given.get(record) or path or None,
                 operation=None if primitive is None else primitive.name,
                 primitive=None if primitive is None else primitive.key,
                 inputs=tuple(known[x] if isinstance(x, Record) else x for x in maker.inputs),
@@ -161,9 +183,16 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
                 needs_grad=record.needs_grad,
                 array=_frozen(arrays.get(record)),
                 grad=_frozen(slopes.get(record.index, None if record.grad is None else record.grad._array)),
+                path=path,
+                call=None if call is None else called[call],
             )
         )
-    return Graph(tuple(values))
+    return Graph(
+        tuple(values),
+        tuple(
+            Call(called[c], c.path, c.kind, None if c.parent is None else called[c.parent], c.level) for c in calls.all
+        ),
+    )
 
 
 def _in_order(root: Record) -> list[Record]:

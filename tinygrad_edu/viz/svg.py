@@ -96,7 +96,7 @@ def _sources(arrows: Iterable[Arrow]) -> set[str]:
 
 def _subject(picture: Picture) -> str:
     last = picture.boxes[-1]
-    return f"How {last.name or last.head} was computed: {len(picture.boxes)} values"
+    return f"How {last.name or last.head} was computed: {picture.values} values"
 
 
 def _turned(found: Layout) -> Layout:
@@ -138,6 +138,7 @@ def _node(box: Box, center: tuple[float, float], size: tuple[float, float]) -> s
     parts = [
         f'<g class="value" id="{box.id}"><title>{_text(box.tooltip)}</title>',
         _frame(left, top, size, box.fill, box.border, box.width, box.dashed),
+        _frame(left + 2.5, top + 2.5, (size[0] - 5, size[1] - 5), "none", box.border, 0.8, False) if box.double else "",
         f'<text x="{left + PADDING_X:.1f}" y="{y:.1f}" font-size="{points:g}"{look}>{_text(title)}</text>',
         f'<text x="{left + size[0] - PADDING_X:.1f}" y="{y:.1f}" font-size="{SMALL:g}" fill="{QUIET}" '
         f'text-anchor="end">{_text(box.shape)}</text>',

@@ -66,6 +66,7 @@ from ..ops.dropout import (
 )
 from ..ops.embedding import embedding, embedding_bag
 from ..ops.gathering import one_hot
+from ..ops.grid_sampling import affine_grid, grid_sample
 from ..ops.loss import (
     huber_loss,
     l1_loss,

@@ -100,7 +100,7 @@ def _add_rows(Y: Array, places: Array, V: Array) -> Array:
     last[places] = number
     Y[places] = V
     rest = np.flatnonzero(last[places] != number)
-    if len(rest):
+    if len(rest) and Y.size:
         at = places_along(places[rest, None], 0, Y.shape, (len(rest), Y.shape[1]))
         np.add.at(Y.reshape(-1), at.ravel(), V[rest].ravel())
     return Y

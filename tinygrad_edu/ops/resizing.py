@@ -70,16 +70,16 @@ def _taps(n: int, count: int, kernel: str, scale: float | None, align: bool, dty
         return Tap(low, 1 - part), Tap(np.minimum(low + 1, n - 1), part)
     low = np.floor(where).astype(np.int64)
     part = where - low.astype(dtype)
-    weights = _far(part + 1), _near(part), _near(1 - part), _far(2 - part)
+    weights = far(part + 1), near(part), near(1 - part), far(2 - part)
     return tuple(Tap(np.clip(low + k, 0, n - 1), w.astype(dtype)) for k, w in zip(range(-1, 3), weights, strict=True))
 
 
-def _near(x: Array) -> Array:
+def near(x: Array) -> Array:
     """The cubic kernel at distances up to 1."""
     return ((CUBIC + 2) * x - (CUBIC + 3)) * x * x + 1
 
 
-def _far(x: Array) -> Array:
+def far(x: Array) -> Array:
     """The cubic kernel at distances from 1 to 2."""
     return ((CUBIC * x - 5 * CUBIC) * x + 8 * CUBIC) * x - 4 * CUBIC
 

@@ -108,22 +108,6 @@ def test_cell_s_gradient_is_printed():
     assert any(line.startswith("h1 = ") and "np.tanh(c1)" in line for line in lines)
 
 
-PACKING = {
-    "PackedSequence": lambda rnn: rnn.PackedSequence(te.zeros(3), te.ones(3)),
-    "pack_padded_sequence": lambda rnn: rnn.pack_padded_sequence(te.zeros(2, 3), [2, 1]),
-    "pad_packed_sequence": lambda rnn: rnn.pad_packed_sequence(None),
-    "pack_sequence": lambda rnn: rnn.pack_sequence([te.zeros(2)]),
-    "unpack_sequence": lambda rnn: rnn.unpack_sequence(None),
-}
-
-
-@pytest.mark.parametrize("name", PACKING)
-def test_packed_sequences_are_refused(name):
-    """The error names the operation and the way out."""
-    with pytest.raises(NotImplementedError, match=f"{name}: .*pad_sequence"):
-        PACKING[name](nn.utils.rnn)
-
-
 def test_errors_name_the_layer_the_shapes_and_the_order():
     """Of the features, and of the state's shape."""
     with pytest.raises(

@@ -18,10 +18,12 @@ from ..core.errors import ShapeError
 from ..core.tensor import Tensor
 from ..ops import recurrent
 from ..ops.creation import empty, zeros
+from ..ops.gathering import index_select
 from ..ops.shape import unsqueeze
 from . import init
 from .module import Module
 from .parameter import Parameter
+from .utils.rnn import PackedSequence
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
@@ -135,17 +137,16 @@ class RNNBase(Module):
     def _run(self, function: Any, input: Any, states: tuple[Any, ...] | None, sizes: tuple[int, ...]) -> Any:
         """Check, add what is missing, compute, and take away what was added. `sizes`: features of each state."""
         kind = self._get_name()
+        if isinstance(input, PackedSequence):
+            return self._run_packed(input, states, sizes)
         if not isinstance(input, Tensor):
-            raise TypeError(
-                f"{kind}: the input must be a Tensor, not {type(input).__name__}. PackedSequence is not supported: "
-                "pad the sequences (nn.utils.rnn.pad_sequence) and mask the loss."
-            )
+            raise TypeError(f"{kind}: the input must be a Tensor or a PackedSequence, not {type(input).__name__}.")
         if input.ndim not in (2, 3):
             raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.ndim}D instead")
         self._check_input(input)
         batched = input.ndim == 3
         axis = 0 if self.batch_first else 1
-        self._check_states(input, states, sizes, batched)
+        self._check_states(input, states, sizes, input.shape[0 if self.batch_first else 1] if batched else None)
         X = input if batched else unsqueeze(input, axis)
         layers = self.num_layers * self._directions
         if states is None:
@@ -158,6 +159,24 @@ class RNNBase(Module):
             self.bidirectional, self.batch_first,
         )  # fmt: skip
         return (output, *ends) if batched else (output.squeeze(axis), *(s.squeeze(1) for s in ends))
+
+    def _run_packed(self, input: PackedSequence, states: tuple[Any, ...] | None, sizes: tuple[int, ...]) -> Any:
+        """The same of packed sequences; states and ends are in the order of the caller's samples."""
+        self._check_input(input.data)
+        packing, order, back = input.packing, input.sorted_indices, input.unsorted_indices
+        layers = self.num_layers * self._directions
+        if states is None:
+            states = tuple(zeros(layers, packing.m, n, dtype=input.data.dtype) for n in sizes)
+        else:
+            self._check_states(input.data, states, sizes, packing.m)
+            if order is not None:
+                states = tuple(index_select(s, 1, order) for s in states)
+        weights = [w for ws in self.all_weights for w in ws]
+        rows, *ends = recurrent.packed(
+            self.mode, input.data, packing, states, weights, self.bias, self.num_layers, self.dropout, self.training,
+            self.bidirectional,
+        )  # fmt: skip
+        return input.with_data(rows), *(ends if back is None else [index_select(s, 1, back) for s in ends])
 
     def _check_input(self, input: Any) -> None:
         dtype = self.all_weights[0][0].dtype
@@ -173,18 +192,20 @@ class RNNBase(Module):
                 f"{input.shape[-1]}: the input has shape {tuple(input.shape)}, which is read as {order}."
             )
 
-    def _check_states(self, input: Any, states: tuple[Any, ...] | None, sizes: tuple[int, ...], batched: bool) -> None:
-        wanted = 3 if batched else 2
+    def _check_states(
+        self, input: Any, states: tuple[Any, ...] | None, sizes: tuple[int, ...], samples: int | None
+    ) -> None:
+        wanted = 2 if samples is None else 3
         layers = self.num_layers * self._directions
         for k, (state, n) in enumerate(zip(states or (), sizes, strict=False)):
             name, part = ("hx", "cx")[k], "hidden" if len(sizes) == 1 else f"hidden[{k}]"
             if state.ndim != wanted:
-                words = "batched 3-D" if batched else "unbatched 2-D"
+                words = "unbatched 2-D" if samples is None else "batched 3-D"
                 raise ShapeError(
                     f"{self._get_name()}: For {words} input, {name} should also be {wanted}-D but got {state.ndim}-D "
                     f"tensor {tuple(state.shape)}."
                 )
-            expected = (layers, *((input.shape[0 if self.batch_first else 1],) if batched else ()), n)
+            expected = (layers, *(() if samples is None else (samples,)), n)
             if tuple(state.shape) != expected:
                 raise ShapeError(
                     f"{self._get_name()}: Expected {part} size {expected}, got {list(state.shape)}: (num_layers * "

@@ -20,6 +20,7 @@ from .indexing import getitem
 from .joining import cat, stack
 from .linalg import affine
 from .lstm import gate_columns, lstm_steps
+from .packing import Packing
 from .public import public
 from .shape import transpose
 from .slicing import chunk, unbind
@@ -116,33 +117,68 @@ def _cell(
 # --- a layer, in one direction: X (T, m, n_in) and state to the outputs (T, m, n) and the last state
 
 
+def _turning(layer: Layer) -> Layer:
+    """A layer whose padded sequences, read from their ends, are turned instead: what lies behind stays behind."""
+
+    def whole(
+        X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool, packing: Packing | None = None
+    ) -> tuple[Any, tuple[Any, ...]]:
+        if packing is None or not reverse:
+            return layer(X, state, weights, reverse, packing)
+        H, final = layer(packing.turn(X), state, weights, False, packing)
+        return packing.turn(H), final
+
+    return whole
+
+
 def _loop(step: Step) -> Layer:
     """A layer as a loop over steps; the input's part of all of them is one product."""
 
-    def layer(X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool) -> tuple[Any, tuple[Any, ...]]:
+    @_turning
+    def layer(
+        X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool, packing: Packing | None = None
+    ) -> tuple[Any, tuple[Any, ...]]:
         w_ih, w_hh, b_ih, b_hh, *rest = weights
         steps = unbind(_linear(X, w_ih, b_ih))
-        outputs = []
+        states = []
         for g in reversed(steps) if reverse else steps:
             state = step(g, state, w_hh, b_hh, *rest)
-            outputs.append(state[0])
-        return stack(outputs[::-1] if reverse else outputs), state
+            states.append(state)
+        outputs = stack([s[0] for s in (states[::-1] if reverse else states)])
+        if packing is None:
+            return outputs, state
+        return outputs, (
+            packing.last(outputs),
+            *(packing.last(stack(part)) for part in [*zip(*states, strict=True)][1:]),
+        )
 
     return layer
 
 
-def _lstm_layer(X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool) -> tuple[Any, tuple[Any, ...]]:
+@_turning
+def _lstm_layer(
+    X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool, packing: Packing | None = None
+) -> tuple[Any, tuple[Any, ...]]:
     w_ih, w_hh, b_ih, b_hh, *projection = weights
     if projection:
-        return _loop(_lstm_step)(X, state, weights, reverse)
+        return _loop(_lstm_step)(X, state, weights, reverse, packing)
     biases = [b for b in (b_ih, b_hh) if b is not None]
     G = gate_columns(X, w_ih, *([biases[0] + biases[1]] if biases else []))
     H, C, _ = lstm_steps(G, w_hh, *state, reverse=reverse)
+    if packing is not None:
+        return H, (packing.last(H), packing.last(transpose(C, 1, 2)))
     last = 0 if reverse else -1
     return H, (getitem(H, key=(last, ...)), transpose(getitem(C, key=(last, ...)), 0, 1))
 
 
 # --- stacks of layers
+
+LAYERS: dict[str, Layer] = {  # by the mode of nn.RNNBase
+    "RNN_TANH": _loop(_simple_step(tanh)),
+    "RNN_RELU": _loop(_simple_step(relu)),
+    "GRU": _loop(_gru_step),
+    "LSTM": _lstm_layer,
+}
 
 
 def _stacked(
@@ -157,10 +193,12 @@ def _stacked(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    packing: Packing | None = None,
 ) -> tuple[Any, ...]:
     """All layers in both directions: the outputs, then each part of the state behind the last step.
 
     The state's parts are (num_layers * directions, m, n), forward and backward of a layer side by side.
+    With `packing` the sequences are padded: a state is that behind each one's own end.
     """
     directions = 2 if bidirectional else 1
     count = len(params) // (num_layers * directions)  # weights of one layer in one direction
@@ -172,7 +210,8 @@ def _stacked(
     finals: list[tuple[Any, ...]] = []
     for number in range(num_layers):
         if number and dropout and train:
-            X = random_dropout(X, dropout, train)
+            # of packed sequences the rows, so that the mask is PyTorch's
+            X = random_dropout(X, dropout, train) if packing is None else _drop_rows(X, dropout, packing)
         outputs = []
         for direction in range(directions):
             k = number * directions + direction
@@ -180,12 +219,16 @@ def _stacked(
             if not has_biases:
                 weights[2:2] = [None, None]
             began = tuple(getitem(part, key=(k, ...)) for part in state)
-            Y, final = layer(X, began, weights, direction == 1)
+            Y, final = layer(X, began, weights, direction == 1, packing)
             outputs.append(Y)
             finals.append(final)
         X = outputs[0] if directions == 1 else cat(outputs, dim=2)
     ends = tuple(stack(parts) for parts in zip(*finals, strict=True))
     return (transpose(X, 0, 1) if batch_first else X), *ends
+
+
+def _drop_rows(X: Any, dropout: float, packing: Packing) -> Any:
+    return packing.pad(random_dropout(packing.pack(X), dropout, True))
 
 
 def _single(name: str, layer: Layer, input: Any, hx: Any, *rest: Any) -> tuple[Any, Any]:
@@ -201,7 +244,7 @@ def rnn_tanh(
 ) -> tuple[Any, Any]:  # fmt: skip
     """Layers of rnn_tanh_cell over a sequence: the outputs, and the state behind the last step."""
     rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
-    return _single("rnn_tanh", _loop(_simple_step(tanh)), input, hx, *rest)
+    return _single("rnn_tanh", LAYERS["RNN_TANH"], input, hx, *rest)
 
 
 @public("rnn_relu", as_method=False)
@@ -211,7 +254,7 @@ def rnn_relu(
 ) -> tuple[Any, Any]:  # fmt: skip
     """Layers of rnn_relu_cell over a sequence: the outputs, and the state behind the last step."""
     rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
-    return _single("rnn_relu", _loop(_simple_step(relu)), input, hx, *rest)
+    return _single("rnn_relu", LAYERS["RNN_RELU"], input, hx, *rest)
 
 
 @public("gru", as_method=False)
@@ -221,7 +264,7 @@ def gru(
 ) -> tuple[Any, Any]:  # fmt: skip
     """Layers of gru_cell over a sequence: the outputs, and the state behind the last step."""
     rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
-    return _single("gru", _loop(_gru_step), input, hx, *rest)
+    return _single("gru", LAYERS["GRU"], input, hx, *rest)
 
 
 @public("lstm", as_method=False)
@@ -234,5 +277,18 @@ def lstm(
     With a fifth weight per layer, w_hr (p, n), the state h is projected to p features after each step.
     """
     rest = params, has_biases, num_layers, dropout, train, bidirectional, batch_first
-    output, h, c = _stacked("lstm", _lstm_layer, input, tuple(hx), *rest)
+    output, h, c = _stacked("lstm", LAYERS["LSTM"], input, tuple(hx), *rest)
     return output, h, c
+
+
+def packed(
+    mode: str, rows: Any, packing: Packing, state: tuple[Any, ...], params: Sequence[Any], has_biases: bool,
+    num_layers: int, dropout: float, train: bool, bidirectional: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Layers over packed sequences: the outputs' rows, and each part of the state behind each one's own end.
+
+    They are padded for it: one product for all samples of a step costs less than leaving some out.
+    """
+    rest = params, has_biases, num_layers, dropout, train, bidirectional, False
+    X, *ends = _stacked(mode.lower(), LAYERS[mode], packing.pad(rows), state, *rest, packing)
+    return packing.pack(X), *ends

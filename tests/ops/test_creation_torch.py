@@ -300,3 +300,37 @@ def test_a_generator_is_a_stream_of_its_own():
         g.manual_seed(8)
         results.append([m.rand(3, generator=g).tolist(), m.rand(3).tolist(), m.randperm(4, generator=g).tolist()])
     assert results[0] == results[1]
+
+
+def test_the_older_constructor_agrees():
+    """Tensor.new of lengths, of a list, of a shape, of nothing: shapes, dtypes, the list's numbers."""
+    found = []
+    for lib in (torch, tg):
+        t = lib.ones(2, 3, dtype=lib.float64)
+        made = [t.new(2, 4), t.new([1, 2]), t.new(), t.new(lib.zeros(2, 1).size()), t.new(2, 2).zero_()]
+        found.append([(tuple(x.shape), str(x.dtype).removeprefix("torch.")) for x in made])
+        assert made[1].tolist() == [1.0, 2.0]
+    assert found[0] == found[1]
+
+
+def test_resizing_in_place_agrees():
+    """To fewer, to more and back, to none; the tensor stays the same one, and copy_ fills it."""
+    for lib in (torch, tg):
+        x = lib.arange(6)
+        assert x.resize_(2, 2) is x
+        assert x.tolist() == [[0, 1], [2, 3]]
+        assert tuple(x.resize_((3, 4)).shape) == (3, 4)
+        assert x[0].tolist() == [0, 1, 2, 3]
+        assert tuple(x.resize_as_(lib.ones(2, 1)).shape) == (2, 1)
+        assert tuple(x.resize_(0).shape) == (0,)
+        assert x.resize_(2, 2).copy_(lib.ones(2, 2)).tolist() == [[1, 1], [1, 1]]
+        with pytest.raises(RuntimeError, match="cannot resize variables that require grad"):
+            lib.ones(2, requires_grad=True).resize_(1)
+
+
+def test_strides_of_ones_own_are_refused_with_the_way_out():
+    """And so is resizing what is no plain memory."""
+    with pytest.raises(NotImplementedError, match=r"as_strided: .*unfold"):
+        tg.arange(6).as_strided((2, 2), (1, 2))
+    with pytest.raises(RuntimeError, match=r"resize_: .*clone"):
+        tg.ones(2, 3).T.resize_(2)

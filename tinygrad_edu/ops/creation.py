@@ -13,7 +13,7 @@ import numpy as np
 from ..core.convert import to_array
 from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
-from ..core.tensor import Tensor, from_numpy, wrap
+from ..core.tensor import Size, Tensor, from_numpy, wrap
 from .dims import sizes
 from .public import PUBLIC, public
 
@@ -269,6 +269,16 @@ def new_tensor(
 ) -> Tensor:
     """A tensor from other data in this tensor's dtype."""
     return tensor(data, dtype=input.dtype if dtype is None else dtype, device=device, requires_grad=requires_grad)
+
+
+@public("new", function=False)
+def new(input: Tensor, *args: Any, device: Any = None) -> Tensor:
+    """PyTorch's older form: unwritten memory of lengths, new(2, 3), or a list's numbers, in this tensor's dtype."""
+    if len(args) == 1 and isinstance(args[0], (list, tuple, np.ndarray)) and not isinstance(args[0], Size):
+        return new_tensor(input, args[0], device=device)
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        return args[0].detach().to(input.dtype)
+    return empty(*(args or (0,)), dtype=input.dtype, device=device)
 
 
 @constructor

@@ -54,8 +54,8 @@ def grid_sample(
     size = math.prod(lengths)
     rows = reshape_to(permute_axes(input, axes=(0, *range(2, dims + 2), 1)), shape=(batch * size, channels))
     first = arange(batch)[:, None] * size  # each image's first row
-    places = unbind(reshape_to(grid, shape=(batch, count, dims)), -1)[::-1]  # along the image's axes: y before x
-    places = [_scaled(p, n, align) for p, n in zip(places, lengths, strict=True)]
+    parts = unbind(reshape_to(grid, shape=(batch, count, dims)), -1)[::-1]  # along the image's axes: y before x
+    places = [_scaled(p, n, align) for p, n in zip(parts, lengths, strict=True)]
     into: Place = {"zeros": _anywhere, "border": _bordered, "reflection": _mirrored(align)}[padding_mode]
 
     def at(coordinates: Sequence[Any]) -> Any:
@@ -77,7 +77,7 @@ def grid_sample(
         taps = _four if mode == "bicubic" else _two
         if taps is _two:
             places = [_known(into(p, n)) for p, n in zip(places, lengths, strict=True)]
-        result = None
+        result: Any = None
         for corner in itertools.product(*(taps(p) for p in places)):
             whole, weights = zip(*corner, strict=True)
             if taps is _four:

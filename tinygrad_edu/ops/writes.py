@@ -7,6 +7,7 @@ value; a write through a view also gives its base one, in which the written part
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -350,3 +351,43 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
     spec = tuple(Slot(i) for i in range(len(shape)))
     assign_to(self, fill_value, fill_value, spec, places, "fill_diagonal_")
     return self
+
+
+@public("resize_", function=False)
+def resize_(input: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+    """Give this tensor another shape: its elements in order, as many as fit; what is new is unwritten memory.
+
+    Raises:
+        RuntimeError: it requires a gradient.
+    """
+    shape = tuple(int(n) for n in (sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes))
+    if input.requires_grad:
+        raise RuntimeError("resize_: cannot resize variables that require grad; use reshape, or .data.")
+    if not input.is_contiguous() or (input._view is not None and math.prod(shape) > input.numel()):
+        raise RuntimeError(
+            "resize_: this tensor is a view of other memory, which decides what its elements would be; .clone() it."
+        )
+    kept = input.detach().reshape(-1)[: math.prod(shape)]
+    if kept.numel() == math.prod(shape):
+        input.data = kept.view(shape)
+    else:
+        memory = input.new_empty(shape)
+        memory.view(-1)[: kept.numel()] = kept
+        input.data = memory
+    return input
+
+
+@public("resize_as_", function=False)
+def resize_as_(input: Tensor, the_template: Tensor) -> Tensor:
+    """Give this tensor another one's shape: see resize_."""
+    return resize_(input, tuple(the_template.shape))
+
+
+@public("as_strided")
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """Refused: memory laid out by strides of one's own, whose elements may stand in several places."""
+    raise NotImplementedError(
+        "as_strided: arbitrary strides are not available, since a write through one place would change others unseen. "
+        "For windows use .unfold(dim, size, step), for diagonals .diagonal(), for every n-th element x[::n], to repeat "
+        "without a copy .expand()."
+    )

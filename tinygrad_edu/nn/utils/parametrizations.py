@@ -1,4 +1,4 @@
-"""Ready-made parametrizations: weight_norm and spectral_norm.
+"""Ready-made parametrizations: weight_norm and spectral_norm; orthogonal is in orthogonal.py.
 
 Sources: Salimans and Kingma, "Weight normalization" (2016); Miyato et al., "Spectral normalization for
 generative adversarial networks" (2018).
@@ -16,8 +16,9 @@ from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module
 from . import parametrize
+from .orthogonal import orthogonal
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 
 def norm_except(v: Any, dim: int) -> Any:

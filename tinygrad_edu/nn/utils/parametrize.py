@@ -51,7 +51,9 @@ class ParametrizationList(ModuleList):
             raise ValueError("ParametrizationList requires one or more modules.")
         super().__init__(modules)
         self.unsafe = unsafe
-        new = _inverted(modules, original)
+        new: Any = original
+        with suppress(NotImplementedError):  # to begin with, the value may do as the original
+            new = _inverted(modules, original)
         several = not isinstance(new, Tensor)
         self.ntensors = len(new) if several else 1
         self.is_tensor = not several
@@ -128,8 +130,7 @@ def _inverted(modules: Sequence[Any], value: Tensor) -> Any:
     with no_grad():
         for module in reversed(modules):
             if hasattr(module, "right_inverse"):
-                with suppress(NotImplementedError):
-                    found = module.right_inverse(found)
+                found = module.right_inverse(found)
     return found
 
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 from ..core.errors import ShapeError
 from ..ops.activation import log_softmax
-from ..ops.elementwise import choose, clamp_between
+from ..ops.choices import choose, clamp_between
 from ..ops.gathering import gather, valid_index
+from ..ops.joining import cat
 from ..ops.reduction import argmax
-from ..ops.shape import cat, squeeze, unsqueeze
+from ..ops.shape import squeeze, unsqueeze
 from .containers import ModuleList, Sequential
 from .linear import Linear
 from .module import Module

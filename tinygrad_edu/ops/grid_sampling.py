@@ -17,12 +17,15 @@ from typing import Any
 
 from ..core.dtypes import int64
 from ..core.errors import DtypeError, ShapeError
+from .choices import choose, clamp_between, zero_where
+from .conversion import astype
 from .creation import arange, linspace
-from .elementwise import absolute, choose, clamp_between, fmod, zero_where
+from .elementwise import absolute, fmod
 from .embedding import embed
+from .joining import stack
 from .resizing import far, near
 from .rounding import floor, rint
-from .shape import astype, broadcast_to, permute_axes, reshape_to, stack
+from .shape import broadcast_to, permute_axes, reshape_to
 from .slicing import unbind
 
 LARGEST = 2**31 - 2  # beyond it, and where a place is NaN, PyTorch reads at -100, outside of every image
@@ -70,14 +73,14 @@ def grid_sample(
 
     if mode == "nearest":
         places = [rint(into(p, n)) for p, n in zip(places, lengths, strict=True)]
-        result = at([_known(p) for p in places])
+        result: Any = at([_known(p) for p in places])
         for p in places:  # in sum 0, with the gradient 0 that the places have
             result = result + reshape_to(zero_where(True, p), shape=(-1, 1))
     else:
         taps = _four if mode == "bicubic" else _two
         if taps is _two:
             places = [_known(into(p, n)) for p, n in zip(places, lengths, strict=True)]
-        result: Any = None
+        result = None
         for corner in itertools.product(*(taps(p) for p in places)):
             whole, weights = zip(*corner, strict=True)
             if taps is _four:

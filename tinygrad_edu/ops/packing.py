@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import wrap
-from .elementwise import choose
+from .choices import choose
 from .indexing import Slot, getitem
 
 

@@ -13,9 +13,9 @@ from ...core.tensor import Tensor, wrap
 from ...ops.creation import eye, zeros_like
 from ...ops.diagonals import diagonal, tril
 from ...ops.factorizations import householder_product
+from ...ops.joining import cat
 from ...ops.matrices import matrix_exp, qr, solve
 from ...ops.random import randn
-from ...ops.shape import cat
 from ..module import Module
 from . import parametrize
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from ...core.tensor import Tensor
 from ...ops.creation import ones, ones_like, zeros_like
+from ...ops.joining import cat
 from ...ops.norm import norm
 from ...ops.ordering import kthvalue, topk
 from ...ops.random import rand, rand_like
-from ...ops.shape import cat
 from ..module import Module
 
 __all__ = [

@@ -7,7 +7,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ...ops.random import Generator, randperm
+from ...ops.generator import Generator
+from ...ops.random import randperm
 from .sampler import Sampler
 
 

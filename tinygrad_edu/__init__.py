@@ -699,6 +699,9 @@ from .ops.trigonometry import (
 from .ops.trigonometry import (
     arctanh as atanh,
 )
+from .ops.writes import (
+    as_strided,
+)
 from .serialization import (
     load,
     save,
@@ -773,6 +776,7 @@ __all__ = [
     "argmin",
     "argsort",
     "argwhere",
+    "as_strided",
     "as_tensor",
     "asarray",
     "asin",

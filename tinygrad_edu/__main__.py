@@ -79,7 +79,7 @@ def run_petals(graph_file: str) -> None:
     title("The article's network, 2-4-1, on 400 points of two interleaved petals")
     steps = 5000
     columns, losses = train_columns(X, Y, start, steps, learning_rate=1.2)
-    model, losses_again = train_rows(X, Y, start, steps, learning_rate=1.2)
+    model, losses_again, run = train_rows(X, Y, start, steps, learning_rate=1.2)
     gap = max(abs(a - b) for a, b in zip(losses, losses_again, strict=True))
     print(f"cost in the article's notation, columns:  {losses[0]:.6f} -> {losses[-1]:.6f}")
     print(f"cost by nn.Sequential, rows:              {losses_again[0]:.6f} -> {losses_again[-1]:.6f}")
@@ -101,6 +101,7 @@ def run_petals(graph_file: str) -> None:
     few = slice(None, None, 67)  # six points, three of each petal: a page shows every number of theirs
     six = article_loss(leaves(columns), te.tensor(X[:, few], name="X"), te.tensor(Y[:, few], name="Y"))
     write_page(six, graph_file)
+    write_training(run, graph_file)
 
 
 def initial_weights(n_x: int, n_h: int, n_y: int, scale: float = 0.5) -> Weights:
@@ -151,7 +152,7 @@ def train_columns(X: Array, Y: Array, start: Weights, steps: int, learning_rate:
 
 def train_rows(
     X: Array, Y: Array, start: Weights, steps: int, learning_rate: float, activation: nn.Module | None = None
-) -> tuple[nn.Sequential, list[float]]:
+) -> tuple[nn.Sequential, list[float], viz.Training]:
     """The same network as PyTorch users write it: rows are samples, weights are (out, in)."""
     n_x, n_h = start["W1"].shape
     model = nn.Sequential(nn.Linear(n_x, n_h), activation or nn.Tanh(), nn.Linear(n_h, 1), nn.Sigmoid()).double()
@@ -166,14 +167,14 @@ def train_rows(
     optimizer = optim.SGD(model.parameters(), lr=learning_rate)
     criterion = nn.BCELoss()
     x, y = te.tensor(X.T), te.tensor(Y.T)
-    losses = []
+    run = viz.record(model, every=100, inputs=x, labels=y)
     for _ in progress(range(steps), "rows"):
         optimizer.zero_grad()
         loss = criterion(model(x), y)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    return model, losses
+        run.step(loss)
+    return model, run.losses, run
 
 
 def accuracy(model: nn.Module, points: Array, labels: Array) -> float:
@@ -396,6 +397,13 @@ def write_page(loss: te.Tensor, graph_file: str) -> None:
     file = os.path.splitext(graph_file)[0] + ".html"
     viz.explore(loss, file)
     print(f"Step through the same equations, with every number, in a browser: {file}.")
+
+
+def write_training(run: viz.Training, graph_file: str) -> None:
+    """The training view: backprop_training.html for backprop.dot."""
+    file = os.path.splitext(graph_file)[0] + "_training.html"
+    run.save(file)
+    print(f"Scrub over the training, its losses, gradients and the boundary as it grew: {file}.")
 
 
 def title(text: str) -> None:

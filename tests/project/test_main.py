@@ -72,6 +72,17 @@ def test_explorer_is_written_beside_the_graph(output):
     assert "Z1 = W1.T @ X + b1" in [text for _, text in data["code"]]
 
 
+def test_training_can_be_scrubbed_over(output):
+    """51 kept steps of 5,000; the last says about nine points in ten right, and its boundary parts the petals."""
+    page = (output[1] / "backprop_training.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 200_000
+    frames = json.loads(page.split('id="training-data">')[1].split("</script>")[0])["frames"]
+    assert [frame["n"] for frame in frames] == [*range(0, 5000, 100), 4999]
+    (right,) = re.findall(r", ([\d.]+)% of the inputs right", frames[-1]["said"])
+    assert float(right) >= 88
+    assert {frames[-1]["plane"][i] for i in range(0, len(frames[-1]["plane"]), 3)} >= {"0", "7"}
+
+
 def test_mnist_needs_a_folder(capsys):
     """Without --root the program says what is missing."""
     with pytest.raises(SystemExit):

@@ -12,29 +12,18 @@ import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn
 from tinygrad_edu.viz import explore
 
+from .browser import CONTRAST, quiet, running
 from .graphs import article
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 if shutil.which("chromium") is None:
     pytest.skip("chromium is not installed", allow_module_level=True)
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as p:
-        running = p.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield running
-        running.close()
+    with running(playwright) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -55,15 +44,8 @@ def pages(tmp_path_factory):
 @pytest.fixture
 def tab(browser):
     """A page that fails the test at its end if it said, asked or raised anything."""
-    heard: list[str] = []
-    page = browser.new_page(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    own = ("/article.html", "/classifier.html")
-    page.on("request", lambda request: None if request.url.split("#")[0].endswith(own) else heard.append(request.url))
-    yield page
-    page.close()
-    assert heard == []
+    with quiet(browser, ("/article.html", "/classifier.html")) as page:
+        yield page
 
 
 STATE = """() => ({
@@ -241,31 +223,13 @@ def test_without_a_program_the_graph_and_the_table_are_there(pages, browser):
 def test_contrast_of_text_is_at_least_four_and_a_half(pages, browser):
     """In the light and the dark scheme, for text of headings, notes, cards and buttons."""
     _, address = pages["article"]
-    ratio = """() => {
-        const rgb = s => s.match(/[\\d.]+/g).slice(0, 3).map(Number);
-        const light = c => c.map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
-        const ground = e => {
-            const card = e.closest?.('.card')?.querySelector('.bg');
-            if (card) return rgb(getComputedStyle(card).fill);
-            for (; e; e = e.parentElement) {
-                const c = getComputedStyle(e).backgroundColor;
-                if (!/, 0\\)$|transparent/.test(c)) return rgb(c);
-            }
-        };
-        const texts = ['h1', '.badge', '#title', '#words', '#worked', 'summary', '.legend', '#code span',
-            '#chips button', '.card .sym', '.card .dim', '.card.todo .sym', '#play'];
-        return texts.flatMap(q => [...document.querySelectorAll(q)]).map(e => {
-                const style = getComputedStyle(e), svg = e.closest('svg');
-                const [a, b] = [light(rgb(svg ? style.fill : style.color)), light(ground(e))];
-                return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), e.className?.baseVal ?? e.id];
-            }).sort((x, y) => x[0] - y[0])[0];
-    }"""
+    texts = ["h1", ".badge", "#title", "#words", "#worked", "summary", ".legend", "#code span", "#chips button",
+             ".card .sym", ".card .dim", ".card.todo .sym", "#play"]  # fmt: skip
     for scheme in ("light", "dark"):
         tab = browser.new_page(color_scheme=scheme)
         for step in (2, 8):
             tab.goto(f"{address}#step={step}")
             tab.reload()
-            worst, what = tab.evaluate(ratio)
+            worst, what = tab.evaluate(CONTRAST, texts)
             assert worst >= 4.5, (scheme, step, what)
         tab.close()

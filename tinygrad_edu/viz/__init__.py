@@ -4,6 +4,7 @@ from .draw import Drawing, draw
 from .explore import Page, explore
 from .graph import Edge, Graph, Value, graph
 from .keep import keep
+from .record import Look, Training, record
 from .steps import Steps, steps
 from .tree import Tree, tree
 
@@ -11,14 +12,17 @@ __all__ = [
     "Drawing",
     "Edge",
     "Graph",
+    "Look",
     "Page",
     "Steps",
+    "Training",
     "Tree",
     "Value",
     "draw",
     "explore",
     "graph",
     "keep",
+    "record",
     "steps",
     "tree",
 ]

@@ -10,21 +10,19 @@ Files: page/page.html, page.css, page.js, copied in as they are; data go in as J
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
 import json
 import linecache
 import os
 import re
-from importlib import resources
 from typing import Any
 
 from ..core.tensor import Tensor
 from ..symbolic.explain import Explanation, Line, Scale, explain
 from . import words
 from .cards import Card, escaped, picture
-from .draw import _write
+from .frame import Framed, asset, digest
+from .record import Training
+from .training import section
 from .trees import PRODUCTS, Tree, atoms, plane, table, tree
 
 LIMIT = 150  # values on a page; of a larger graph those nearest to the loss
@@ -34,7 +32,14 @@ SIZES = ((12, 8000), (8, 8000), (5, 4000), (3, 2000), (1, 800))
 CODE = 40  # lines of a program that are shown whole
 
 
-def explore(loss: Tensor, path: str | os.PathLike[str] | None = None, *, model: Any = None, limit: int = LIMIT) -> Page:
+def explore(
+    loss: Tensor,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    model: Any = None,
+    limit: int = LIMIT,
+    training: Training | None = None,
+) -> Page:
     """A page that steps through the computation of a loss and of every gradient.
 
     Args:
@@ -42,6 +47,7 @@ def explore(loss: Tensor, path: str | os.PathLike[str] | None = None, *, model: 
         path: where the page is written, usually "backprop.html"; None: only returned.
         model: gives its parameters' paths; default: the modules among the caller's variables.
         limit: of a larger graph only the last `limit` named values are shown, and the page says so.
+        training: what `viz.record` has kept of a run, to be scrubbed over in a section of the page.
     Raises:
         TypeError, RuntimeError: not a scalar with a gradient; see `explain`.
 
@@ -53,38 +59,42 @@ def explore(loss: Tensor, path: str | os.PathLike[str] | None = None, *, model: 
         raise ValueError(f"explore: limit is the number of values to show, at least 2, not {limit!r}.")
     exact = explain(loss, model=model)
     textbook = explain(loss, "textbook", model=model) if exact.m is not None else None
-    page = Page(exact, textbook, limit)
+    page = Page(exact, textbook, limit, training)
     if path is not None:
         page.save(path)
     return page
 
 
-class Page:
+class Page(Framed):
     """The explorer of one loss: `.html`, `.data`, `.save(path)`; notebooks show it in a frame."""
 
-    def __init__(self, exact: Explanation, textbook: Explanation | None, limit: int) -> None:
+    title = "Backprop explorer"
+
+    def __init__(
+        self, exact: Explanation, textbook: Explanation | None, limit: int, training: Training | None = None
+    ) -> None:
+        more = None if training is None else section(training)
         for most, longest in SIZES:
-            self.data, self.html = _page(exact, textbook, limit, most, longest)
-            if len(self.html.encode()) <= BYTES:
+            self.data, self._html = _page(exact, textbook, limit, most, longest, more)
+            if len(self._html.encode()) <= BYTES:
                 break
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page, all of it or nothing."""
-        _write(os.fspath(path), self.html.encode())
-
-    def _repr_html_(self) -> str:
-        inner = html.escape(self.html)
-        return (
-            f'<iframe srcdoc="{inner}" sandbox="allow-scripts" width="100%" height="800" title="Backprop explorer">'
-            "</iframe>"
-        )
+    @property
+    def html(self) -> str:
+        """The page as text."""
+        return self._html
 
     def __repr__(self) -> str:
         return f'<Page of {len(self.data["steps"])} steps: .save("backprop.html")>'
 
 
 def _page(
-    exact: Explanation, textbook: Explanation | None, limit: int, most: int, longest: int
+    exact: Explanation,
+    textbook: Explanation | None,
+    limit: int,
+    most: int,
+    longest: int,
+    more: tuple[str, str] | None,
 ) -> tuple[dict[str, Any], str]:
     """The data of a page and the page."""
     lines: dict[Scale, dict[str, Line]] = {"exact": {line.name: line for line in exact}}
@@ -148,7 +158,7 @@ def _page(
         "notes": notes,
         "size": [round(drawn.width), round(drawn.height)],
     }
-    return data, _assembled(data, drawn.svg, lines, longest)
+    return data, _assembled(data, drawn.svg, lines, longest, more)
 
 
 def _value(
@@ -313,9 +323,18 @@ def _code(forward: list[Line]) -> tuple[list[list[Any]], dict[str, int]]:
 # --- the file
 
 
-def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line]], longest: int) -> str:
-    """The page: data and pictures in the place of the marks in page.html."""
-    style, program = _asset("page.css"), _asset("page.js")
+def _assembled(
+    data: dict[str, Any],
+    svg: str,
+    lines: dict[Scale, dict[str, Line]],
+    longest: int,
+    more: tuple[str, str] | None,
+) -> str:
+    """The page: data and pictures in the place of the marks in page.html; `more` is the training view and its data."""
+    styles, programs = [asset("page.css")], [asset("page.js")]
+    if more is not None:
+        styles.append(asset("training.css"))
+        programs.append(asset("training.js"))
     width, height = data["size"]
     names = [v["name"] for v in data["values"]]
     about = f"Computation graph of {len(names)} values: " + "; ".join(
@@ -323,10 +342,14 @@ def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line
         for b in dict.fromkeys(b for _, b in data["edges"])
     )
     parts = {
-        "STYLE": style,
-        "PROGRAM": program,
-        "STYLE_HASH": _hash(style),
-        "PROGRAM_HASH": _hash(program),
+        "STYLE": "</style>\n<style>".join(styles),
+        "PROGRAM": "</script>\n<script>".join(programs),
+        "STYLE_HASH": " ".join(map(digest, styles)),
+        "PROGRAM_HASH": " ".join(map(digest, programs)),
+        "TRAINING": "" if more is None else more[0],
+        "TRAINING_DATA": ""
+        if more is None
+        else f'<script type="application/json" id="training-data">{more[1]}</script>\n',
         "ABOUT": escaped(about[:2000]),
         "GRAPH": f'<svg id="graph-svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="group" aria-labelledby="about">{_MARKERS}{svg}</svg>',
@@ -334,7 +357,7 @@ def _assembled(data: dict[str, Any], svg: str, lines: dict[Scale, dict[str, Line
         "NOTES": " ".join(escaped(note) for note in data["notes"]),
         "DATA": json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], _asset("page.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("page.html"))
 
 
 _MARKERS = (
@@ -378,11 +401,3 @@ def _mathml(line: Line, longest: int) -> str:
     return re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "\ufffd", text).replace(
         ' xmlns="http://www.w3.org/1998/Math/MathML"', ""
     )
-
-
-def _asset(name: str) -> str:
-    return (resources.files(__package__) / "page" / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"

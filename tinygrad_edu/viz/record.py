@@ -29,7 +29,7 @@ from ..core.mode import mode
 from ..core.record import Record
 from ..core.tensor import Tensor, record_of
 from ..nn.module import Module
-from ..ops.random import get_rng_state, set_rng_state
+from ..ops.generator import get_rng_state, set_rng_state
 from ..symbolic.derive import topological
 from ..symbolic.naming import Names
 from .frame import Framed

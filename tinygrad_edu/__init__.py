@@ -200,17 +200,16 @@ from .ops.convolution import (
 from .ops.creation import (
     arange,
     as_tensor,
+    asarray,
     empty,
     empty_like,
     eye,
+    frombuffer,
     full,
     full_like,
-    is_floating_point,
-    is_tensor,
-    linspace,
-    numel,
     ones,
     ones_like,
+    scalar_tensor,
     tensor,
     zeros,
     zeros_like,
@@ -228,11 +227,11 @@ from .ops.diagonals import (
 from .ops.digits import (
     frexp,
     ldexp,
-    mvlgamma,
     nextafter,
 )
 from .ops.distance import (
     bilinear,
+    cdist,
     cosine_similarity,
     pairwise_distance,
     pdist,
@@ -322,16 +321,14 @@ from .ops.generator import (
     set_rng_state,
 )
 from .ops.grids import (
-    asarray,
     bartlett_window,
     blackman_window,
     combinations,
-    frombuffer,
     hamming_window,
     hann_window,
     kaiser_window,
+    linspace,
     logspace,
-    scalar_tensor,
 )
 from .ops.indexing import (
     take_along_dim,
@@ -450,7 +447,6 @@ from .ops.products import (
     addr,
     baddbmm,
     bmm,
-    cdist,
     chain_matmul,
     cross,
     inner,
@@ -468,9 +464,12 @@ from .ops.queries import (
     finfo,
     iinfo,
     is_complex,
+    is_floating_point,
     is_nonzero,
     is_same_size,
     is_signed,
+    is_tensor,
+    numel,
     promote_types,
     real,
     result_type,
@@ -640,6 +639,7 @@ from .ops.special import (
     erfc,
     erfinv,
     lgamma,
+    mvlgamma,
     polygamma,
 )
 from .ops.spread import (

@@ -1,4 +1,4 @@
-"""Resizing layers; the functions themselves are in ops/resizing.py.
+"""Layers that resize images, and that lay channels out as pixels; the functions themselves are in ops/resizing.py.
 
 nn follows PyTorch: inputs are (N, C, ...), and the axes after C are resized.
 """

@@ -15,6 +15,7 @@ from ..core.dtypes import as_dtype
 from ..core.layout import memory_format
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
+from ..core.typed import Typed
 from .public import public
 
 
@@ -128,6 +129,8 @@ for _name, _dtype in {
     "long": np.int64,
     "int": np.int32,
     "short": np.int16,
+    "char": np.int8,
+    "byte": np.uint8,
     "bool": np.bool_,
 }.items():
     _caster(_name, _dtype)
@@ -143,6 +146,25 @@ def half(input: Tensor) -> Tensor:
 def type_as(input: Tensor, other: Tensor) -> Tensor:
     """In the dtype of `other`."""
     return _cast(input, other.dtype)  # type: ignore[no-any-return]
+
+
+@public("type", function=False)
+def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+    """The name of the tensor's type, "torch.FloatTensor" and so on; with a dtype, or such a name, a conversion."""
+    if dtype is None:
+        return next(name for name, known in _TYPES.items() if known == self.dtype)
+    if isinstance(dtype, Typed):  # FloatTensor and its like
+        return self.to(dtype.of)
+    return self.to(_TYPES.get(dtype, dtype))
+
+
+_TYPES = {
+    f"torch.{name}Tensor": np.dtype(kind)
+    for name, kind in {
+        "Float": "float32", "Double": "float64", "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8",
+        "Byte": "uint8", "Bool": "bool",
+    }.items()
+}  # fmt: skip
 
 
 @answers(np.copy)

@@ -49,6 +49,11 @@ def finish(array: Any, requires_grad: bool = False, name: str | None = None, dev
     return result
 
 
+def float_or_default(dtype: Any) -> Any:
+    """The dtype of what is floating unless another one is asked for."""
+    return get_default_dtype() if dtype is None else as_dtype(dtype)
+
+
 @constructor
 def tensor(
     data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
@@ -82,7 +87,7 @@ def zeros(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """Zeros of a shape, given as numbers or one tuple."""
-    return finish(np.zeros(sizes(size, "zeros"), _float(dtype)), requires_grad, name, device)
+    return finish(np.zeros(sizes(size, "zeros"), float_or_default(dtype)), requires_grad, name, device)
 
 
 @constructor
@@ -90,7 +95,7 @@ def ones(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """Ones of a shape, given as numbers or one tuple."""
-    return finish(np.ones(sizes(size, "ones"), _float(dtype)), requires_grad, name, device)
+    return finish(np.ones(sizes(size, "ones"), float_or_default(dtype)), requires_grad, name, device)
 
 
 @constructor
@@ -98,7 +103,7 @@ def empty(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """Memory of a shape as it was found: fill it before reading."""
-    return finish(np.empty(sizes(size, "empty"), _float(dtype)), requires_grad, name, device)
+    return finish(np.empty(sizes(size, "empty"), float_or_default(dtype)), requires_grad, name, device)
 
 
 @constructor
@@ -129,7 +134,7 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere; n rows and m (default n) columns."""
     shape = sizes((n, n if m is None else m), "eye")
-    return finish(np.eye(*shape, dtype=_float(dtype)), requires_grad, name, device)
+    return finish(np.eye(*shape, dtype=float_or_default(dtype)), requires_grad, name, device)
 
 
 @constructor
@@ -157,30 +162,6 @@ def arange(
     count = max(math.ceil((end - start) / step), 0)
     values = start + step * np.arange(count) if count else np.zeros(0)
     return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, name, device)
-
-
-def ends(start: Any, end: Any, dtype: Any) -> tuple[Any, Any]:
-    """The first and the last number of linspace and logspace: cut to integers first where these are wanted."""
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return (int(start), int(end)) if dtype is not None and as_dtype(dtype).kind in "iu" else (start, end)
-
-
-@constructor
-def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: Any = None,
-    device: Any = None,
-    requires_grad: bool = False,
-    name: str | None = None,
-) -> Tensor:
-    """`steps` numbers, evenly spaced, from start to end inclusive."""
-    if steps < 0:
-        raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
-    start, end = ends(start, end, dtype)
-    return finish(np.linspace(start, end, steps).astype(_float(dtype)), requires_grad, name, device)
 
 
 def _like(make: Any) -> Any:
@@ -282,28 +263,26 @@ def new(input: Tensor, *args: Any, device: Any = None) -> Tensor:
 
 
 @constructor
-def is_tensor(obj: Any) -> bool:
-    """Whether the object is a Tensor."""
-    return isinstance(obj, Tensor)
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor from numbers, an ndarray or a tensor; on the same memory unless copy=True or a conversion is needed."""
+    if copy:
+        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
+    if copy is False and not isinstance(obj, (Tensor, np.ndarray)):
+        raise ValueError("asarray: can't alias a list or a number; leave copy out.")
+    result = as_tensor(obj, dtype, device)
+    return result.requires_grad_() if requires_grad else result
 
 
 @constructor
-def is_floating_point(input: Tensor) -> bool:
-    """Whether the dtype is float32 or float64."""
-    return input.is_floating_point()
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A 0-d tensor, of the default floating dtype unless that is said."""
+    return tensor(s, dtype=float_or_default(dtype), device=device, requires_grad=requires_grad)
 
 
 @constructor
-def is_complex(input: Tensor) -> bool:
-    """Whether the dtype is complex: never, there are none."""
-    return False
-
-
-@constructor
-def numel(input: Tensor) -> int:
-    """The number of elements."""
-    return input.numel()
-
-
-def _float(dtype: Any) -> Any:
-    return get_default_dtype() if dtype is None else as_dtype(dtype)
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector on the memory of bytes, a bytearray or the like."""
+    result = from_numpy(np.frombuffer(buffer, as_dtype(dtype), count, offset))
+    return result.requires_grad_() if requires_grad else result

@@ -1,4 +1,7 @@
-"""Diagonals and triangles of matrices, and of stacks of them."""
+"""Diagonals and triangles of matrices, and of stacks of them.
+
+A triangle's rule is the same triangle of the cotangent; `diagonal_of` and `onto_diagonal` are each other's.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The parts of floating numbers, and what is made of them."""
+"""Floating numbers taken apart into mantissa and power of 2, and put together; and which number comes next."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +11,6 @@ from ..core.primitive import Array, primitive
 from .elementwise import multiply
 from .exponential import exp2
 from .public import public
-from .reduction import sum_over
-from .special import lgamma
 
 
 class Significand(NamedTuple):
@@ -47,14 +44,3 @@ def ldexp(input: Any, other: Any) -> Any:
 def nextafter(A: Array, B: Array) -> Array:
     """The number next to A in the direction of B. No gradient, as in PyTorch."""
     return np.nextafter(A, B)
-
-
-@public("mvlgamma", inplace=True)
-def mvlgamma(input: Any, p: int) -> Any:
-    """The logarithm of the p-dimensional gamma function, for input > (p - 1) / 2."""
-    if p < 1:
-        raise RuntimeError(f"mvlgamma: p has to be greater than or equal to 1, got {p}.")
-    halves = np.arange(p, dtype=input.dtype if input.dtype.kind == "f" else np.float32) / 2
-    return sum_over(lgamma(input[..., None] - halves), axis=(input.ndim,), keepdims=False) + (
-        p * (p - 1) / 4 * math.log(math.pi)
-    )

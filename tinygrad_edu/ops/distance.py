@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import promote
+from ..core.dtypes import floating_only, promote
 from ..core.errors import DtypeError, ShapeError
+from ..core.primitive import Array, primitive
 from ..core.tensor import wrap
 from .dims import one_axis
 from .einsum import einsum
 from .losses_likelihood import raised
 from .norm import euclidean_over, vector_norm
+from .products import expect, same_dtype
 from .public import public
 from .reduction import sum_over
 
@@ -88,3 +90,46 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     half = (X1 @ weight.permute(1, 0, 2).reshape(n1, n_out * n2)).reshape(X1.shape[0], n_out, n2)
     Y = einsum("moj,mj->mo", half, X2).reshape((*rows, n_out))
     return Y if bias is None else Y + bias
+
+
+def _steady(dD: Array, D: Array) -> Array:
+    """dD / D, and 0 where a distance is 0 and has no derivative."""
+    return np.where(D == 0, 0, dD / np.where(D == 0, 1, D))
+
+
+def _first_rule(dD: Array, D: Array, X: Array, Y: Array) -> Array:
+    G = _steady(dD, D)
+    return X * np.sum(G, axis=-1, keepdims=True) - G @ Y
+
+
+@primitive(
+    name="cdist",
+    types=floating_only,
+    opaque=True,
+    dX=lambda dD, D, X, Y: _first_rule(dD, D, X, Y),
+    dY=lambda dD, D, X, Y: _first_rule(dD.mT, D.mT, Y, X),
+)
+def distances(X: Array, Y: Array) -> Array:
+    """D[i, j] = |X[i] - Y[j]|, of rows (..., n, k) and (..., m, k); where a distance is 0 the gradient is 0."""
+    D = np.empty((*np.broadcast_shapes(X.shape[:-2], Y.shape[:-2]), X.shape[-2], Y.shape[-2]), X.dtype)
+    for i in range(X.shape[-2]):  # a row at a time: exact where points are near, and little memory
+        gap = X[..., i : i + 1, :] - Y
+        np.einsum("...k,...k->...", gap, gap, out=D[..., i, :])
+    return np.sqrt(D)
+
+
+@public("cdist", as_method=False)
+def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Any:
+    """The distance of order p from every row of x1 to every row of x2: (..., n, k), (..., m, k) -> (..., n, m).
+
+    Where a distance is 0 its gradient is taken as 0. Distances are computed from differences in
+    every compute_mode.
+    """
+    expect(x1.ndim >= 2 and x2.ndim >= 2, "cdist", "both need at least two dimensions", x1, x2)
+    expect(x1.shape[-1] == x2.shape[-1], "cdist", "X1 and X2 must have the same number of columns", x1, x2)
+    if p < 0:
+        raise RuntimeError(f"cdist: only supports non-negative p values, got {p}.")
+    if p == 2:
+        return distances(x1, x2)
+    same_dtype("cdist", x1, x2)
+    return vector_norm(x1[..., :, None, :] - x2[..., None, :, :], p, -1)

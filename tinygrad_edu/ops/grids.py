@@ -1,4 +1,4 @@
-"""Numbers in rows: spaced by ratios, windows for signals; and choices of r out of n."""
+"""Numbers in rows: evenly spaced, spaced by ratios, windows for signals; and choices of r out of n."""
 
 from __future__ import annotations
 
@@ -10,16 +10,36 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import as_dtype, get_default_dtype
-from ..core.tensor import Tensor, from_numpy, wrap
-from .creation import as_tensor, constructor, ends, finish, tensor
+from ..core.dtypes import as_dtype
+from ..core.tensor import Tensor, wrap
+from .creation import constructor, finish, float_or_default
 from .gathering import along
 from .indexing import getitem
 from .public import public
 
 
-def _float(dtype: Any) -> Any:
-    return get_default_dtype() if dtype is None else as_dtype(dtype)
+def ends(start: Any, end: Any, dtype: Any) -> tuple[Any, Any]:
+    """The first and the last number of linspace and logspace: cut to integers first where these are wanted."""
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return (int(start), int(end)) if dtype is not None and as_dtype(dtype).kind in "iu" else (start, end)
+
+
+@constructor
+def linspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """`steps` numbers, evenly spaced, from start to end inclusive."""
+    if steps < 0:
+        raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
+    start, end = ends(start, end, dtype)
+    return finish(np.linspace(start, end, steps).astype(float_or_default(dtype)), requires_grad, name, device)
 
 
 @constructor
@@ -31,33 +51,8 @@ def logspace(
     if steps < 0:
         raise RuntimeError(f"logspace: number of steps must be non-negative, got {steps}.")
     start, end = ends(start, end, dtype)
-    return finish((base ** np.linspace(start, end, steps)).astype(_float(dtype)), requires_grad, device=device)
-
-
-@constructor
-def asarray(
-    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
-) -> Tensor:
-    """A tensor from numbers, an ndarray or a tensor; on the same memory unless copy=True or a conversion is needed."""
-    if copy:
-        return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
-    if copy is False and not isinstance(obj, (Tensor, np.ndarray)):
-        raise ValueError("asarray: can't alias a list or a number; leave copy out.")
-    result = as_tensor(obj, dtype, device)
-    return result.requires_grad_() if requires_grad else result
-
-
-@constructor
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A 0-d tensor, of the default floating dtype unless that is said."""
-    return tensor(s, dtype=_float(dtype), device=device, requires_grad=requires_grad)
-
-
-@constructor
-def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
-    """A vector on the memory of bytes, a bytearray or the like."""
-    result = from_numpy(np.frombuffer(buffer, as_dtype(dtype), count, offset))
-    return result.requires_grad_() if requires_grad else result
+    numbers = base ** np.linspace(start, end, steps)
+    return finish(numbers.astype(float_or_default(dtype)), requires_grad, device=device)
 
 
 def _window(shape: Callable[..., Any]) -> Any:
@@ -77,7 +72,7 @@ def _window(shape: Callable[..., Any]) -> Any:
         n = max(window_length if periodic else window_length - 1, 1)
         angles = 2 * math.pi * np.arange(window_length) / n
         values = shape(angles, *args, **named) if window_length > 1 else np.ones(window_length)
-        return finish(values.astype(_float(dtype)), requires_grad, device=device)
+        return finish(values.astype(float_or_default(dtype)), requires_grad, device=device)
 
     return constructor(window)
 

@@ -1,4 +1,12 @@
-"""Products of matrices and vectors."""
+"""Products of matrices and vectors, and the linear map of a layer.
+
+    C = A B      dA = dC B^T      dB = A^T dC
+
+Each pair of kinds, matrices or stacks of them and vectors, is a primitive of its own; `matmul` in front chooses
+by the number of axes. `affine` is nn.functional.linear, Z = X W^T + b in one primitive.
+
+Not here: PyTorch's further names for products (products.py), einsum (einsum.py), inverses (decomposition.py).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Products of vectors, matrices and stacks of matrices, and sums with them, by PyTorch's names."""
+"""PyTorch's further names for products: of vectors (outer, cross), of matrices (mv, bmm), added to something (addmm).
+
+Each checks the shapes that it promises and calls a product of linalg.py or einsum.py; `cross` alone has a
+primitive of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, equal, floating_only
+from ..core.dtypes import arithmetic, equal
 from ..core.errors import ShapeError, describe
 from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .einsum import contract, tensordot
 from .linalg import dot, matmul, matrix_product, matrix_vector, mm
-from .norm import vector_norm
 from .public import public
 from .reduction import sum_over
 
 
-def _expect(condition: bool, operation: str, what: str, *tensors: Any) -> None:
+def expect(condition: bool, operation: str, what: str, *tensors: Any) -> None:
+    """Refuse operands whose shapes don't fit, and say which they are."""
     if not condition:
         raise ShapeError(f"{operation}: {what}, got shapes {_shapes(tensors)}." + describe(tensors))
 
@@ -38,14 +42,14 @@ def same_dtype(operation: str, *tensors: Any) -> None:
 @public("mv")
 def mv(input: Any, vec: Any) -> Any:
     """The product of a matrix and a vector."""
-    _expect(input.ndim == 2 and vec.ndim == 1, "mv", "a matrix and a vector are expected", input, vec)
+    expect(input.ndim == 2 and vec.ndim == 1, "mv", "a matrix and a vector are expected", input, vec)
     return matrix_vector(input, vec)
 
 
 @public("outer", "ger")
 def outer(input: Any, vec2: Any) -> Any:
     """Every element of one vector times every element of another, a row per element of input."""
-    _expect(input.ndim == 1 and vec2.ndim == 1, "outer", "two vectors are expected", input, vec2)
+    expect(input.ndim == 1 and vec2.ndim == 1, "outer", "two vectors are expected", input, vec2)
     if input.dtype != vec2.dtype:
         return input[:, None] * vec2
     return contract(input, vec2, spec="i,j->ij")
@@ -56,7 +60,7 @@ def inner(input: Any, other: Any) -> Any:
     """The sum of products over the last axis of both: the dot product of vectors; of a 0-d tensor the product."""
     if input.ndim == 0 or other.ndim == 0:
         return input * other
-    _expect(input.shape[-1] == other.shape[-1], "inner", "the last axes must be of one length", input, other)
+    expect(input.shape[-1] == other.shape[-1], "inner", "the last axes must be of one length", input, other)
     if input.ndim == 1 and other.ndim == 1:
         return dot(input, other)
     return tensordot(input, other, ([-1], [-1]))
@@ -106,11 +110,9 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Any:
 
 def linalg_cross(input: Any, other: Any, *, dim: int = -1) -> Any:
     """The vector product of vectors of 3 elements along `dim`; the other axes broadcast."""
-    _expect(input.ndim == other.ndim, "linalg.cross", "inputs must have the same number of dimensions", input, other)
+    expect(input.ndim == other.ndim, "linalg.cross", "inputs must have the same number of dimensions", input, other)
     axis = one_axis(dim, input.ndim, "linalg.cross")
-    _expect(
-        input.shape[axis] == 3 == other.shape[axis], "linalg.cross", f"axis {axis} must have length 3", input, other
-    )
+    expect(input.shape[axis] == 3 == other.shape[axis], "linalg.cross", f"axis {axis} must have length 3", input, other)
     return cross_along(input, other, axis=axis - input.ndim)
 
 
@@ -121,8 +123,8 @@ def linalg_cross(input: Any, other: Any, *, dim: int = -1) -> Any:
 def bmm(input: Any, mat2: Any) -> Any:
     """The products of two stacks of matrices, pair by pair, without broadcasting."""
     three = input.ndim == 3 and mat2.ndim == 3
-    _expect(three, "bmm", "batch1 and batch2 must be 3D tensors", input, mat2)
-    _expect(input.shape[0] == mat2.shape[0], "bmm", "both must have as many matrices", input, mat2)
+    expect(three, "bmm", "batch1 and batch2 must be 3D tensors", input, mat2)
+    expect(input.shape[0] == mat2.shape[0], "bmm", "both must have as many matrices", input, mat2)
     return matrix_product(input, mat2)
 
 
@@ -180,7 +182,7 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: floa
 @public("trace")
 def trace(input: Any) -> Any:
     """The sum of a matrix's diagonal."""
-    _expect(input.ndim == 2, "trace", "expected a matrix", input)
+    expect(input.ndim == 2, "trace", "expected a matrix", input)
     return np.diagonal(input, 0, 0, 1).sum()
 
 
@@ -229,56 +231,13 @@ def _in_best_order(matrices: list[Any]) -> Any:
 def chain_matmul(*matrices: Any) -> Any:
     """The product of matrices, in the order that costs least."""
     for x in matrices:
-        _expect(x.ndim == 2, "chain_matmul", "matrices are expected", x)
+        expect(x.ndim == 2, "chain_matmul", "matrices are expected", x)
     if len(matrices) == 1:
         return matrices[0]
     return multi_dot(matrices)
 
 
 # --- of points
-
-
-def _steady(dD: Array, D: Array) -> Array:
-    """dD / D, and 0 where a distance is 0 and has no derivative."""
-    return np.where(D == 0, 0, dD / np.where(D == 0, 1, D))
-
-
-def _first_rule(dD: Array, D: Array, X: Array, Y: Array) -> Array:
-    G = _steady(dD, D)
-    return X * np.sum(G, axis=-1, keepdims=True) - G @ Y
-
-
-@primitive(
-    name="cdist",
-    types=floating_only,
-    opaque=True,
-    dX=lambda dD, D, X, Y: _first_rule(dD, D, X, Y),
-    dY=lambda dD, D, X, Y: _first_rule(dD.mT, D.mT, Y, X),
-)
-def distances(X: Array, Y: Array) -> Array:
-    """D[i, j] = |X[i] - Y[j]|, of rows (..., n, k) and (..., m, k); where a distance is 0 the gradient is 0."""
-    D = np.empty((*np.broadcast_shapes(X.shape[:-2], Y.shape[:-2]), X.shape[-2], Y.shape[-2]), X.dtype)
-    for i in range(X.shape[-2]):  # a row at a time: exact where points are near, and little memory
-        gap = X[..., i : i + 1, :] - Y
-        np.einsum("...k,...k->...", gap, gap, out=D[..., i, :])
-    return np.sqrt(D)
-
-
-@public("cdist", as_method=False)
-def cdist(x1: Any, x2: Any, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Any:
-    """The distance of order p from every row of x1 to every row of x2: (..., n, k), (..., m, k) -> (..., n, m).
-
-    Where a distance is 0 its gradient is taken as 0. Distances are computed from differences in
-    every compute_mode.
-    """
-    _expect(x1.ndim >= 2 and x2.ndim >= 2, "cdist", "both need at least two dimensions", x1, x2)
-    _expect(x1.shape[-1] == x2.shape[-1], "cdist", "X1 and X2 must have the same number of columns", x1, x2)
-    if p < 0:
-        raise RuntimeError(f"cdist: only supports non-negative p values, got {p}.")
-    if p == 2:
-        return distances(x1, x2)
-    same_dtype("cdist", x1, x2)
-    return vector_norm(x1[..., :, None, :] - x2[..., None, :, :], p, -1)
 
 
 # --- NumPy's side

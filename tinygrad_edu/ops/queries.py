@@ -11,7 +11,6 @@ from ..core.backward import unbroadcast
 from ..core.dtypes import as_dtype, float32, float64, get_default_dtype, promote
 from ..core.errors import ShapeError
 from ..core.tensor import Tensor
-from ..core.typed import Typed
 from ..core.value import Size
 from .creation import constructor
 from .dims import sizes
@@ -133,37 +132,6 @@ def real(input: Any) -> Any:
     return input
 
 
-@public("type", function=False)
-def type_(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
-    """The name of the tensor's type, "torch.FloatTensor" and so on; with a dtype, or such a name, a conversion."""
-    if dtype is None:
-        return next(name for name, known in _TYPES.items() if known == self.dtype)
-    if isinstance(dtype, Typed):  # FloatTensor and its like
-        return self.to(dtype.of)
-    return self.to(_TYPES.get(dtype, dtype))
-
-
-_TYPES = {
-    f"torch.{name}Tensor": np.dtype(kind)
-    for name, kind in {
-        "Float": "float32", "Double": "float64", "Long": "int64", "Int": "int32", "Short": "int16", "Char": "int8",
-        "Byte": "uint8", "Bool": "bool",
-    }.items()
-}  # fmt: skip
-
-
-@public("byte", function=False)
-def byte(self: Tensor, memory_format: Any = None) -> Any:
-    """As uint8."""
-    return self.to(np.uint8)
-
-
-@public("char", function=False)
-def char(self: Tensor, memory_format: Any = None) -> Any:
-    """As int8."""
-    return self.to(np.int8)
-
-
 @public("sum_to_size", function=False)
 def sum_to_size(self: Tensor, *size: Any) -> Any:
     """Summed down to a shape that broadcasts to this one: what undoes broadcasting on a gradient."""
@@ -186,3 +154,21 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     return tuple(
         remainder(floor_divide(indices, max(step, 1)), max(n, 1)) for step, n in zip(strides, shape, strict=True)
     )
+
+
+@constructor
+def is_tensor(obj: Any) -> bool:
+    """Whether the object is a Tensor."""
+    return isinstance(obj, Tensor)
+
+
+@constructor
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is float32 or float64."""
+    return input.is_floating_point()
+
+
+@constructor
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input.numel()

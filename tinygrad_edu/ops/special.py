@@ -17,6 +17,7 @@ import numpy as np
 from ..core.primitive import Array, primitive
 from .domains import positive, within
 from .public import public
+from .reduction import sum_over
 
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
@@ -269,3 +270,14 @@ def polygamma(n: int, input: Any) -> Any:
     if n < 0:
         raise RuntimeError(f"polygamma: n must not be negative, got {n}.")
     return polygamma_of(input, n=n)
+
+
+@public("mvlgamma", inplace=True)
+def mvlgamma(input: Any, p: int) -> Any:
+    """The logarithm of the p-dimensional gamma function, for input > (p - 1) / 2."""
+    if p < 1:
+        raise RuntimeError(f"mvlgamma: p has to be greater than or equal to 1, got {p}.")
+    halves = np.arange(p, dtype=input.dtype if input.dtype.kind == "f" else np.float32) / 2
+    return sum_over(lgamma(input[..., None] - halves), axis=(input.ndim,), keepdims=False) + (
+        p * (p - 1) / 4 * math.log(math.pi)
+    )

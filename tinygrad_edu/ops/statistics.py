@@ -1,4 +1,4 @@
-"""Statistics of samples: median, mode, quantiles, covariance, counts, and sums over a grid.
+"""Statistics of samples: median, mode, quantiles, counts and covariance.
 
 Order statistics are picked, so their gradient goes to the element that was: a primitive without a
 rule finds the place, take_along takes what lies there.

@@ -60,7 +60,7 @@ def test_layer_is_pytorch_s(make, shape, rng):
         np.testing.assert_array_equal(value, their_state[name])  # the same draws
     # float32 sums of up to 100 terms in another order
     np.testing.assert_allclose(Y, their_Y, rtol=1e-5, atol=1e-5)
-    for ours, theirs in zip(gradients, their_gradients, strict=True):
+    for ours, theirs in zip(gradients, their_gradients, strict=True):  # of sums of up to 1,000 terms; measured 8e-5
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
@@ -127,6 +127,6 @@ def test_the_same_script_gives_the_same_curve():
             warnings.simplefilter("ignore", UserWarning)  # PyTorch's: that lazy modules are new
             exec(SCRIPT.format(library=library), scope)
         losses[library] = scope["losses"]
-    # float32 sums in another order, amplified by 15 steps
-    np.testing.assert_allclose(losses["tinygrad_edu"], losses["torch"], rtol=1e-3)
+    # float32 sums in another order, amplified by 15 steps; measured 3e-7
+    np.testing.assert_allclose(losses["tinygrad_edu"], losses["torch"], rtol=1e-5)
     assert losses["torch"][-1] < losses["torch"][0] / 2

@@ -108,5 +108,5 @@ def test_training_run_agrees(rng):
     x, labels = rng.standard_normal((16, 1, 14, 14)).astype(np.float32), rng.integers(0, 3, 16)
     ours, theirs = losses(tg, tg.tensor, x, labels), losses(torch, torch.tensor, x, labels)
     assert theirs[-1] < 0.7 * theirs[0]
-    # float32 sums in another order: 1e-7 at first, growing with the steps
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    # float32 sums in another order, amplified by 20 steps; measured 2e-7
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)

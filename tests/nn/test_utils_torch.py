@@ -82,7 +82,7 @@ def test_a_traced_step_clips():
         for _ in range(3):
             run(x)
         results.append(model.weight.detach().numpy())
-    np.testing.assert_allclose(*results, rtol=1e-6)
+    np.testing.assert_allclose(*results, rtol=1e-6)  # float32: a traced step may compute in another order
 
 
 def test_parameters_as_a_vector():

@@ -16,7 +16,7 @@ DTYPES = ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float6
 
 
 def same(ours, theirs, rtol=1e-6):
-    """Equal dtype and shape; numbers to float32's digits unless said otherwise."""
+    """Equal dtype and shape; numbers to float32's digits unless said otherwise, 0 to what rounding leaves of 1."""
     assert str(theirs.dtype) == f"torch.{ours.dtype}"
     assert tuple(ours.shape) == tuple(theirs.shape)
     assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=rtol, atol=1e-12)
@@ -254,7 +254,7 @@ def test_lu_is_pytorchs(name, shape, rng):
         sum((part**3).sum() for part in found if part.requires_grad).backward()
         results.append((*found, x.grad))
     for ours, theirs in zip(*results, strict=True):
-        same(ours, theirs, rtol=1e-8)
+        same(ours, theirs, rtol=1e-11)  # rounding times the condition of a random matrix; measured 1e-14
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -269,18 +269,18 @@ def test_stored_factors_solve(left, adjoint, rng):
         (X * X).sum().backward()
         results.append((X, x.grad, b.grad))
     for ours, theirs in zip(*results, strict=True):
-        same(ours, theirs, rtol=1e-8)
+        same(ours, theirs, rtol=1e-11)  # rounding times the condition of a random matrix; measured 1e-14
 
 
 def test_tensor_equations_are_numpys(rng):
     """tensorinv and tensorsolve, and the product of reflections from geqrf."""
-    A = rng.standard_normal((4, 4, 2, 8))
-    assert_allclose(tg.linalg.tensorinv(tg.tensor(A)).numpy(), np.linalg.tensorinv(A, 2), rtol=1e-9)
+    A = rng.standard_normal((4, 4, 2, 8))  # rounding times the condition of random matrices: 1e-11
+    assert_allclose(tg.linalg.tensorinv(tg.tensor(A)).numpy(), np.linalg.tensorinv(A, 2), rtol=1e-11)
     A, B = rng.standard_normal((6, 4, 2, 3, 4)), rng.standard_normal((6, 4))
-    assert_allclose(np.linalg.tensorsolve(tg.tensor(A), tg.tensor(B)).numpy(), np.linalg.tensorsolve(A, B), rtol=1e-8)
+    assert_allclose(np.linalg.tensorsolve(tg.tensor(A), tg.tensor(B)).numpy(), np.linalg.tensorsolve(A, B), rtol=1e-11)
     A, B = rng.standard_normal((4, 6, 6, 4)), rng.standard_normal((6, 4))  # axes 0 and 2 are moved to the end
     ours, theirs = (lib.linalg.tensorsolve(lib.tensor(A), lib.tensor(B), (0, 2)) for lib in BOTH)
-    same(ours, theirs, rtol=1e-8)
+    same(ours, theirs, rtol=1e-11)
     H, tau = (t.numpy() for t in torch.geqrf(torch.tensor(rng.standard_normal((2, 5, 3)))))
     same(*(lib.linalg.householder_product(lib.tensor(H), lib.tensor(tau)) for lib in BOTH), rtol=1e-10)
 

@@ -141,6 +141,7 @@ def test_rule_read_on_tensors_agrees_with_central_difference(case, rng):
                 for at in (bump(everything, k, H * V), bump(everything, k, -H * V))
             )
             slope = 0.0 if second is None else np.sum(second.detach().numpy() * V)
+            # as above; a sum over more elements, so that what is cancelled is larger
             assert_allclose(slope, (up - down) / (2 * H), rtol=1e-7, atol=1e-7, err_msg=f"d dX{i} / d input {k}")
 
 

@@ -215,6 +215,7 @@ def test_lbfgs_agrees(settings):
     (state,), (reference,) = mine.state.values(), expected.state.values()
     assert (state["func_evals"], state["n_iter"]) == (reference["func_evals"], reference["n_iter"])
     assert set(state) == set(reference) - {"al"}  # scratch memory of PyTorch's
+    # The last direction comes from differences of gradients that have nearly vanished; measured 7e-5
     np.testing.assert_allclose(state["d"].numpy(), reference["d"].numpy(), rtol=1e-3, atol=1e-9)
 
 
@@ -222,7 +223,7 @@ def test_lbfgs_in_float32():
     """Five steps, before the difference of roundings has grown."""
     settings = {"line_search_fn": "strong_wolfe", "max_iter": 4}
     ours, theirs = (lbfgs(lib, settings, "float32", 5)[0] for lib in (tg, torch))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-3)  # measured: 2e-5
+    np.testing.assert_allclose(ours, theirs, rtol=2e-4)  # measured: 2e-5
 
 
 def test_lbfgs_goes_on_from_pytorch_s_state():

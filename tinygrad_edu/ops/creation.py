@@ -13,7 +13,8 @@ import numpy as np
 from ..core.convert import to_array
 from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
-from ..core.tensor import Size, Tensor, from_numpy, wrap
+from ..core.tensor import Tensor, from_numpy, wrap
+from ..core.value import Size
 from .dims import sizes
 from .public import PUBLIC, public
 

@@ -19,9 +19,10 @@ from ..core.dtypes import int64
 from ..core.errors import DtypeError, ShapeError
 from .choices import choose, clamp_between, zero_where
 from .conversion import astype
-from .creation import arange, linspace
+from .creation import arange
 from .elementwise import absolute, fmod
 from .embedding import embed
+from .grids import linspace
 from .joining import stack
 from .resizing import far, near
 from .rounding import floor, rint

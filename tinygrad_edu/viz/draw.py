@@ -7,6 +7,7 @@ imported or looked for before such a picture is asked for.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,7 +110,7 @@ class Drawing:
         return svg(self._picture)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return bundle(self)
+        return bundle(self, self.svg)
 
     @property
     def source(self) -> str:
@@ -161,12 +162,12 @@ class Drawing:
         return picture
 
 
-def bundle(drawing: Drawing) -> dict[str, str]:
-    """What a notebook shows: the picture, and the text where it can't; never an error."""
+def bundle(shown: object, content: Callable[[], str], kind: str = "image/svg+xml") -> dict[str, str]:
+    """What a notebook shows: the content, and the text where it can't; never an error."""
     try:
-        return {"image/svg+xml": drawing.svg(), "text/plain": repr(drawing)}
+        return {kind: content(), "text/plain": repr(shown)}
     except Exception as error:  # a cell that shows nothing at all would be worse
-        return {"text/plain": f"{drawing!r}: no picture, {type(error).__name__}: {error}"}
+        return {"text/plain": f"{shown!r}: not shown, {type(error).__name__}: {error}"}
 
 
 def _package(what: str) -> Any:

@@ -9,7 +9,7 @@ import os
 from importlib import resources
 from typing import Any
 
-from .draw import _write
+from .draw import _write, bundle
 
 
 class Framed:
@@ -33,11 +33,7 @@ class Framed:
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """The page, and the text where it can't be shown; never an error."""
-        try:
-            return {"text/html": self._repr_html_(), "text/plain": repr(self)}
-        except Exception as error:  # a cell that shows nothing at all would be worse
-            return {"text/plain": f"{self!r}: no page, {type(error).__name__}: {error}"}
+        return bundle(self, self._repr_html_, "text/html")
 
 
 def asset(name: str) -> str:

@@ -114,9 +114,9 @@ class Graph:
         return f"<Graph of {len(self)} values, {sum(v.kind == 'leaf' for v in self.values)} of them parameters>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from .draw import Drawing
+        from .draw import Drawing, bundle
 
-        return Drawing(self)._repr_mimebundle_()
+        return bundle(self, lambda: Drawing(self).svg())
 
     def __getitem__(self, key: str) -> Value:
         """The value of that name, the last if there are several; or of that id."""

@@ -148,6 +148,7 @@ OTHER_TYPES = {
     "left_shift",
     "right_shift",
     "gcd",
+    "integer_power",
     "lcm",
 }
 OTHER_SHAPES = {
@@ -166,6 +167,7 @@ OTHER_SHAPES = {
     "matrix_product",
     "matrix_vector",
     "packed_factors",
+    "power_of_none",
     "qr_complete",
     "qr_triangle",
     "row_dots",
@@ -224,6 +226,7 @@ row("power", "squared", real(2, 3), 2)
 row("power", "cubed-negative", exactly([-1.5, -0.5, 0.5]), 3)
 row("power", "inverse", real(2, 3, domain=positive), -1)
 row("power", "integers", whole(2, 3), 2)
+row("integer_power", "both-signs", exactly([2, -2, 1, -1, -1, 0, 3]), exactly([-1, 3, -4, -3, -2, 0, 2]))
 
 # --- activations
 
@@ -655,7 +658,7 @@ row("cross_along", "broadcast", real(3, 1), real(1, 3, 4), axis=-2)
 row("distances", "matrices", real(2, 3), real(4, 3))
 row("distances", "stacks", real(2, 2, 3), real(4, 3))
 for _pattern, _shape in {"matrix": (3, 3), "stack": (2, 4, 4), "length-1": (1, 1)}.items():
-    for _key in ("inverse_of", "determinant", "cofactors"):
+    for _key in ("inverse_of", "determinant", "cofactors", "power_of_none"):
         row(_key, _pattern, regular(*_shape))
     row("cholesky_factor", _pattern, definite(*_shape))
     row("matrix_exponential", _pattern, real(*_shape))
@@ -675,7 +678,7 @@ row("solve_triangle", "in-blocks", regular(40, 40), real(40, 2), upper=True, uni
 for _pattern, _shape in {"square": (3, 3), "tall": (4, 2), "wide": (2, 4), "stack": (2, 3, 2)}.items():
     row("singular_values_only", _pattern, real(*_shape))
     row("qr_triangle", _pattern, real(*_shape))
-    row("pseudo_inverse", _pattern, real(*_shape), atol=0.0, rtol=1e-15)
+    row("pseudo_inverse", _pattern, real(*_shape), atol=0.0, rtol=1e-15, hermitian=False)
     for _output in (0, 1):
         output_row("qr_factors", _pattern, real(*_shape), output=_output, mode="reduced")
         output_row("qr_complete", _pattern, real(*_shape), output=_output)

@@ -126,6 +126,22 @@ class Function:
         )
 
     vjp = backward
+    generate_vmap_rule = False  # accepted, as are jvp and vmap: func.vmap goes example by example, which needs no rule
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Accepted and never called: `func.jvp` and its like differentiate backward twice instead."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """Accepted and never called: `func.vmap` applies the function to each example."""
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap static method or set "
+            "generate_vmap_rule=True."
+        )
 
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:

@@ -19,6 +19,7 @@ import numpy as np
 
 from .anomaly import visit_checked
 from .errors import ShapeError, name_of
+from .hooks import replaced
 from .joint import add_parts, complete, outputs_of
 from .kept import copied, slopes_from
 from .mode import mode
@@ -141,7 +142,8 @@ def propagate(
                 if stop and targets is not None and record in targets:
                     found[record] = _copy(dY)
                     continue
-                if record.hooks:
+                hooks = record.hooks
+                if hooks:
                     # A hook may write into what it is handed, and may keep it.
                     dY = _run_hooks(record, _copy(dY) if record in borrowed else dY)
                 if slopes is not None:
@@ -153,7 +155,10 @@ def propagate(
                     found[record] = _copy(dY)
                     if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
                         continue  # nothing is wanted of what it was computed from, so nothing is freed
-                visit(record, dY, cotangents, borrowed, useful, create_graph)
+                if hooks and record.node_hooks:
+                    visit_hooked(visit, record, dY, cotangents, borrowed, useful, create_graph)
+                else:
+                    visit(record, dY, cotangents, borrowed, useful, create_graph)
                 if not retain and record.holds:
                     record.saved, record.array, record.holds = None, None, ()
             for leaf, dY in cotangents.items():  # only leaves are left
@@ -241,6 +246,43 @@ def _visit(
         # A rule may give back its cotangent or a view of it; else it has computed a new value.
         if not fresh or (dX.base if dX.__class__ is _ndarray else getattr(dX, "_view", dX)) is not None:
             borrowed.add(x)
+
+
+def visit_hooked(
+    visit: Any,
+    record: Record,
+    dY: Any,
+    cotangents: dict[Record, Any],
+    borrowed: set[Record],
+    useful: set[Record] | None,
+    create_graph: bool,
+) -> None:
+    """Visit a record, and let the hooks of its node see and replace what it sends before that is sent."""
+    primitive, inputs = record.primitive, record.inputs
+    assert primitive is not None
+    assert record.node_hooks is not None
+    edges = record.edges or edges_of(record)
+    twice = len({inputs[i] for i in edges}) < len(edges)  # x * x: one visit for each, or they would come summed
+    sent: dict[int, Any] = {}
+    try:
+        for group in [(i,) for i in edges] if twice else [edges]:
+            record.edges = group
+            parts: dict[Record, Any] = {}
+            visit(record, dY, parts, borrowed, useful, create_graph)
+            sent.update({i: parts.get(inputs[i]) for i in group})
+    finally:
+        record.edges = edges
+    places = [i for i, x in enumerate(inputs) if x.__class__ is Record and primitive.has_rule(i)]
+    given = tuple(None if sent.get(i) is None else _as_tensor(sent[i]) for i in places)
+    received = tuple(None if part is None else _as_tensor(part) for part in (dY if dY.__class__ is tuple else (dY,)))
+    for hook in list(record.node_hooks.values()):
+        given = replaced(hook, hook(given, received), given)
+    for i, dX in zip(places, given, strict=True):
+        if dX is not None:
+            x = inputs[i]
+            if x not in cotangents:
+                borrowed.add(x)  # the hooks may have kept it
+            _add(cotangents, borrowed, x, dX if create_graph else dX._array)
 
 
 def _add(cotangents: dict[Record, Any], borrowed: set[Record], record: Record, dX: Any) -> None:
@@ -380,6 +422,14 @@ def _copy(value: Any) -> Any:
 
 def _run_hooks(record: Record, dY: Any) -> Any:
     assert record.hooks is not None
+    if dY.__class__ is tuple:  # of several outputs: only hooks of the node
+        parts = tuple(None if part is None else _as_tensor(part) for part in dY)
+        for hook in list(record.hooks.values()):
+            parts = replaced(hook, hook(parts), parts)
+        return tuple(
+            part if part is None or isinstance(old, Tensor) else part._array
+            for part, old in zip(parts, dY, strict=True)
+        )
     for hook in list(record.hooks.values()):
         result = hook(_as_tensor(dY))
         if result is not None:

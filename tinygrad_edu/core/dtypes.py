@@ -141,6 +141,12 @@ def numeric(name: str, operands: Sequence[Any]) -> list[Any]:
     return _cast(operands, dtype)
 
 
+def counting(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `arithmetic`, with booleans counted as 0 and 1 in int64: square."""
+    dtype = promote(operands)
+    return _cast(operands, int64 if dtype.kind == "b" else dtype)
+
+
 def difference(name: str, operands: Sequence[Any]) -> list[Any]:
     """As `arithmetic`, but with no boolean among the operands: PyTorch has no minus for them."""
     if any(x.dtype.kind == "b" for x in operands if hasattr(x, "dtype")):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .anomaly import node_name
+from .hooks import RemovableHandle, replaced
 from .record import Record
 
 
@@ -38,6 +40,32 @@ class Node:
             if isinstance(x, Record) and record.primitive is not None and record.primitive.has_rule(i)
         )
 
+    def register_prehook(self, fn: Callable[[Any], Any]) -> RemovableHandle:
+        """Call `fn(grad_outputs)` before this step: a tuple, one per output. A tuple returned takes its place."""
+        record = self.record
+        record.hooks = {} if record.hooks is None else record.hooks
+        if isinstance(record.dtype, tuple):  # several outputs: backward hands over the tuple
+            return RemovableHandle(record.hooks, fn)
+
+        def hook(dY: Any) -> Any:
+            return replaced(fn, fn((dY,)), (dY,))[0]
+
+        return RemovableHandle(record.hooks, hook)
+
+    def register_hook(self, fn: Callable[[Any, Any], Any]) -> RemovableHandle:
+        """Call `fn(grad_inputs, grad_outputs)` after this step: tuples, one per next function and per output.
+
+        A tuple returned is sent on in place of grad_inputs. Of a leaf's node grad_inputs is empty, and fn is
+        called when the gradient has been added to `.grad`.
+        """
+        record = self.record
+        record.hooks = {} if record.hooks is None else record.hooks
+        if record.primitive is None:
+            return _LeafHandle(record, fn)
+        record.node_hooks = {} if record.node_hooks is None else record.node_hooks
+        record.hooks[-1] = _nothing  # backward looks for hooks of a node only where there are hooks at all
+        return RemovableHandle(record.node_hooks, fn)
+
     @property
     def line(self) -> str:
         """`file:line` of the call; empty for a leaf."""
@@ -51,6 +79,35 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+def _nothing(_: Any) -> None:
+    """The hook that changes nothing."""
+
+
+class _LeafHandle(RemovableHandle):
+    """A hook of a leaf's node: one part notes the gradient as it comes, the other calls when it has been added."""
+
+    def __init__(self, record: Record, fn: Callable[[Any, Any], Any]) -> None:
+        assert record.hooks is not None
+        noted: list[Any] = []
+
+        def note(dX: Any) -> None:
+            noted.clear()
+            noted.append(dX)
+
+        record.grad_hooks = {} if record.grad_hooks is None else record.grad_hooks
+        self.note = RemovableHandle(record.hooks, note)
+
+        def call() -> None:
+            fn((), tuple(noted))
+            noted.clear()
+
+        super().__init__(record.grad_hooks, call)
+
+    def remove(self) -> None:
+        self.note.remove()
+        super().remove()
 
 
 def node_of(record: Record) -> Node:

@@ -132,6 +132,8 @@ class Primitive:
             if isinstance(x, Operand) and (domain is None or x.rank > domain.rank):
                 domain = x
         if domain is None:
+            if args and all(x.__class__ in (int, float, bool) for x in args):
+                raise TypeError(f"{self.name}(): none of the arguments is a Tensor; make one with tensor(...).")
             return self.forward(*args, **params)
         return domain.apply(self, args, params)
 

@@ -70,6 +70,7 @@ class Record:
     retains_grad: bool = False
     hooks: dict[int, Any] | None = None
     grad_hooks: dict[int, Any] | None = None  # called when backward has added to a leaf's .grad
+    node_hooks: dict[int, Any] | None = None  # of grad_fn.register_hook; each has a place in `hooks` as well
     name: str | None = None
     moved: int = 0  # of a leaf: stamp of the last `.data = ...`, which gave it other memory
     kept: Any = None  # core.kept.Kept; of a leaf (version, copy)

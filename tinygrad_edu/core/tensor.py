@@ -19,6 +19,7 @@ from . import memory  # noqa: F401  # for what importing it does
 from .convert import to_array
 from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError
+from .hooks import RemovableHandle
 from .mode import mode
 from .node import Node, node_of
 from .primitive import Array
@@ -332,26 +333,6 @@ class Tensor(Value):
             self.requires_grad_(True)
         if state["name"] is not None:
             self.name = state["name"]
-
-
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook out again."""
-
-    _next = 0
-
-    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
-        self.hooks, self.id = hooks, RemovableHandle._next
-        RemovableHandle._next += 1
-        hooks[self.id] = hook
-
-    def remove(self) -> None:
-        self.hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
 
 
 _new = object.__new__

@@ -139,6 +139,18 @@ def refuse_written(record: Record, storage: Storage) -> None:
     )
 
 
+def repeats(array: np.ndarray[Any, Any]) -> bool:
+    """Whether elements share memory: axes that are stretched, windows that overlap."""
+    if array.flags.c_contiguous:
+        return False
+    reach = int(array.itemsize)
+    for step, n in sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if step < reach:
+            return True
+        reach = reach + step * (n - 1)
+    return False
+
+
 def _through_lock(array: np.ndarray[Any, Any], ufunc: Any, args: Any) -> Array:
     """Our own write into locked memory: it is counted, so the lock need not stop it."""
     chain = _chain(array)

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..autograd import Function
+from ..core.hooks import RemovableHandle
 from ..core.mode import mode
-from ..core.tensor import RemovableHandle, Tensor
+from ..core.tensor import Tensor
 
 if TYPE_CHECKING:
     from .module import Module

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.device import names_device, require_cpu
-from ..core.dtypes import as_dtype
+from ..core.dtypes import REFUSED, as_dtype
 from ..core.layout import memory_format
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
@@ -137,9 +137,27 @@ for _name, _dtype in {
 
 
 @public("half", function=False)
-def half(input: Tensor) -> Tensor:
+def half(input: Tensor, memory_format: Any = None) -> Tensor:
     """Refused: NumPy has no fast float16 arithmetic."""
     return to(input, np.float16)
+
+
+@public("bfloat16", function=False)
+def bfloat16(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Refused: NumPy has no bfloat16."""
+    return to(input, REFUSED["bfloat16"])
+
+
+@public("cfloat", function=False)
+def cfloat(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Refused: there are no complex numbers here."""
+    return to(input, np.complex64)
+
+
+@public("cdouble", function=False)
+def cdouble(input: Tensor, memory_format: Any = None) -> Tensor:
+    """Refused, as cfloat."""
+    return to(input, np.complex128)
 
 
 @public("type_as", function=False)

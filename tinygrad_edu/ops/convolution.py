@@ -109,7 +109,6 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     Not Tensor.unfold, which slides a window along one axis.
     """
     name = "unfold"
-    _check_dtype(name, input)
     window = per_axis(name, "kernel_size", kernel_size, 2, least=1)
     grid, padding = _grid(name, 2, stride, padding, dilation)
     if input.ndim not in (3, 4) or 0 in input.shape[-3:]:

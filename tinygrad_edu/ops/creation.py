@@ -16,13 +16,19 @@ from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
 from ..core.tensor import Tensor, from_numpy, wrap
 from ..core.value import Size
 from .dims import sizes
+from .out import with_options
 from .public import PUBLIC, public
 
 F = TypeVar("F", bound=Callable[..., Any])
+# those that take out=, layout= and pin_memory=
+_MAKING = "arange empty eye full linspace logspace normal ones rand randint randn randperm zeros"
+MAKING = frozenset(_MAKING.split())
 
 
 def constructor(function: F) -> F:
     """Enter a function that makes tensors into the public names; where it takes *size, size= does as well."""
+    if function.__name__ in MAKING:
+        function = with_options(function)
     size = inspect.signature(function).parameters.get("size")
     if size is not None and size.kind is size.VAR_POSITIONAL:
         function = _sized(function)
@@ -153,6 +159,8 @@ def arange(
     if end is None:
         start, end = 0, start
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    if not all(map(math.isfinite, (start, end, step))):
+        raise RuntimeError(f"arange: unsupported range: {start} -> {end} by {step}.")
     if step == 0 or (end - start) * step < 0:
         raise RuntimeError(f"arange: from {start} to {end} by {step} leads nowhere: the signs disagree.")
     if dtype is None:
@@ -160,6 +168,8 @@ def arange(
         dtype = np.int64 if whole else get_default_dtype()
     if as_dtype(dtype).kind in "iu":  # as PyTorch: the three numbers are cut to integers first
         start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("arange: step must be nonzero, and cut to an integer it is 0; leave dtype out.")
     count = max(math.ceil((end - start) / step), 0)
     values = start + step * np.arange(count) if count else np.zeros(0)
     return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, name, device)

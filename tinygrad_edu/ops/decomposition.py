@@ -47,6 +47,12 @@ def unit(A: Array) -> Array:
     return np.triu(np.tril(np.ones_like(A)))
 
 
+@primitive(name="linalg_matrix_power", dA=lambda dY, Y, A: np.zeros_like(dY))
+def power_of_none(A: Array) -> Array:
+    """A ** 0: unit matrices, in an array of their own. Gradient 0."""
+    return unit(A)
+
+
 # --- inverse, systems, determinant
 
 
@@ -300,7 +306,12 @@ def singular_values_only(A: Array) -> Array:
 # --- functions of matrices
 
 
-def _pinv_rule(dP: Array, P: Array, A: Array, *, atol: float, rtol: float) -> Array:
+def mirrored(A: Array) -> Array:
+    """The symmetric matrix whose lower triangle is A's."""
+    return np.tril(A) + np.tril(A, -1).mT
+
+
+def _pinv_rule(dP: Array, P: Array, A: Array, *, atol: Any, rtol: Any, hermitian: bool) -> Array:
     G = dP.mT
     left = G @ P @ P.mT
     right = P.mT @ P @ G
@@ -308,9 +319,9 @@ def _pinv_rule(dP: Array, P: Array, A: Array, *, atol: float, rtol: float) -> Ar
 
 
 @primitive(name="linalg_pinv", opaque=True, dA=_pinv_rule)
-def pseudo_inverse(A: Array, *, atol: float, rtol: float) -> Array:
+def pseudo_inverse(A: Array, *, atol: Any, rtol: Any, hermitian: bool) -> Array:
     """P, (..., n, m) of (..., m, n); singular values up to max(atol, rtol * the largest) are taken for 0."""
-    U, S, Vh = svd_factors.forward(A, full_matrices=False)
+    U, S, Vh = svd_factors.forward(mirrored(A) if hermitian else A, full_matrices=False)
     if not S.shape[-1]:
         return np.zeros((*A.shape[:-2], A.shape[-1], A.shape[-2]), A.dtype)
     small = np.maximum(atol, rtol * S.max(-1, keepdims=True)).astype(A.dtype)

@@ -40,7 +40,7 @@ def ldexp(input: Any, other: Any) -> Any:
 
 
 @public("nextafter", inplace=True)
-@primitive(np.nextafter, types=floating_only)
+@primitive(np.nextafter, types=floating_only, dA=lambda dC, C, A, B: dC, dB=lambda dC, C, A, B: np.zeros_like(dC))
 def nextafter(A: Array, B: Array) -> Array:
-    """The number next to A in the direction of B. No gradient, as in PyTorch."""
+    """The number next to A in the direction of B. It moves with A, so its gradient is A's (PyTorch has none)."""
     return np.nextafter(A, B)

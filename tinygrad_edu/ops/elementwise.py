@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, difference, equal, floating_only, numeric, promote
+from ..core.dtypes import arithmetic, counting, difference, equal, floating_only, numeric, promote
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor, method, wrap
 from .domains import apart, nonzero, positive
 from .public import operator, public
 
@@ -93,6 +93,12 @@ def power(A: Array, B: Array) -> Array:
     return A**B  # not np.power: the operator knows squares and square roots
 
 
+@primitive(name="pow", types=numeric)
+def integer_power(A: Array, B: Array) -> Array:
+    """C = A ** B of integers; where B is negative, 0, or 1 and -1 of these themselves, as in PyTorch."""
+    return A ** np.absolute(B) * ((B >= 0) | (np.absolute(A) == 1))
+
+
 @public("positive")
 def unchanged(input: Any) -> Any:
     """The tensor itself, as +x; not of booleans."""
@@ -106,13 +112,13 @@ def unchanged(input: Any) -> Any:
 @public("add", inplace=True)
 def add(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """input + alpha * other."""
-    return plus(input, other if alpha == 1 else multiply(other, alpha))
+    return plus(input, other if alpha == 1 else other * alpha)
 
 
 @public("sub", "subtract", inplace=True)
 def sub(input: Any, other: Any, *, alpha: float = 1) -> Any:
     """input - alpha * other."""
-    return minus(input, other if alpha == 1 else multiply(other, alpha))
+    return minus(input, other if alpha == 1 else other * alpha)
 
 
 @public("div", "divide", inplace=True)
@@ -145,11 +151,13 @@ def float_power(input: Any, exponent: Any) -> Any:
 
 
 def _raise(base: Any, exponent: Any) -> Any:
-    if base.__class__ in (int, float) and isinstance(exponent, Tensor):
+    if base.__class__ in (int, float, bool) and isinstance(exponent, Tensor):
         # The rule takes log(base): of a Python number NumPy would make a float64 of it.
         base = wrap(np.asarray(base, promote([base, exponent._array])))
     if exponent.__class__ is int and exponent < 0 and isinstance(base, Tensor) and base.dtype.kind in "iu":
         raise RuntimeError("pow: integers to negative integer powers are not allowed; use .float().")
+    if getattr(exponent, "ndim", None) is not None and exponent.dtype.kind in "iu" and base.dtype.kind in "iu":
+        return integer_power(base, exponent)
     return power(base, exponent)
 
 
@@ -157,14 +165,15 @@ answers(np.power)(_raise)
 Tensor.__pow__ = lambda self, other: _raise(self, other)  # type: ignore[method-assign]
 Tensor.__rpow__ = lambda self, other: _raise(other, self)  # type: ignore[method-assign]
 Tensor.__ipow__ = lambda self, other: self.pow_(other)  # type: ignore[method-assign]
+method("__rdiv__", Tensor.__rtruediv__)  # the name in Python 2, which PyTorch still has
 Tensor.__neg__ = lambda self: negative(self)  # type: ignore[method-assign]
 Tensor.__pos__ = unchanged  # type: ignore[method-assign]
 
 
 @public("square", inplace=True)
-@primitive(np.square, types=numeric, dZ=lambda dA, A, Z: dA * (2 * Z))
+@primitive(np.square, types=counting, dZ=lambda dA, A, Z: dA * (2 * Z))
 def square(Z: Array) -> Array:
-    """A = Z * Z."""
+    """A = Z * Z; of booleans an int64."""
     return np.square(Z)
 
 
@@ -177,15 +186,28 @@ def reciprocal(Z: Array) -> Array:
 
 @public("floor_divide", inplace=True)
 @operator("floordiv")
-@primitive(np.floor_divide, types=numeric, domain=(nonzero, nonzero))
+@primitive(
+    np.floor_divide,
+    types=numeric,
+    domain=(nonzero, nonzero),
+    dA=lambda dC, C, A, B: np.zeros_like(dC),
+    dB=lambda dC, C, A, B: np.zeros_like(dC),
+)
 def floor_divide(A: Array, B: Array) -> Array:
-    """C = floor(A / B); constant almost everywhere, so no gradient."""
+    """C = floor(A / B), constant almost everywhere. Gradient 0."""
     return np.floor_divide(A, B)
 
 
-@primitive(name="div", types=numeric, domain=(nonzero, nonzero), opaque=True)
+@primitive(
+    name="div",
+    types=numeric,
+    domain=(nonzero, nonzero),
+    opaque=True,
+    dA=lambda dC, C, A, B: np.zeros_like(dC),
+    dB=lambda dC, C, A, B: np.zeros_like(dC),
+)
 def trunc_divide(A: Array, B: Array) -> Array:
-    """C = A / B rounded towards 0; constant almost everywhere, so no gradient."""
+    """C = A / B rounded towards 0, constant almost everywhere. Gradient 0."""
     if np.result_type(A, B).kind == "f":
         return np.trunc(np.divide(A, B))
     C = np.floor_divide(A, B)  # of integers: exact, where a quotient in float64 has 53 bits

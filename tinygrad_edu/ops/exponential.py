@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.dtypes import promote
 from ..core.primitive import Array, primitive
-from ..core.tensor import wrap
+from ..core.tensor import Tensor, wrap
 from .domains import nonzero, positive
 from .public import public
 
@@ -93,6 +93,6 @@ def times_log(A: Array, B: Array) -> Array:
 @public("xlogy", inplace=True)
 def xlogy(input: Any, other: Any) -> Any:
     """input * log(other), 0 where input is 0; one of the two may be a number."""
-    if isinstance(other, (int, float)):  # of log(number) NumPy would make a float64
+    if isinstance(other, (int, float)) and isinstance(input, Tensor):  # of log(number) NumPy would make a float64
         other = wrap(np.asarray(other, promote([input._array, other])))
     return times_log(input, other)

@@ -169,6 +169,8 @@ def lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool =
 def _rows(B: Any, order: np.ndarray[Any, Any]) -> Any:
     shape = np.broadcast_shapes(tuple(B.shape[:-1]), order.shape)
     wide = np.broadcast_to(B, (*shape, B.shape[-1]))
+    if 0 in wide.shape:  # NumPy takes nothing from rows without elements
+        return wide
     return np.take_along_axis(wide, np.broadcast_to(order, shape)[..., None], axis=-2)
 
 
@@ -195,6 +197,8 @@ def householder_product(A: Any, tau: Any) -> Any:
         )
     V = np.tril(A, -1) + wrap(np.eye(n, k, dtype=A.dtype))
     Q = wrap(np.broadcast_to(np.eye(n, k, dtype=A.dtype), A.shape).copy())
+    if not k:
+        return V
     for i in reversed(range(count)):
         v = V[..., i : i + 1]
         Q = Q - tau[..., i, None, None] * matmul(v, matmul(v.mT, Q))

@@ -13,7 +13,6 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from ..core.write import read
 from .checks import check
-from .conversion import astype
 from .dims import one_axis
 from .indexing import Slot, getitem, take_along, within
 from .public import public
@@ -72,18 +71,15 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     """Per position of `index`, the element of input that lies there along `dim`; index may be smaller elsewhere."""
     axis = one_axis(dim, input.ndim, "gather")
     n = input.shape[axis] if input.ndim else 1
-    index = valid_index(index, n, "gather") if index.shape != (0,) else index
-    if index.shape == (0,) and input.ndim != 1:  # PyTorch's way of asking for nothing
-        return getitem(reshape_to(input, shape=(-1,)), _int64(index), key=(Slot(0),))
+    if 0 in index.shape:  # of nothing PyTorch asks neither how many axes nor which type
+        none = getitem(reshape_to(input, shape=(-1,)), wrap(np.zeros(0, np.int64)), key=(Slot(0),))
+        return reshape_to(none, shape=tuple(index.shape))
+    index = valid_index(index, n, "gather")
     same_axes(input, index, "gather")
     if input.ndim == 0 or index.ndim == 0:
         flat = getitem(reshape_to(input, shape=(-1,)), reshape_to(index, shape=(-1,)), key=(Slot(0),))
         return reshape_to(flat, shape=tuple(index.shape))
     return take_along(cut(input, index, axis, "gather"), index, axis=axis)
-
-
-def _int64(index: Any) -> Any:
-    return index if index.dtype == int64 else astype(index, dtype=int64)
 
 
 @public("index_select")

@@ -328,6 +328,10 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
             f"take_along_dim: input {tuple(input.shape)} and indices {tuple(indices.shape)} must have "
             "the same number of axes."
         )
+    lengths = enumerate(zip(input.shape, indices.shape, strict=True))
+    wide = tuple(m if n == 1 and i != axis else n for i, (n, m) in lengths)
+    if wide != tuple(input.shape):
+        input = np.broadcast_to(input, wide)
     return take_along(input, indices, axis=axis)
 
 

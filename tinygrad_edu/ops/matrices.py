@@ -23,6 +23,8 @@ from .decomposition import (
     eigh_factors,
     inverse_of,
     matrix_exponential,
+    mirrored,
+    power_of_none,
     pseudo_inverse,
     qr_complete,
     qr_factors,
@@ -37,6 +39,7 @@ from .decomposition import (
 from .products import same_dtype
 from .public import public
 from .reduction import max_over
+from .shape import reshape_to
 
 
 class QR(NamedTuple):
@@ -294,22 +297,34 @@ def svdvals(A: Any, *, driver: str | None = None) -> Any:
     return svd(A, False).S
 
 
-def _tolerances(A: Any, atol: Any, rtol: Any) -> tuple[float, float]:
-    """Up to max(atol, rtol * the largest) a singular value is taken for 0; default: what rounding makes of 0."""
-    absolute = 0.0 if atol is None else float(atol)
-    if rtol is None:
-        rtol = 0.0 if absolute > 0 else float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
-    return absolute, float(rtol)
+def _tolerances(A: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
+    """Up to max(atol, rtol * the largest) a singular value is taken for 0; default: what rounding makes of 0.
+
+    Each is a number, or an array (..., 1) with one per matrix.
+    """
+    absolute = 0.0 if atol is None else _tolerance(atol)
+    if rtol is not None:
+        return absolute, _tolerance(rtol)
+    rounding = float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
+    return absolute, np.where(np.greater(absolute, 0), 0.0, rounding) if np.ndim(absolute) else (
+        0.0 if absolute > 0 else rounding
+    )
+
+
+def _tolerance(tol: Any) -> Any:
+    """A number as it is, of a tensor its numbers; a lone one counts for all matrices."""
+    array = tol._values() if isinstance(tol, Tensor) else np.asarray(tol)
+    return array[..., None] if array.ndim else float(array)
 
 
 def pinv(A: Any, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
     """The pseudo-inverse; singular values up to max(atol, rtol * the largest) are taken for 0.
 
-    The gradient is that of matrices of the same rank. `hermitian` promises symmetry; nothing depends on it.
+    The gradient is that of matrices of the same rank. `hermitian` promises symmetry: only the lower triangle is read.
     """
-    as_matrix(A, "linalg.pinv", square=False)
+    as_matrix(A, "linalg.pinv", square=hermitian)
     atol, rtol = _tolerances(A, atol, rcond if rtol is None else rtol)
-    result = pseudo_inverse(A, atol=atol, rtol=rtol)
+    result = pseudo_inverse(A, atol=atol, rtol=rtol, hermitian=hermitian)
     _refuse_nan(result, _nothing(A), _NOT_FINITE)
     return result
 
@@ -322,12 +337,14 @@ def pinverse(input: Any, rcond: float = 1e-15) -> Any:
 
 def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Any:
     """The number of singular values above max(atol, rtol * the largest); with `tol` above tol. No gradient."""
-    as_matrix(A, "linalg.matrix_rank", square=False)
-    absolute, relative = (float(tol), 0.0) if tol is not None else _tolerances(A, atol, rtol)
-    S = svdvals(A.detach() if isinstance(A, Tensor) else A)
+    as_matrix(A, "linalg.matrix_rank", square=hermitian)
+    A = A.detach() if isinstance(A, Tensor) else A
+    absolute, relative = (_tolerance(tol), 0.0) if tol is not None else _tolerances(A, atol, rtol)
+    S = svdvals(mirrored(A) if hermitian else A)
     if not S.shape[-1]:
         return np.sum(S != 0, axis=-1)
-    return np.sum(np.maximum(relative * max_over(S, axis=(S.ndim - 1,), keepdims=True), absolute) < S, axis=-1)
+    least = np.maximum(max_over(S, axis=(S.ndim - 1,), keepdims=True) * relative, absolute)
+    return np.sum(least < S, axis=-1)
 
 
 def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = None) -> LeastSquares:
@@ -348,10 +365,10 @@ def lstsq(A: Any, B: Any, rcond: float | None = None, *, driver: str | None = No
     m, n = A.shape[-2:]
     X = pinv(A, rtol=rcond) @ right
     empty = A.new_zeros(0)
+    residuals = reshape_to(right, shape=(-1,))[:0]  # of the graph, as PyTorch's are, whether or not there are any
     S = svdvals(A.detach())
     cut = float(np.finfo(A.dtype).eps) * max(m, n) if rcond is None else rcond
     rank = np.sum(S > cut * S[..., :1], axis=-1)
-    residuals = empty
     if m > n and driver != "gelsy" and (driver == "gels" or bool((rank == n).all())):
         gap = A @ X - right
         residuals = np.sum(gap * gap, axis=-2)
@@ -375,7 +392,7 @@ def matrix_power(A: Any, n: int) -> Any:
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         raise ShapeError(f"linalg.matrix_power: A must be batches of square matrices, got shape {tuple(A.shape)}.")
     if n == 0:
-        return unit(A.detach() if isinstance(A, Tensor) else A)
+        return power_of_none(A)
     if n < 0:
         A, n = inv(A), -n
     result = None
@@ -401,11 +418,11 @@ def vander_falling(x: Any, N: int | None = None, increasing: bool = False) -> An
 
 def vander(x: Any, *, N: int | None = None) -> Any:
     """The powers x**0 to x**(N - 1) along a new last axis; default: as many as x is long."""
-    if x.ndim == 0:
-        raise ShapeError("linalg.vander: the input has no axis; use .reshape(1).")
-    if N is not None and N <= 1:
+    x = reshape_to(x, shape=(1,)) if x.ndim == 0 else x
+    N = x.shape[-1] if N is None else N
+    if N <= 1:
         raise RuntimeError(f"linalg.vander: N must be greater than 1, got {N}.")
-    return _powers(x, x.shape[-1] if N is None else N)
+    return _powers(x, N)
 
 
 def _powers(x: Any, count: int) -> Any:

@@ -34,13 +34,19 @@ def matrix_norm(A: Any, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = F
             return vector_norm(A, 2, (rows, columns), keepdim)
         others = [i for i in range(A.ndim) if i not in (rows, columns)]
         S = svdvals(np.transpose(A, (*others, rows, columns)))
-        N = sum_over(S, axis=(S.ndim - 1,), keepdims=False) if ord == "nuc" else (amax if ord == 2 else amin)(S, -1)
+        if ord == "nuc" or (ord == 2 and S.shape[-1] == 0):  # of none the largest is 0, as in PyTorch
+            N = sum_over(S, axis=(S.ndim - 1,), keepdims=False)
+        else:
+            N = (amax if ord == 2 else amin)(S, -1)
         return N.reshape(tuple(1 if i in (rows, columns) else n for i, n in enumerate(A.shape))) if keepdim else N
     if ord not in (1, -1, math.inf, -math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord!r} not supported; 'fro', 'nuc', 1, -1, 2, -2, inf or -inf.")
     first, second = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = sum_over(np.absolute(A), axis=(first,), keepdims=True)
-    N = (amax if ord > 0 else amin)(sums, second, keepdim=True)
+    if ord > 0 and A.shape[second] == 0:
+        N = sum_over(sums, axis=(second,), keepdims=True)
+    else:
+        N = (amax if ord > 0 else amin)(sums, second, keepdim=True)
     return N if keepdim else np.squeeze(N, (rows, columns))
 
 

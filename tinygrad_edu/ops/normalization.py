@@ -168,6 +168,8 @@ def batch_norm(
     """
     if training:
         _check_several(input.shape, "batch_norm")
+    if tuple(input.shape) == (0,) and weight is None and bias is None:
+        return input * 1  # PyTorch asks for channels only where there is something to standardize
     if eps < 0 or (training and eps == 0):
         limit = "positive during training" if training else "non-negative"
         raise ValueError(f"batch_norm eps must be {limit}, but got {eps}")
@@ -232,8 +234,15 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     if size < 1:
         raise RuntimeError(f"local_response_norm: size must be at least 1, got {size}.")
     width = ((0, 0), (size // 2, (size - 1) // 2), *((0, 0) for _ in input.shape[2:]))
-    windows = unfold(pad_with(input * input, width=width, value=0.0), axis=1, size=size, step=1)
-    return input / (mean_over(windows, axis=(windows.ndim - 1,), keepdims=False) * alpha + k) ** beta
+    whole = input.dtype == np.int64  # the only integers of which PyTorch has a mean here, cut to an integer again
+    windows = unfold(pad_with(input * input, width=width, value=0 if whole else 0.0), axis=1, size=size, step=1)
+    places = (windows.ndim - 1,)
+    squares = (
+        sum_over(windows, axis=places, keepdims=False) // size
+        if whole
+        else mean_over(windows, axis=places, keepdims=False)
+    )
+    return input / (squares * alpha + k) ** beta
 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:

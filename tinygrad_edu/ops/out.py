@@ -10,16 +10,21 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
+from ..core.dtypes import as_dtype
 from ..core.errors import DtypeError
+from ..core.layout import strided
 from ..core.mode import mode
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from ..core.write import repeats
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # The functions that take out= and aren't primitives, which all do.
 _NAMES = """
-    add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax any baddbmm bmm bucketize cat cholesky
+    add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax any baddbmm bernoulli bmm bucketize cat cholesky
     cholesky_inverse cholesky_solve clamp clip column_stack concat concatenate conj_physical cross cummax cummin
     cumprod cumsum diag digamma div divide dstack float_power frexp gather ger heaviside histc hstack index_select
     inner inverse kron kthvalue ldexp lerp logcumsumexp logit logsumexp masked_select matmul matrix_power max mean
@@ -28,6 +33,28 @@ _NAMES = """
     tril triu var vdot vstack where xlogy
 """
 TAKING_OUT = frozenset(_NAMES.split())
+
+# What PyTorch writes while it still reads, so that out= may not lie in an argument's memory, nor be an argument ...
+_ALOOF_NAMES = """
+    cat column_stack concat concatenate dstack gather ger hstack index_select kron kthvalue masked_select mode outer
+    row_stack stack take take_along_dim vstack
+"""
+_ALOOF = frozenset(_ALOOF_NAMES.split())
+# ... and what may be written anywhere. All others, which are elementwise, may be written on an argument as a whole.
+_ANYWHERE_NAMES = """
+    addbmm addmm addmv all amax amin aminmax any argmax argmin baddbmm bmm cholesky cholesky_inverse cholesky_solve
+    cross cummax cummin diag histc inner inverse logsumexp matmul matrix_power max mean median min mm mode mv
+    mvlgamma nanmean nanmedian nanquantile narrow_copy prod quantile renorm std sum svd var vdot
+"""
+_ANYWHERE = frozenset(_ANYWHERE_NAMES.split())
+# Where out= must have exactly the result's dtype; elsewhere what the result can be cast to.
+_EXACTLY_NAMES = """
+    all amax amin aminmax any argmax argmin bmm bucketize clamp clip conj_physical cummax cummin diag frexp gather
+    heaviside histc index_select inner inverse kthvalue logcumsumexp masked_select matmul median mm mode multinomial
+    mv nan_to_num nanmedian nanquantile narrow_copy nonzero quantile round searchsorted sort take take_along_dim
+    topk vdot where
+"""
+_EXACTLY = frozenset(_EXACTLY_NAMES.split())
 
 
 def with_out(operation: F, name: str) -> F:
@@ -65,6 +92,9 @@ def store_out(operation: Any, out: Any, name: str, args: Any, kwargs: Any) -> An
     results = tuple(found) if isinstance(out, (tuple, list)) else (found,)
     if len(results) != len(targets):
         raise TypeError(f"{name}(): {len(results)} results need as many tensors in out=, got {len(targets)}.")
+    arrays = [x._array for x in _flat((args, tuple(kwargs.values()))) if isinstance(x, Tensor)]
+    for target, result in zip(targets, results, strict=True):
+        _check(target, result, arrays, name)
     for target, result in zip(targets, results, strict=True):
         _put(target, result, name)
     return type(found)(*out) if hasattr(found, "_fields") else out
@@ -73,10 +103,33 @@ def store_out(operation: Any, out: Any, name: str, args: Any, kwargs: Any) -> An
 Primitive.store_out = staticmethod(store_out)
 
 
-def _put(target: Tensor, result: Tensor, name: str) -> None:
+def _check(target: Tensor, result: Tensor, arrays: list[Any], name: str) -> None:
+    """Refuse what PyTorch refuses, before anything is written."""
     kinds = "buif"
     if kinds.index(result.dtype.kind) > kinds.index(target.dtype.kind):
         raise DtypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}.")
+    if name in _EXACTLY and result.dtype != target.dtype:
+        raise DtypeError(f"{name}: Expected out tensor to have dtype {result.dtype}, but got {target.dtype} instead.")
+    array = target._array
+    if array.__class__ is not np.ndarray or array.shape != result.shape:
+        return  # during a trace nothing is written; another shape gets memory of its own
+    if repeats(array):
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            f"location. Please clone() the tensor before performing the operation: out= {tuple(array.shape)} repeats."
+        )
+    if name in _ANYWHERE and name not in _ALOOF:
+        return
+    for x in arrays:
+        same = x.shape == array.shape and x.strides == array.strides and x.ctypes.data == array.ctypes.data
+        if not (same and name not in _ALOOF) and np.shares_memory(x, array):
+            raise RuntimeError(
+                f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor refer to "
+                "a single memory location. Please clone() the tensor before performing the operation."
+            )
+
+
+def _put(target: Tensor, result: Tensor, name: str) -> None:
     if target.shape == result.shape:
         target.detach().copy_(result)
         return
@@ -96,3 +149,36 @@ def _flat(args: Any) -> Any:
             yield from _flat(x)
         else:
             yield x
+
+
+def with_options(function: F) -> F:
+    """A function that makes tensors, taking PyTorch's out=, layout= and pin_memory= as well.
+
+    With `out` its dtype is what is made; `layout` and `pin_memory` have one possible value each here.
+    """
+    name = function.__name__
+
+    @functools.wraps(function)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return function(*args)
+        if "layout" in kwargs or "pin_memory" in kwargs:
+            if kwargs.pop("layout", None) not in (None, strided):
+                raise RuntimeError(f"{name}: there are no sparse tensors here; layout is strided.")
+            kwargs.pop("pin_memory", None)
+        out = kwargs.pop("out", None)
+        if out is None:
+            return function(*args, **kwargs)
+        if not isinstance(out, Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be a Tensor, not {type(out).__name__}.")
+        if kwargs.get("dtype") is None:
+            kwargs["dtype"] = out.dtype
+        if as_dtype(kwargs["dtype"]) != out.dtype:
+            raise DtypeError(f"{name}(): dtype {kwargs['dtype']} does not match dtype of out parameter ({out.dtype}).")
+        grad = kwargs.pop("requires_grad", False)
+        result = function(*args, **kwargs)
+        _check(out, result, [], name)
+        _put(out, result, name)
+        return out.requires_grad_() if grad else out
+
+    return make  # type: ignore[return-value]  # same signature, three keywords more

@@ -14,7 +14,7 @@ from ..core.dtypes import as_dtype, int64
 from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .public import public
-from .reduction import kept
+from .reduction import as_asked, kept
 from .scan import cumprod_along, recurrence, reversed_along, shifted
 
 
@@ -63,11 +63,13 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: An
     X = input if dtype is None else input.astype(as_dtype(dtype))
     if input.ndim == 0:
         one_axis(0 if dim is None else dim, 0, "prod")
-        return X.clone() if X.dtype.kind == "f" else X.astype(int64)
+        return X.clone() if X.dtype.kind == "f" or dtype is not None else X.astype(int64)
     if dim is None:
         whole = prod_over(X.reshape(-1), axis=0, keepdims=False)
-        return whole.reshape((1,) * input.ndim) if keepdim else whole
-    return prod_over(X, axis=one_axis(dim, input.ndim, "prod"), keepdims=keepdim)
+        Y = whole.reshape((1,) * input.ndim) if keepdim else whole
+    else:
+        Y = prod_over(X, axis=one_axis(dim, input.ndim, "prod"), keepdims=keepdim)
+    return as_asked(Y, dtype)
 
 
 @answers(np.prod)

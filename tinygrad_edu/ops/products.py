@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, equal
+from ..core.dtypes import arithmetic, equal, promote
 from ..core.errors import ShapeError, describe
 from ..core.primitive import Array, answers, primitive
+from .conversion import astype
 from .dims import one_axis
 from .einsum import contract, tensordot
 from .linalg import dot, matmul, matrix_product, matrix_vector, mm
@@ -131,8 +132,8 @@ def bmm(input: Any, mat2: Any) -> Any:
 def _combined(operation: str, input: Any, product: Any, beta: float, alpha: float) -> Any:
     """beta * input + alpha * product, in the product's shape; with beta 0 nothing of input is read, NaN neither."""
     same_dtype(operation, input, product)
-    if input.dtype.kind != "f" and not (float(beta).is_integer() and float(alpha).is_integer()):
-        raise RuntimeError(f"{operation}: for integer tensors beta and alpha must be integers, got {beta} and {alpha}.")
+    if input.dtype.kind != "f":  # PyTorch cuts the factors to the tensors' type
+        beta, alpha = int(beta), int(alpha)
     try:
         fits = np.broadcast_shapes(tuple(input.shape), tuple(product.shape)) == tuple(product.shape)
     except ValueError:
@@ -162,8 +163,22 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) 
 
 @public("addr", inplace=True)
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
-    """beta * input + alpha * outer(vec1, vec2)."""
-    return _combined("addr", input, outer(vec1, vec2), beta, alpha)
+    """beta * input + alpha * outer(vec1, vec2), in the dtype that the three lead to; of booleans by or and and."""
+    product = outer(vec1, vec2)
+    dtype = promote([input, product])
+    kind: str = dtype.kind
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if kind != "f" and isinstance(factor, float):
+            raise RuntimeError(
+                f"addr: For integral input tensors, argument {name} must not be a floating point number, got {factor}."
+            )
+        if kind != "b" and isinstance(factor, bool):
+            raise RuntimeError(f"addr: Boolean {name} only supported for Boolean results, not for {dtype}.")
+    input, product = (x if x.dtype == dtype else astype(x, dtype=dtype) for x in (input, product))
+    if kind == "b":
+        input, product = input & bool(beta), product & bool(alpha)
+        return product | input
+    return _combined("addr", input, product, beta, alpha)
 
 
 @public("baddbmm", inplace=True)

@@ -139,7 +139,7 @@ def sum_to_size(self: Tensor, *size: Any) -> Any:
     have = tuple(self.shape)
     if len(shape) > len(have) or any(n not in (1, m) for n, m in zip(shape[::-1], have[::-1], strict=False)):
         raise RuntimeError(f"sum_to_size: size {shape} is not expandable to size {have}.")
-    return unbroadcast(self, shape)
+    return unbroadcast(self, shape) if shape else self.sum()  # which makes int64 of booleans, of one too
 
 
 @constructor

@@ -112,7 +112,7 @@ def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 @public("sum")
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over all axes, or over `dim`."""
-    return sum_over(_in(input, dtype), axis=axes(dim, input.ndim, "sum"), keepdims=keepdim)
+    return as_asked(sum_over(_in(input, dtype), axis=axes(dim, input.ndim, "sum"), keepdims=keepdim), dtype)
 
 
 @public("mean")
@@ -123,6 +123,11 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
 
 def _in(input: Any, dtype: Any) -> Any:
     return input if dtype is None else input.astype(as_dtype(dtype))
+
+
+def as_asked(Y: Any, dtype: Any) -> Any:
+    """A sum or product in the dtype that was asked for: of small integers and booleans it is an int64."""
+    return Y if dtype is None or Y.dtype == as_dtype(dtype) else Y.astype(as_dtype(dtype))
 
 
 @public("amax")
@@ -186,6 +191,8 @@ def min_(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = Non
 def _extreme(input: Any, dim: Any, keepdim: bool, name: str) -> Any:
     from .choices import maximum, minimum
 
+    if not hasattr(input, "shape"):
+        raise TypeError(f"{name}: input must be a Tensor, not {type(input).__name__}.")
     if hasattr(dim, "shape"):
         return (maximum if name == "max" else minimum)(input, dim)
     reduce = max_over if name == "max" else min_over
@@ -251,7 +258,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     """The sum over all axes, or over `dim`, of the elements that are numbers."""
     input = _in(input, dtype)
     over = nansum_over if input.dtype.kind == "f" else sum_over
-    return over(input, axis=axes(dim, input.ndim, "nansum"), keepdims=keepdim)
+    return as_asked(over(input, axis=axes(dim, input.ndim, "nansum"), keepdims=keepdim), dtype)
 
 
 @public("nanmean")
@@ -325,7 +332,7 @@ def _truth(input: Any, result: Any) -> Any:
 
 @answers(np.sum)
 def _np_sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return sum_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
+    return as_asked(sum_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims), dtype)
 
 
 @answers((np.add, "reduce"))

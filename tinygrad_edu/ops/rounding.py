@@ -69,10 +69,10 @@ def _np_round(a: Any, decimals: int = 0) -> Any:
 
 
 @public("sign", "sgn", inplace=True)
-@primitive(np.sign, types=numeric, dZ=lambda dA, A, Z: np.zeros_like(dA))
+@primitive(np.sign, types=arithmetic, dZ=lambda dA, A, Z: np.zeros_like(dA))
 def sign(Z: Array) -> Array:
-    """-1, 0 or 1. Gradient 0."""
-    return np.sign(Z)
+    """-1, 0 or 1; of booleans themselves. Gradient 0."""
+    return np.sign(Z) if Z.dtype.kind != "b" else Z != 0
 
 
 @public("signbit")

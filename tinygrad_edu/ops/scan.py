@@ -18,7 +18,7 @@ from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .indexing import getitem, take_along
 from .public import public
-from .reduction import returned
+from .reduction import as_asked, returned
 
 
 def reversed_along(X: Array, axis: int) -> Array:
@@ -152,13 +152,13 @@ def _in(input: Any, dtype: Any) -> Any:
 @public("cumsum", inplace=True)
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The sum of all elements up to each one along `dim`."""
-    return _along(cumsum_along, _in(input, dtype), dim, "cumsum")
+    return as_asked(_along(cumsum_along, _in(input, dtype), dim, "cumsum"), dtype)
 
 
 @public("cumprod", inplace=True)
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The product of all elements up to each one along `dim`. The gradient holds at zeros too."""
-    return _along(cumprod_along, _in(input, dtype), dim, "cumprod")
+    return as_asked(_along(cumprod_along, _in(input, dtype), dim, "cumprod"), dtype)
 
 
 @public("logcumsumexp")

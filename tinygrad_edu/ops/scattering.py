@@ -92,13 +92,20 @@ def extreme_along(X: Array, V: Array, indices: Array, *, axis: int, largest: boo
 
 
 def _other_factors(dY: Array, X: Array, V: Array, indices: Array, axis: int) -> Array:
-    """dY times the product of all factors but V itself; a place with two zeros has no slope."""
+    """dY times the product of all factors but V itself: of those that aren't 0, times the other zeros.
+
+    The zeros of a place enter by their sum, so that the slope's own derivative by a zero holds. With three it is 0.
+    """
     zero = V == 0
-    zeros = put_along(zero * np.ones_like(V), indices, axis=axis, shape=X.shape)
+    one = zero * np.ones_like(V)
+    zeros = put_along(one, indices, axis=axis, shape=X.shape)
+    added = put_along(np.where(zero, V, 0), indices, axis=axis, shape=X.shape)
     product = product_along(X, np.where(zero, 1, V), indices, axis=axis)  # of those not 0
     slope = take_along(covered(dY * product, indices.shape, axis), indices, axis=axis)
-    count = take_along(covered(zeros, indices.shape, axis), indices, axis=axis)
-    return np.where(zero, np.where(count == 1, slope, 0), np.where(count == 0, slope / np.where(zero, 1, V), 0))
+    count = take_along(covered(zeros, indices.shape, axis), indices, axis=axis) - one
+    others = take_along(covered(added, indices.shape, axis), indices, axis=axis) - np.where(zero, V, 0)
+    slope = slope / np.where(zero, 1, V)
+    return np.where(count == 0, slope, np.where(count == 1, slope * others, 0))
 
 
 @primitive(

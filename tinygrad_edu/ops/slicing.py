@@ -27,6 +27,8 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     if input.ndim == 0:
         raise RuntimeError("narrow: narrow() cannot be applied to a 0-dim tensor.")
     axis = one_axis(dim, input.ndim, "narrow")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise RuntimeError(f"narrow: start must be an 0-dim integral Tensor, not {start.dtype} {tuple(start.shape)}.")
     n, first, length = input.shape[axis], operator.index(start), operator.index(length)
     if length < 0:
         raise RuntimeError(f"narrow: length must be non-negative, got {length}.")

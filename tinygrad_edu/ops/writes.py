@@ -20,7 +20,7 @@ from ..core.primitive import Array, Primitive, primitive
 from ..core.record import Record, Storage, user_site
 from ..core.tensor import Tensor, record_of
 from ..core.views import follow, hand_over, refresh
-from ..core.write import keep, storage_of, write
+from ..core.write import keep, repeats, storage_of, write
 from .choices import choose
 from .conversion import astype
 from .indexing import Slot, getitem, numbers_first, split_key, truth
@@ -166,7 +166,7 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
         mode.trace.enter((target,))
     if target._view is not None:
         refresh(target)
-    if isinstance(target._array, np.ndarray) and _repeats(target._array):
+    if isinstance(target._array, np.ndarray) and repeats(target._array):
         raise RuntimeError(
             f"{name}: {name_of(target)} {tuple(target.shape)} is expanded: more than one element of the "
             "written-to tensor refers to a single memory location; write to its .clone()."
@@ -187,18 +187,6 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
             f"{name}: a view was created in no_grad mode and is being modified inplace with grad mode "
             "enabled; make the view outside of no_grad(), or write under it."
         )
-
-
-def _repeats(array: np.ndarray[Any, Any]) -> bool:
-    """Whether elements share memory: axes that are stretched, windows that overlap."""
-    if array.flags.c_contiguous:
-        return False
-    reach = int(array.itemsize)
-    for step, n in sorted((abs(step), n) for step, n in zip(array.strides, array.shape, strict=True) if n > 1):
-        if step < reach:
-            return True
-        reach = reach + step * (n - 1)
-    return False
 
 
 # --- assignment

@@ -20,9 +20,10 @@ import numpy as np
 
 from ..autograd import enable_grad
 from ..core.errors import name_of
+from ..core.hooks import RemovableHandle
 from ..core.mode import mode
 from ..core.primitive import Array
-from ..core.tensor import RemovableHandle, Tensor, wrap
+from ..core.tensor import Tensor, wrap
 from ..core.write import read, write
 from ..nn.module import clear_grad
 

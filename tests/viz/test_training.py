@@ -154,6 +154,23 @@ def test_labels_of_two_classes(labels):
     assert run.looks[0].right == 1.0
 
 
+def test_one_hot_labels_in_rows_and_columns():
+    """Three classes; of rows of three targets that are none nothing is compared."""
+    X, classes = np.eye(4, 5), np.array([0, 1, 2, 0])
+    model = nn.Linear(5, 3, bias=False)
+    model.weight.data = te.eye(3, 5)
+    for labels in (np.eye(3)[classes], classes):
+        run = record(model, inputs=X, labels=labels)
+        run.step(0.0)
+        assert run.looks[0].right == 1.0
+    columns = record(model, inputs=X.T, labels=np.eye(3)[classes].T, predict=lambda X: model(X.T).T)
+    columns.step(0.0)
+    assert (columns.columns, columns.looks[0].right) == (True, 1.0)
+    targets = record(model, inputs=X, labels=np.full((4, 3), 0.5))
+    targets.step(0.0)
+    assert targets.looks[0].right is None
+
+
 def test_targets_that_are_no_classes_are_not_compared(rng):
     """Regression: loss, gradients and units, no plane and no share of right answers."""
     X, _ = quadrants(rng)
@@ -214,8 +231,10 @@ def test_mistakes_are_named(rng):
         record(model, inputs=np.zeros((3, 2)), labels=[0, 1, 0, 1])
     with pytest.raises(ValueError, match="inputs need predict="):
         record(list(model.parameters()), inputs=np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="the model has no parameters"):
+    with pytest.raises(ValueError, match="the model has no parameters that require a gradient"):
         record(nn.Tanh())
+    with pytest.raises(TypeError, match=r"training is what viz\.record returns, not list"):
+        explore(model(te.ones(1, 2)).sum(), training=[])
     with pytest.raises(TypeError, match="a module or its parameters are expected, got int"):
         record([1])
     with pytest.raises(ValueError, match="no step was recorded"):

@@ -197,7 +197,7 @@ def test_nothing_overlaps_or_leaves_its_panel(name, runs, tab):
 
 def test_contrast_of_text_is_at_least_four_and_a_half(runs, browser):
     """In the light and the dark scheme: headings, notes, ticks, legends, buttons, the table."""
-    texts = ["h2", "h3", ".sub", "#t-said", ".t-panel p", ".t-panel text", ".t-legend li", ".t-legend b", "#t-play",
+    texts = ["h1", "h3", ".sub", "#t-said", ".t-panel p", ".t-panel text", ".t-legend li", ".t-legend b", "#t-play",
              "summary", "td", "th"]  # fmt: skip
     for scheme in ("light", "dark"):
         with quiet(browser, "/binary.html", color_scheme=scheme) as tab:

@@ -21,10 +21,12 @@ RATIO = 20  # of the largest to the smallest from which on an axis is logarithmi
 class Axis:
     """From numbers to pixels, and the numbers that are written beside it."""
 
-    def __init__(self, low: float, high: float, begin: float, end: float, log: bool = False) -> None:
+    def __init__(
+        self, low: float, high: float, begin: float, end: float, log: bool = False, whole: bool = False
+    ) -> None:
         if low == high:
             low, high = (low / 2, high * 2) if log else (low - abs(low) / 2 - 0.5, high + abs(high) / 2 + 0.5)
-        self.log = log
+        self.log, self.whole = log, whole
         self._low, self._high = (math.log10(low), math.log10(high)) if log else (low, high)
         self._begin, self._end = begin, end
 
@@ -50,6 +52,7 @@ class Axis:
         span = self._high - self._low
         step = 10.0 ** math.floor(math.log10(span / most))
         step = next(step * k for k in (1, 2, 5, 10) if span / (step * k) <= most)
+        step = max(step, 1.0) if self.whole else step
         first = math.ceil(self._low / step - 1e-9)
         numbers = [k * step for k in range(first, math.floor(self._high / step + 1e-9) + 1)]
         return [(self.at(v), short(0.0 if abs(v) < step / 2 else v)) for v in numbers]

@@ -57,6 +57,8 @@ def explore(
     """
     if not isinstance(limit, int) or limit < 2:
         raise ValueError(f"explore: limit is the number of values to show, at least 2, not {limit!r}.")
+    if training is not None and not isinstance(training, Training):
+        raise TypeError(f"explore: training is what viz.record returns, not {type(training).__name__}.")
     exact = explain(loss, model=model)
     textbook = explain(loss, "textbook", model=model) if exact.m is not None else None
     page = Page(exact, textbook, limit, training)

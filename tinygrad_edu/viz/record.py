@@ -75,7 +75,7 @@ def record(
         every: steps from one that is kept to the next. The loss is kept at every step.
         inputs: what the model is asked at every kept step; with two features per sample the plane is drawn. Rows are
             samples, or columns where the labels, or two rows of features, say so.
-        labels: a class per input: numbers of classes, 0 and 1, or -1 and 1; others are not compared.
+        labels: a class per input: its number, one-hot, 0 and 1, or -1 and 1; other targets are not compared.
         predict: from inputs to scores; default: the model. Of one score per sample 0 parts the classes, or 1/2 if
             it comes from a sigmoid; of several the largest is the class.
 
@@ -107,7 +107,7 @@ class Training(Framed):
         self._modules = list(model.modules()) if isinstance(model, Module) else []
         self._layers = _layers(model)
         if not self._layers:
-            raise ValueError("record: the model has no parameters.")
+            raise ValueError("record: the model has no parameters that require a gradient.")
         self._ask = predict if predict is not None else model if isinstance(model, Module) else None
         self.inputs: Tensor | None = None
         self.classes: Array | None = None  # per input
@@ -163,8 +163,10 @@ class Training(Framed):
             X = X.astype(next(p.dtype for ps in self._layers.values() for p in ps))
         Y = None if labels is None else np.asarray(labels.detach().numpy() if isinstance(labels, Tensor) else labels)
         if X.ndim == 2:
-            self.columns = X.shape[0] == 2 != X.shape[1] if Y is None else X.shape[0] != Y.size
+            self.columns = X.shape[0] == 2 != X.shape[1] if Y is None else X.shape[0] not in (Y.size, *Y.shape[:1])
         count = X.shape[-1 if self.columns else 0] if X.ndim else 0
+        if Y is not None and Y.ndim == 2 and Y.size != count == Y.shape[-1 if self.columns else 0]:
+            Y = _from_one_hot(Y.T if self.columns else Y)
         if Y is not None and Y.size != count:
             raise ValueError(f"record: one label per input is expected; inputs {X.shape}, labels {Y.shape}.")
         if count > INPUTS:
@@ -323,6 +325,12 @@ def _classes(labels: Array) -> Array | None:
         return (labels > 0).astype(int)
     whole = labels.dtype.kind in "iub" or values <= {0, 1}
     return labels.astype(int) if whole and min(values) >= 0 else None
+
+
+def _from_one_hot(labels: Array) -> Array:
+    """Rows of zeros with a one in each as numbers of classes; other targets as what is no class."""
+    one_hot = np.all((labels == 0) | (labels == 1)) and np.all(labels.sum(1) == 1)
+    return labels.argmax(1) if one_hot else np.full(len(labels), np.nan)
 
 
 def _class_of(said: Array) -> Array:

@@ -48,7 +48,7 @@ DOTS = 300  # inputs drawn as points
 
 def page(training: Training) -> str:
     """The page of its own."""
-    inner, data = section(training)
+    inner, data = section(training, "h1")
     styles = asset("page.css"), asset("training.css")
     program = asset("training.js")
     parts = {
@@ -62,13 +62,13 @@ def page(training: Training) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], asset("training.html"))
 
 
-def section(training: Training) -> tuple[str, str]:
+def section(training: Training, heading: str = "h2") -> tuple[str, str]:
     """The section, and its data as JSON that can stand in a script element."""
     training.finish()
     most = FRAMES
     while True:
         looks = [training.looks[i] for i in positions(len(training.looks), most)]
-        view = _View(training, looks)
+        view = _View(training, looks, heading)
         data = json.dumps(view.data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
         if len(view.html) + len(data) <= BYTES or most <= 2:
             return view.html, data
@@ -78,7 +78,7 @@ def section(training: Training) -> tuple[str, str]:
 class _View:
     """The section of some of a run's looks."""
 
-    def __init__(self, training: Training, looks: list[Look]) -> None:
+    def __init__(self, training: Training, looks: list[Look], heading: str) -> None:
         self.training, self.looks, self.last = training, looks, looks[-1]
         self.frames: list[dict[str, Any]] = [
             {
@@ -89,7 +89,7 @@ class _View:
             for look in looks
         ]
         self.data: dict[str, Any] = {"frames": self.frames}
-        self.across = Axis(0, max(len(training) - 1, 1), LEFT, WIDTH - RIGHT)
+        self.across = Axis(0, max(len(training) - 1, 1), LEFT, WIDTH - RIGHT, whole=True)
         for one, look in zip(self.frames, looks, strict=True):
             one["x"] = self.across.at(look.step)
         self.notes: list[str] = []
@@ -101,15 +101,17 @@ class _View:
         inner = "".join(panel for panel in panels if panel)
         self.html = (
             '<section id="training" aria-label="Training">'
-            f'<div class="t-head"><h2>Training, one kept step at a time</h2><p class="sub">{self._about()}</p></div>'
+            f'<div class="t-head"><{heading}>Training, one kept step at a time</{heading}>'
+            f'<p class="sub">{self._about()}</p></div>'
             f'<p id="t-said" aria-live="polite">{self.frames[-1]["said"]}</p>'
             f'{_CONTROLS}<div class="t-panels">{inner}</div>{self._table()}</section>'
         )
 
     def _about(self) -> str:
-        kept = f"{len(self.training):,} steps; kept are the first, every {self.training.every:,}th and the last."
-        if self.training.every == 1:
-            kept = f"{len(self.training):,} steps, all of them kept."
+        steps = f"{len(self.training):,} step{'s' * (len(self.training) > 1)}"
+        kept = f"{steps}; kept are the first, then one in {self.training.every:,}, and the last."
+        if len(self.training.looks) == len(self.training):
+            kept = f"{steps}, all kept."
         return escaped(" ".join([kept, *self.notes]))
 
     # --- the panels
@@ -130,10 +132,11 @@ class _View:
         out += f'<path class="t-line l0" d="{path([(self.across.at(x), up.at(y)) for x, y, _, _ in pieces])}"/>'
         broken = sum(not math.isfinite(v) for v in training.losses)
         if broken:
-            first = next(i for i, v in enumerate(training.losses) if not math.isfinite(v))
-            note += f" {broken:,} losses are not finite, the first at step {first:,}."
+            begun = next(i for i, v in enumerate(training.losses) if not math.isfinite(v))
+            note += f" {broken:,} losses are not finite, the first at step {begun:,}."
         out += self._now("t-at")
-        ends = f"from {_number(training.losses[0])} to {_number(training.losses[-1])}"
+        first, last = _number(training.losses[0]), _number(training.losses[-1])
+        ends = f"from {first} to {last}" if first != last else f"{first} at the first step and at the last"
         return _panel(
             "Loss", f"{'Logarithmic. ' if up.log else ''}{ends.capitalize()}.{note}", svg(out, f"Loss, {ends}")
         )

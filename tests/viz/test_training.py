@@ -166,6 +166,8 @@ def test_one_hot_labels_in_rows_and_columns():
     columns = record(model, inputs=X.T, labels=np.eye(3)[classes].T, predict=lambda X: model(X.T).T)
     columns.step(0.0)
     assert (columns.columns, columns.looks[0].right) == (True, 1.0)
+    two = record([model.weight], inputs=np.ones((2, 4)), labels=np.eye(2)[[0, 1, 1, 0]].T, predict=lambda X: X)
+    assert two.columns
     targets = record(model, inputs=X, labels=np.full((4, 3), 0.5))
     targets.step(0.0)
     assert targets.looks[0].right is None
@@ -229,6 +231,8 @@ def test_mistakes_are_named(rng):
         record(model, labels=[1])
     with pytest.raises(ValueError, match=r"one label per input is expected; inputs \(3, 2\), labels \(4,\)"):
         record(model, inputs=np.zeros((3, 2)), labels=[0, 1, 0, 1])
+    with pytest.raises(ValueError, match=r"inputs of shape \(0, 2\) hold no sample"):
+        record(model, inputs=np.zeros((0, 2)))
     with pytest.raises(ValueError, match="inputs need predict="):
         record(list(model.parameters()), inputs=np.zeros((3, 2)))
     with pytest.raises(ValueError, match="the model has no parameters that require a gradient"):

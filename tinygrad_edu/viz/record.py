@@ -163,8 +163,10 @@ class Training(Framed):
             X = X.astype(next(p.dtype for ps in self._layers.values() for p in ps))
         Y = None if labels is None else np.asarray(labels.detach().numpy() if isinstance(labels, Tensor) else labels)
         if X.ndim == 2:
-            self.columns = X.shape[0] == 2 != X.shape[1] if Y is None else X.shape[0] not in (Y.size, *Y.shape[:1])
+            self.columns = _in_columns(X.shape, Y)
         count = X.shape[-1 if self.columns else 0] if X.ndim else 0
+        if not count:
+            raise ValueError(f"record: inputs of shape {X.shape} hold no sample.")
         if Y is not None and Y.ndim == 2 and Y.size != count == Y.shape[-1 if self.columns else 0]:
             Y = _from_one_hot(Y.T if self.columns else Y)
         if Y is not None and Y.size != count:
@@ -325,6 +327,15 @@ def _classes(labels: Array) -> Array | None:
         return (labels > 0).astype(int)
     whole = labels.dtype.kind in "iub" or values <= {0, 1}
     return labels.astype(int) if whole and min(values) >= 0 else None
+
+
+def _in_columns(shape: tuple[int, ...], labels: Array | None) -> bool:
+    """Whether samples are columns: labels tell, where they fit both ways or there are none, two rows of features do."""
+    n, m = shape
+    if labels is None:
+        return n == 2 != m
+    rows, columns = n in (labels.size, *labels.shape[:1]), m in (labels.size, *labels.shape[-1:])
+    return columns and (not rows or n == 2 != m)
 
 
 def _from_one_hot(labels: Array) -> Array:

@@ -9,6 +9,7 @@ Written by core.apply, core.backward and ops.writes; read by viz.graph and symbo
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -60,9 +61,11 @@ def _leaf(leaf: Record) -> Any:
     """A copy of a leaf, the same for all who use it between two writes."""
     if leaf.storage is None or leaf.storage.shared:  # whose writes nobody counts
         return leaf.array.copy()
-    if leaf.kept is None or leaf.kept[0] != leaf.written:
-        leaf.kept = leaf.written, leaf.array.copy()
-    return leaf.kept[1]
+    copy = leaf.kept[1]() if leaf.kept is not None and leaf.kept[0] == leaf.written else None
+    if copy is None:
+        copy = leaf.array.copy()
+        leaf.kept = leaf.written, weakref.ref(copy)  # which lives as long as a graph that has used it
+    return copy
 
 
 def copied(value: Any) -> Any:

@@ -73,7 +73,7 @@ class Record:
     node_hooks: dict[int, Any] | None = None  # of grad_fn.register_hook; each has a place in `hooks` as well
     name: str | None = None
     moved: int = 0  # of a leaf: stamp of the last `.data = ...`, which gave it other memory
-    kept: Any = None  # core.kept.Kept; of a leaf (version, copy)
+    kept: Any = None  # core.kept.Kept; of a leaf (version, weak reference to a copy)
     former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
     calls: Any = (
         None  # of a module's result: (module, stamp before its forward, the call inside that had the same result)

@@ -8,8 +8,8 @@
         run.step(loss)
     run.save("training.html")
 
-The run itself is not disturbed: the model is asked in evaluation mode, without a draw from the default
-generator, and nothing that it holds is written. Which units are saturated is read off the graph of that
+The run itself is not disturbed: the model is asked in evaluation mode, the default generator goes on from
+where it was, and nothing that the model holds is written; its hooks, if it has some, run. Which units are saturated is read off the graph of that
 forward pass: the rule of each activation, handed ones, is its slope.
 """
 

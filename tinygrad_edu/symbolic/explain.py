@@ -215,9 +215,12 @@ class Explanation:
                 inputs[1] = shown(inputs[1], 1)
             elif key == "multiply":
                 inputs = [shown(i, -1) for i in inputs]
-            same = part.primitive is None or all(a is b for a, b in zip(inputs, part.inputs, strict=True))
-            done[id(part)] = part if same else part.primitive(*inputs, **part.params)  # type: ignore[union-attr]
-        return done[id(dX)]
+            if part.primitive is None or all(a is b for a, b in zip(inputs, part.inputs, strict=True)):
+                done[id(part)] = part
+            else:
+                done[id(part)] = part.primitive(*inputs, **part.params)
+        found: Symbol = done[id(dX)]
+        return found
 
     def _joint_atoms(self, names: Names) -> dict[int, Symbol]:
         """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""

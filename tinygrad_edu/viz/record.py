@@ -9,8 +9,8 @@
     run.save("training.html")
 
 The run itself is not disturbed: the model is asked in evaluation mode, the default generator goes on from
-where it was, and nothing that the model holds is written; its hooks, if it has some, run. Which units are saturated is read off the graph of that
-forward pass: the rule of each activation, handed ones, is its slope.
+where it was, and nothing that the model holds is written; its hooks, if it has some, run. Which units are
+saturated is read off the graph of that forward pass: the rule of each activation, handed ones, is its slope.
 """
 
 from __future__ import annotations

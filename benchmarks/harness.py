@@ -11,14 +11,16 @@ Not here: what is computed (workloads/) and the command line (__main__.py).
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.util
 import json
 import os
 import platform
+import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,25 +29,65 @@ PAUSE = 0.05  # seconds; OpenBLAS's threads spin for 26 ms at most after a produ
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 OURS = "tinygrad_edu"
-TITLES = {
-    OURS: "tinygrad_edu",
+COMPILED, NUMBA = f"{OURS} compiled", f"{OURS} numba"
+TITLES = {  # in the order of the tables
     "numpy": "NumPy by hand",
+    "numpy floor": "floor",
+    OURS: "tinygrad_edu",
+    COMPILED: "tinygrad_edu compiled",
+    NUMBA: "tinygrad_edu compiled, numba",
     "torch": "PyTorch eager",
+    "torch compiled": "torch.compile",
     "jax": "JAX jit",
-    "mygrad": "MyGrad",
     "autograd": "HIPS autograd",
+    "mygrad": "MyGrad",
+    "tinygrad": "tinygrad",
+    "micrograd": "micrograd",
 }
+IN_A_GLANCE = {"numpy", OURS, COMPILED, "torch"}  # what --quick has the time for
+PATIENCE = 240  # seconds; the slowest compiler that comes to an end here takes 60
+LONGEST = 0.5  # seconds that a contender's turn may take, once it has done one step
 
 Step = Callable[[], Any]
 
 
+class Absent(Exception):
+    """A contender can't take part here; the message says why, and stands in the table."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Bar:
-    """`above` may take at most `limit` times what `below` takes."""
+    """`above` may take at most `limit` times what `below` takes; without `below`, `limit` seconds.
+
+    `of` is what is compared: "median", or "first_call_s".
+    """
 
     above: str
     below: str
     limit: float
+    of: str = "median"
+
+
+def speed(
+    eager: float | None = None,
+    compiled: float | None = None,
+    numba: float | None = None,
+    jax: float | None = None,
+    numba_jax: float | None = None,
+    hand: float | None = None,
+    floor: float | None = None,
+) -> tuple[Bar, ...]:
+    """The bars of a line of the table of speeds: eager and compiled to PyTorch eager, compiled to the others."""
+    lines = (
+        (OURS, "torch", eager),
+        (COMPILED, "torch", compiled),
+        (NUMBA, "torch", numba),
+        (COMPILED, "jax", jax),
+        (NUMBA, "jax", numba_jax),
+        (COMPILED, "numpy", hand),
+        (COMPILED, "numpy floor", floor),
+    )
+    return tuple(Bar(above, below, limit) for above, below, limit in lines if limit is not None)
 
 
 @dataclasses.dataclass
@@ -56,7 +98,7 @@ class Workload:
         name: its file in workloads/.
         question: what the table tells.
         bars: the ratios of medians to reach.
-        steps: how many steps a worker runs in a round, or for each contender how many.
+        steps: how many steps a worker runs in a round, or for each contender how many; fewer if it takes long.
         rounds: how often each has its turn; then those of a quick look.
         check: how many first steps must have the same losses; 0 where there is no loss.
         rtol: how far those losses may differ, relatively, and why so is said beside it.
@@ -80,7 +122,7 @@ class Workload:
     def contender(self, name: str) -> Callable[[Callable[[], Step]], Callable[[], Step]]:
         """Enter a function that imports, makes data and weights, and gives the step.
 
-        The first word of the name is the module without which the contender is absent.
+        The first word of the name is the module without which the contender is absent; it may raise Absent too.
         """
 
         def enter(build: Callable[[], Step]) -> Callable[[], Step]:
@@ -93,8 +135,8 @@ class Workload:
 class Worker:
     """The other end of worker.py: ask, and wait for the answer."""
 
-    def __init__(self, workload: str, name: str) -> None:
-        self.name = name
+    def __init__(self, workload: str, name: str, patience: float = PATIENCE) -> None:
+        self.name, self.patience = name, patience
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", workload, name],
             cwd=ROOT,
@@ -104,10 +146,16 @@ class Worker:
         )
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        """The worker's answer; it is absent from now on if it hasn't answered while there was patience."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self.process.stdin.flush()
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(self.process.stdout, selectors.EVENT_READ)
+            if not waiting.select(self.patience):
+                self.process.kill()
+                return {"absent": f"no answer to {do!r} in {self.patience:.0f} s"}
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.name} ended with code {self.process.wait()}; its error stands above.")
@@ -120,12 +168,14 @@ class Worker:
         self.process.communicate()  # closes its stdin, which ends it
 
 
-def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
-    """Run a workload's contenders (quick: those that a bar names) and give its result, ready for JSON."""
+def run(workload: Workload, quick: bool = False, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Run a workload's contenders (quick: a few of those that a bar names) and give its result, ready for JSON."""
     compared = {name for bar in workload.bars for name in (bar.above, bar.below)}
-    wanted = [name for name in workload.contenders if name in compared or not quick]
-    present = [name for name in wanted if is_present(name)]
-    absent = [name for name in wanted if name not in present]
+    glance = compared & IN_A_GLANCE or compared
+    wanted = [name for name in in_order(workload.contenders) if name in glance or not quick]
+    absent = {name: "left out" for name in wanted if name in without}
+    absent |= {name: "not installed" for name in wanted if not is_present(name)}
+    present = [name for name in wanted if name not in absent]
     rounds = workload.rounds[quick]
     measure = {"bytes": _memory, "import": _imports}.get(workload.unit, _steps)
     began, busy = time.perf_counter(), _others()
@@ -134,6 +184,9 @@ def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
     result: dict[str, Any] = {"question": workload.question, "unit": workload.unit, "absent": absent, "others": others}
     result["contenders"] = {}
     for name in present:
+        if "absent" in info[name]:
+            absent[name] = info[name]["absent"]
+            continue
         scale = workload.nodes.get(name, 1)
         own = [np.asarray(s) / scale for s in samples[name]]
         low, middle, high = np.percentile(np.concatenate(own), [25, 50, 75])
@@ -149,6 +202,12 @@ def run(workload: Workload, quick: bool = False) -> dict[str, Any]:
     return result
 
 
+def in_order(names: Iterable[str]) -> list[str]:
+    """Contenders as the tables list them; those that TITLES doesn't know stay beside their library."""
+    order = {name: i for i, name in enumerate(TITLES)}
+    return sorted(names, key=lambda name: order.get(name, order.get(name.split()[0], len(order))))
+
+
 def _others() -> float:
     """Seconds of processor time spent so far on anything but our own processes; 0 where unknown."""
     if not os.path.exists("/proc/stat"):
@@ -158,6 +217,14 @@ def _others() -> float:
     own = os.times()
     everyone = (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK")
     return everyone - own.user - own.system - own.children_user - own.children_system
+
+
+def find(workload: str) -> Workload:
+    """The workload of this name: a file of workloads/, or "growth:batch" and its like."""
+    module, _, rest = workload.partition(":")
+    if rest:
+        return importlib.import_module(f"benchmarks.{module}").WORKLOADS[rest]  # type: ignore[no-any-return]
+    return importlib.import_module(f"benchmarks.workloads.{module}").WORKLOAD  # type: ignore[no-any-return]
 
 
 def is_present(name: str) -> bool:
@@ -171,15 +238,18 @@ def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str,
     samples: dict[str, Any] = {name: [] for name in names}
     try:
         for worker in workers:
-            info[worker.name] = worker.ask("start", collector=workload.collector.get(worker.name, True))
-            if workload.check:
-                info[worker.name] |= worker.ask("losses", steps=workload.check)
+            known = info[worker.name] = worker.ask("start", collector=workload.collector.get(worker.name, True))
+            if workload.unit == "step" and "absent" not in known:
+                known |= worker.ask("losses", steps=max(workload.check, 1))
+        able = [worker for worker in workers if "absent" not in info[worker.name]]
         for _ in range(rounds):
-            for worker in workers:
+            for worker in [w for w in able if "absent" not in info[w.name]]:
                 time.sleep(PAUSE)
                 steps = workload.steps if isinstance(workload.steps, int) else workload.steps[worker.name]
                 warm = max(steps // 10, 1) if steps > 1 else 0
-                samples[worker.name].append(worker.ask("run", steps=steps, warm=warm)["samples"])
+                answer = worker.ask("run", steps=steps, warm=warm, longest=LONGEST)
+                samples[worker.name].append(answer.pop("samples", []))
+                info[worker.name] |= answer
     finally:
         for worker in workers:
             worker.__exit__()  # which also waits, so that its time counts as ours
@@ -192,10 +262,12 @@ def _memory(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str
     samples: dict[str, Any] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
+            if "absent" in info.get(name, ()):
+                continue
             with Worker(workload.name, name) as worker:
                 started = worker.ask("start", collector=True)
-                answer = worker.ask("memory", steps=workload.steps)
-            samples[name].append(answer.pop("samples"))
+                answer = worker.ask("memory", steps=workload.steps) if "absent" not in started else {}
+            samples[name].append(answer.pop("samples", []))
             info[name] = started | answer
     return info, samples
 
@@ -231,6 +303,9 @@ def judged(bar: Bar, contenders: dict[str, Any]) -> dict[str, Any]:
     medians lies outside of the quartiles, such a phase covered a part of the run.
     """
     found: dict[str, Any] = {**dataclasses.asdict(bar), "ratio": None, "quartiles": None, "met": None}
+    if bar.above in contenders and bar.of in contenders[bar.above] and not bar.below:
+        found["ratio"] = contenders[bar.above][bar.of]
+        found["met"] = found["ratio"] <= bar.limit
     if bar.above in contenders and bar.below in contenders:
         above, below = contenders[bar.above], contenders[bar.below]
         found["ratio"] = above["median"] / below["median"]

@@ -242,11 +242,11 @@ def table(rounds: dict[str, list[dict[str, float | None]]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.operations", description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--measure", metavar="LIBRARY", help="used inside: report one library's medians")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.measure:
         print(json.dumps(measure(options.measure, REPEATS)))
         return

@@ -23,7 +23,7 @@ def workload_table(name: str, result: dict[str, Any]) -> str:
     """A row per contender: median, quartiles, ratios to NumPy by hand and PyTorch, first call, threads."""
     unit, scale = UNITS[result["unit"]]
     contenders = result["contenders"]
-    rows = [[f"median {unit}", "quartiles", "/ NumPy", "/ PyTorch", "first call ms", "version", "threads"]]
+    rows = [[f"median {unit}", "quartiles", "/ NumPy", "/ PyTorch", "/ JAX", "first call ms", "version", "threads"]]
     titles = [""]
     for key, c in contenders.items():
         low, high = c["quartiles"]
@@ -35,6 +35,7 @@ def workload_table(name: str, result: dict[str, Any]) -> str:
                 f"{_figure(low * scale)} - {_figure(high * scale)}",
                 _ratio(c, contenders.get("numpy")),
                 _ratio(c, contenders.get("torch")),
+                _ratio(c, contenders.get("jax")),
                 first,
                 c.get("version", "-"),
                 threads,
@@ -42,8 +43,9 @@ def workload_table(name: str, result: dict[str, Any]) -> str:
         )
         titles.append(title(key, result["unit"]))
     lines = [f"{name}: {result['question']}", *_aligned(titles, rows)]
-    if result["absent"]:
-        lines.append(f"  absent here: {', '.join(map(title, result['absent']))}")
+    absent = [f"{title(key)} ({why})" for key, why in result["absent"].items()]
+    if absent:
+        lines.append(f"  absent here: {'; '.join(absent)}")
     if result["others"] > DISTURBED:
         lines.append(f"  DISTURBED: other processes used {result['others']:.2f} cores meanwhile; measure again")
     agreement = result["agreement"]
@@ -61,20 +63,37 @@ def bars_table(results: dict[str, Any]) -> str:
     lines = ["| workload | figure | reached | round by round | bar | met |", "|---|---|---|---|---|---|"]
     for name, result in results.items():
         for bar in result["bars"]:
-            figure = " / ".join(title(bar[end], result["unit"]) for end in ("above", "below"))
-            reached = "absent" if bar["ratio"] is None else f"{bar['ratio']:.2f}"
-            spread = "-" if bar["ratio"] is None else "{:.2f} - {:.2f}".format(*bar["quartiles"])
+            figure = " / ".join(title(bar[end], result["unit"]) for end in ("above", "below") if bar[end])
+            unit = "" if bar["below"] else " s"
+            reached = "absent" if bar["ratio"] is None else f"{bar['ratio']:.2f}{unit}"
+            spread = "-" if bar["quartiles"] is None else "{:.2f} - {:.2f}".format(*bar["quartiles"])
             met = {True: "yes", False: "**no**", None: "-"}[bar["met"]]
-            lines.append(f"| {name} | {figure} | {reached} | {spread} | {bar['limit']:.2f} | {met} |")
+            what = figure if bar["below"] else f"{figure}, first call"
+            lines.append(f"| {name} | {what} | {reached} | {spread} | {bar['limit']:.2f}{unit} | {met} |")
     return "\n".join(lines)
 
 
+def growth_table(question: str, result: dict[str, Any]) -> str:
+    """A row per contender, a column per size: milliseconds per step; then the first call at the largest."""
+    sizes = sorted({size for points in result["points"].values() for size, _ in points})
+    rows = [[f"{size:,}" for size in sizes] + ["first call ms"]]
+    titles = [""]
+    for key, points in result["points"].items():
+        known = dict(map(tuple, points))
+        first = result["first"][key][-1]
+        rows.append([_figure(known[n] * 1e3) if n in known else "-" for n in sizes])
+        rows[-1].append(f"{_figure(first[1] * 1e3)} at {first[0]:,}")
+        titles.append(title(key))
+    lines = [f"{question}: {result['question']}; median ms per step", *_aligned(titles, rows)]
+    return "\n".join([*lines, *(f"  {title(key)}: {why}" for key, why in result["ended"].items())])
+
+
 def title(key: str, unit: str = "step") -> str:
-    """A contender in words: the module's title and what else its name says."""
+    """A contender in words: its title, or its module's and what else its name says."""
     if unit == "import":
         return f"import {key}"
     module, _, rest = key.partition(" ")
-    return f"{TITLES[module]}, {rest}" if rest else TITLES[module]
+    return TITLES.get(key) or f"{TITLES.get(module, module)}, {rest}"
 
 
 def _ratio(contender: dict[str, Any], other: dict[str, Any] | None) -> str:

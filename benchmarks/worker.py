@@ -1,8 +1,8 @@
 """The process of one contender: waits for a command on stdin, obeys, answers with a line of JSON.
 
 It computes only between a command and its answer, so the harness, which asks one worker at a time,
-decides who has the machine. The standard library alone is imported before the first command, and
-then only what the contender itself imports.
+decides who has the machine. NumPy and the standard library alone are imported before the first command,
+and then only what the contender itself imports.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import ctypes
 import gc
 import glob
-import importlib
 import importlib.metadata
 import json
 import os
 import sys
 from time import perf_counter
 from typing import Any
+
+from .harness import Absent, find
 
 CLEAR_PEAK = "5"  # written to /proc/self/clear_refs, it sets the peak resident size back to the present one
 
@@ -25,36 +26,55 @@ class Contender:
     """One way of doing a workload: its step, and what is asked about it."""
 
     def __init__(self, workload: str, name: str) -> None:
-        self.build = importlib.import_module(f"benchmarks.workloads.{workload}").WORKLOAD.contenders[name]
+        self.build = find(workload).contenders[name]
         self.module = name.split()[0]  # "numpy columns" needs numpy
         self.step: Any = None
+        # what goes wrong inside of a peer is told in the table; what goes wrong here stops the run
+        self.excused = Absent if self.module in ("numpy", "tinygrad_edu") else Exception
 
     def start(self, collector: bool) -> dict[str, Any]:
         """Import, make data and weights, and say what is running."""
         if not collector:
             gc.disable()
         began = perf_counter()
-        self.step = self.build()
+        try:
+            self.step = self.build()
+        except self.excused as reason:
+            return absence(reason)
         return {"setup_s": perf_counter() - began, "version": version(self.module), "threads": threads()}
 
     def losses(self, steps: int) -> dict[str, Any]:
-        """The losses of the first steps: equal for all contenders, or they don't compute the same thing."""
-        began = perf_counter()
-        found = [number(self.step())]
-        first = perf_counter() - began
-        found += [number(self.step()) for _ in range(steps - 1)]
-        return {"first_call_s": first, "losses": found}
+        """The losses of the first steps: equal for all contenders, or they don't compute the same thing.
 
-    def run(self, steps: int, warm: int) -> dict[str, Any]:
-        """The time of each step, after some that wake threads and caches and aren't counted."""
+        The first call, which compiles where that is done, is timed; the floor has no loss.
+        """
+        began = perf_counter()
+        try:
+            found = [self.step()]
+        except self.excused as reason:
+            return absence(reason)
+        first = {"first_call_s": perf_counter() - began}
+        if found[0] is None:
+            return first
+        found += [self.step() for _ in range(steps - 1)]
+        return first | {"losses": [number(loss) for loss in found]}
+
+    def run(self, steps: int, warm: int, longest: float) -> dict[str, Any]:
+        """The time of each step, after some that wake threads and caches; fewer steps if `longest` s have passed."""
         loss = None  # kept until the next step replaces it, as in a training loop
+        end = perf_counter() + longest
         for _ in range(warm):
             loss = self.step()
+            if perf_counter() > end:
+                break
         times = []
         for _ in range(steps):
             began = perf_counter()
             loss = self.step()
-            times.append(perf_counter() - began)
+            now = perf_counter()
+            times.append(now - began)
+            if now > end:
+                break
         del loss
         return {"samples": times}
 
@@ -67,9 +87,17 @@ class Contender:
                 file.write(CLEAR_PEAK)
         before = resident("VmRSS")
         loss = None
-        for _ in range(steps):
-            loss = self.step()
+        try:
+            for _ in range(steps):
+                loss = self.step()
+        except self.excused as reason:
+            return absence(reason)
         return {"samples": [float(resident("VmHWM") - before)], "losses": [number(loss)]}
+
+
+def absence(reason: Exception) -> dict[str, str]:
+    first = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+    return {"absent": first if isinstance(reason, Absent) else f"failed with {type(reason).__name__}: {first[:80]}"}
 
 
 def give_back() -> None:

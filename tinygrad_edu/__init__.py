@@ -1211,6 +1211,7 @@ _LATER = (
     "datasets",
     "distributions",
     "func",
+    "profiler",
     "safetensors",
     "symbolic",
     "utils",

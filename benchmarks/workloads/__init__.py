@@ -6,15 +6,20 @@ A contender imports its own library inside its function, so that no process hold
 # in the order of the table; a name to a line, so that new ones merge
 NAMES = [
     "article",
+    "moons",
     "mlp",
     "mlp_large",
+    "mlp_tanh",
+    "residual",
     "adam",
     "lenet",
     "convolutions",
-    "lstm",
     "transformer",
+    "lstm",
+    "gru",
     "chain",
     "imports",
     "memory",
+    "memory_mlp",
     "graph",
 ]

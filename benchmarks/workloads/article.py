@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness import Bar, Step, Workload
+from benchmarks import contenders, floor
+from benchmarks.contenders import Task
+from benchmarks.harness import OURS, Bar, Step, Workload, speed
 
 from .data import petals, weights
 
@@ -19,12 +21,28 @@ WIDTHS = 2, 4, 1
 WORKLOAD = Workload(
     "article",
     "what does a step of the article's network cost, 2-4-1, m = 400?",
-    bars=(Bar("tinygrad_edu", "numpy", 1.8), Bar("tinygrad_edu", "torch", 0.33)),
+    bars=(Bar(OURS, "numpy", 1.8), *speed(0.26, 0.16, 0.08, 0.60, 0.28, hand=0.90)),
     steps=300,
     rounds=(40, 6),
     check=20,
     rtol=1e-4,  # float32 has 6e-8, and 20 steps of sums in different orders follow one another
 )
+
+
+def script(torch: Any, nn: Any) -> tuple[Any, Any]:
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
+    criterion = nn.BCELoss()
+    return model.parameters(), lambda X, Y: criterion(model(X), Y)
+
+
+def cost(xp: Any, parameters: Any, X: Any, Y: Any) -> Any:
+    W1, b1, W2, b2 = parameters
+    A2 = xp.sigmoid(xp.linear(xp.tanh(xp.linear(X, W1, b1)), W2, b2))
+    return -xp.mean(Y * xp.log(A2) + (1 - Y) * xp.log(1 - A2))
+
+
+contenders.enter(WORKLOAD, Task(petals, lambda: weights(*WIDTHS), script, cost, rate=LEARNING_RATE))
+floor.enter(WORKLOAD, floor.perceptron(WIDTHS, 400))
 
 
 @WORKLOAD.contender("numpy")
@@ -70,111 +88,6 @@ def numpy_columns() -> Step:
         dW1 = X @ dZ1.T
         db1 = dZ1.sum(axis=1, keepdims=True)
         for W, dW in (W1, dW1), (b1, db1), (W2, dW2), (b2, db2):
-            W -= LEARNING_RATE * dW
-        return L
-
-    return step
-
-
-@WORKLOAD.contender("tinygrad_edu")
-def tinygrad_edu() -> Step:
-    import tinygrad_edu as torch
-    from tinygrad_edu import nn, optim
-
-    return script(torch, nn, optim)
-
-
-@WORKLOAD.contender("torch")
-def pytorch() -> Step:
-    import torch
-    from torch import nn, optim
-
-    return script(torch, nn, optim)
-
-
-def script(torch: Any, nn: Any, optim: Any) -> Step:
-    """One script for both libraries: that it runs unchanged is the point."""
-    X, Y = map(torch.tensor, petals())
-    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), weights(*WIDTHS), strict=True):
-            p.copy_(torch.from_numpy(value))
-    criterion = nn.BCELoss()
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
-
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = criterion(model(X), Y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
-
-
-@WORKLOAD.contender("jax")
-def jax() -> Step:
-    import jax
-    import jax.numpy as jnp
-
-    X, Y = map(jnp.asarray, petals())
-    parameters = [jnp.asarray(p) for p in weights(*WIDTHS)]
-
-    def cost(parameters: Any) -> Any:
-        W1, b1, W2, b2 = parameters
-        A2 = jax.nn.sigmoid(jnp.tanh(X @ W1.T + b1) @ W2.T + b2)
-        return -jnp.mean(Y * jnp.log(A2) + (1 - Y) * jnp.log(1 - A2))
-
-    @jax.jit
-    def update(parameters: Any) -> Any:
-        L, gradients = jax.value_and_grad(cost)(parameters)
-        return L, [W - LEARNING_RATE * dW for W, dW in zip(parameters, gradients, strict=True)]
-
-    def step() -> Any:
-        nonlocal parameters
-        L, parameters = jax.block_until_ready(update(parameters))
-        return L
-
-    return step
-
-
-@WORKLOAD.contender("mygrad")
-def mygrad() -> Step:
-    import mygrad as mg
-    from mygrad.nnet.activations import sigmoid
-
-    X, Y = petals()
-    W1, b1, W2, b2 = parameters = [mg.tensor(p) for p in weights(*WIDTHS)]
-
-    def step() -> Any:
-        A2 = sigmoid(mg.tanh(X @ W1.T + b1) @ W2.T + b2)
-        L = -mg.mean(Y * mg.log(A2) + (1 - Y) * mg.log(1 - A2))
-        L.backward()
-        for p in parameters:
-            p.data -= LEARNING_RATE * p.grad
-        return L
-
-    return step
-
-
-@WORKLOAD.contender("autograd")
-def autograd() -> Step:
-    import autograd.numpy as np
-    from autograd import value_and_grad
-
-    X, Y = petals()
-    parameters = weights(*WIDTHS)
-
-    def cost(parameters: Any) -> Any:
-        W1, b1, W2, b2 = parameters
-        A2 = 1 / (1 + np.exp(-(np.dot(np.tanh(np.dot(X, W1.T) + b1), W2.T) + b2)))
-        return -np.mean(Y * np.log(A2) + (1 - Y) * np.log(1 - A2))
-
-    slope = value_and_grad(cost)
-
-    def step() -> Any:
-        L, gradients = slope(parameters)
-        for W, dW in zip(parameters, gradients, strict=True):
             W -= LEARNING_RATE * dW
         return L
 

@@ -1,13 +1,59 @@
-"""Convolution and pooling as one writes them by hand in NumPy: windows copied into columns, then a product.
+"""The parts that several steps written by hand in NumPy share: cross-entropy, updates, convolution, pooling.
 
-Not a workload: lenet.py and convolutions.py ask the questions.
+Convolution copies windows into columns and multiplies, as most people write it. Not a workload.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
+
+def cross_entropy(Z: Any, labels: Any, rows: Any) -> tuple[Any, Any]:
+    """L and dZ, from scores Z (m, n), which are overwritten, and labels; rows is arange(m)."""
+    Z -= Z.max(axis=1, keepdims=True)
+    E = np.exp(Z)
+    total = E.sum(axis=1, keepdims=True)
+    L = np.mean(np.log(total[:, 0]) - Z[rows, labels])
+    dZ = E / total
+    dZ[rows, labels] -= 1
+    dZ /= len(Z)
+    return L, dZ
+
+
+def updates(rule: str, parameters: list[Any], rate: float) -> Callable[[Sequence[Any]], None]:
+    """What writes the optimizer's step into the parameters, given their gradients."""
+    if rule == "Adam":
+        return adam(parameters, rate)
+
+    def update(gradients: Sequence[Any]) -> None:
+        if rule:
+            for W, dW in zip(parameters, gradients, strict=True):
+                W -= rate * dW
+
+    return update
+
+
+def adam(parameters: list[Any], rate: float) -> Callable[[Sequence[Any]], None]:
+    """With the usual decays and epsilon. Kingma & Ba 2015, Alg. 1, in the order that section 2 ends with."""
+    averages = [(np.zeros_like(W), np.zeros_like(W)) for W in parameters]
+    t = 0
+
+    def update(gradients: Sequence[Any]) -> None:
+        nonlocal t
+        t += 1
+        alpha = rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
+        eps = 1e-8 * (1 - 0.999**t) ** 0.5
+        for W, G, (V1, V2) in zip(parameters, gradients, averages, strict=True):
+            V1 *= 0.9
+            V1 += 0.1 * G
+            V2 *= 0.999
+            V2 += 0.001 * G * G
+            W -= alpha * V1 / (np.sqrt(V2) + eps)
+
+    return update
 
 
 def columns(X: Any, k: int, padding: int) -> Any:

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness import Bar, Step, Workload
+from benchmarks import contenders, floor
+from benchmarks.contenders import Task
+from benchmarks.harness import Step, Workload, speed
+
+from .by_hand import convolve, filters, of_filters, of_image
 
 LEARNING_RATE = 0.01
 BATCH, SIDE = 32, 32
@@ -17,7 +21,7 @@ SHAPES = (32, 16, 3, 3), (32, 32, 3, 3)
 WORKLOAD = Workload(
     "convolutions",
     "what does a step of two 3 x 3 convolutions cost, 16-32-32 channels, 32 x 32, batch 32?",
-    bars=(Bar("tinygrad_edu", "torch", 2.2),),
+    bars=speed(1.8, 1.5, 1.2, floor=2.0),
     steps=4,
     rounds=(40, 4),
     check=10,
@@ -35,8 +39,6 @@ def data() -> tuple[Any, Any]:
 @WORKLOAD.contender("numpy")
 def numpy() -> Step:
     import numpy as np
-
-    from .by_hand import convolve, filters, of_filters, of_image
 
     X, Y = data()
     parameters = filters(*SHAPES)
@@ -59,68 +61,18 @@ def numpy() -> Step:
     return step
 
 
-@WORKLOAD.contender("tinygrad_edu")
-def tinygrad_edu() -> Step:
-    import tinygrad_edu as torch
-    from tinygrad_edu import nn, optim
-
-    return script(torch, nn, optim)
-
-
-@WORKLOAD.contender("torch")
-def pytorch() -> Step:
-    import torch
-    from torch import nn, optim
-
-    return script(torch, nn, optim)
-
-
-def script(torch: Any, nn: Any, optim: Any) -> Step:
-    """One script for both libraries."""
-    from .by_hand import filters
-
-    X, Y = map(torch.tensor, data())
+def script(torch: Any, nn: Any) -> tuple[Any, Any]:
     model = nn.Sequential(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1))
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), filters(*SHAPES), strict=True):
-            p.copy_(torch.from_numpy(value))
     criterion = nn.MSELoss()
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
-
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = criterion(model(X), Y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    return model.parameters(), lambda X, Y: criterion(model(X), Y)
 
 
-@WORKLOAD.contender("jax")
-def jax() -> Step:
-    import jax
-    import jax.numpy as jnp
+def cost(xp: Any, parameters: Any, X: Any, Y: Any) -> Any:
+    W1, b1, W2, b2 = parameters
+    return xp.mean((xp.convolve(xp.relu(xp.convolve(X, W1, b1, 1)), W2, b2, 1) - Y) ** 2)
 
-    from .by_hand import filters
 
-    X, Y = map(jnp.asarray, data())
-    parameters = [jnp.asarray(p) for p in filters(*SHAPES)]
-
-    def cost(parameters: Any) -> Any:
-        W1, b1, W2, b2 = parameters
-        A1 = jax.nn.relu(jax.lax.conv(X, W1, (1, 1), "SAME") + b1[:, None, None])
-        return jnp.mean((jax.lax.conv(A1, W2, (1, 1), "SAME") + b2[:, None, None] - Y) ** 2)
-
-    def update(parameters: Any) -> Any:
-        L, gradients = jax.value_and_grad(cost)(parameters)
-        return L, [W - LEARNING_RATE * dW for W, dW in zip(parameters, gradients, strict=True)]
-
-    update = jax.jit(update, donate_argnums=0)
-
-    def step() -> Any:
-        nonlocal parameters
-        L, parameters = jax.block_until_ready(update(parameters))
-        return L
-
-    return step
+# autograd: as in lenet
+contenders.enter(WORKLOAD, Task(data, lambda: filters(*SHAPES), script, cost, rate=LEARNING_RATE), ("autograd",))
+pixels = BATCH * SIDE * SIDE
+floor.enter(WORKLOAD, [floor.Linear(pixels, 16 * 9, 32, first=True), floor.Linear(pixels, 32 * 9, 32)])

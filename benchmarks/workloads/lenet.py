@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness import Bar, Step, Workload
+from benchmarks import contenders, floor
+from benchmarks.contenders import Task
+from benchmarks.harness import Step, Workload, speed
 
+from .by_hand import convolve, cross_entropy, filters, halve, of_filters, of_halved, of_image
 from .data import images
 
 LEARNING_RATE = 0.01
@@ -21,7 +24,7 @@ SHAPES = (6, 1, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (10, 84)
 WORKLOAD = Workload(
     "lenet",
     "what does a step of a LeNet-5-like network cost, 28 x 28, batch 64?",
-    bars=(Bar("tinygrad_edu", "torch", 1.6),),
+    bars=speed(1.2, 1.0, 0.8),
     steps=20,
     rounds=(40, 5),
     check=20,
@@ -37,8 +40,6 @@ def data() -> tuple[Any, Any]:
 @WORKLOAD.contender("numpy")
 def numpy() -> Step:
     import numpy as np
-
-    from .by_hand import convolve, filters, halve, of_filters, of_halved, of_image
 
     X, labels = data()
     parameters = filters(*SHAPES)
@@ -56,14 +57,7 @@ def numpy() -> Step:
         A3 = np.maximum(F @ W3.T + b3, 0)
         A4 = np.maximum(A3 @ W4.T + b4, 0)
         Z = A4 @ W5.T + b5
-        Z -= Z.max(axis=1, keepdims=True)
-        E = np.exp(Z)
-        total = E.sum(axis=1, keepdims=True)
-        L = np.mean(np.log(total[:, 0]) - Z[rows, labels])
-
-        dZ = E / total
-        dZ[rows, labels] -= 1
-        dZ /= BATCH
+        L, dZ = cross_entropy(Z, labels, rows)
         gradients = [dZ.T @ A4, dZ.sum(axis=0)]
         dZ = (dZ @ W5) * (A4 > 0)
         gradients = [dZ.T @ A3, dZ.sum(axis=0), *gradients]
@@ -80,81 +74,31 @@ def numpy() -> Step:
     return step
 
 
-@WORKLOAD.contender("tinygrad_edu")
-def tinygrad_edu() -> Step:
-    import tinygrad_edu as torch
-    from tinygrad_edu import nn, optim
-
-    return script(torch, nn, optim)
-
-
-@WORKLOAD.contender("torch")
-def pytorch() -> Step:
-    import torch
-    from torch import nn, optim
-
-    return script(torch, nn, optim)
-
-
-def script(torch: Any, nn: Any, optim: Any) -> Step:
-    """One script for both libraries."""
-    from .by_hand import filters
-
-    X, labels = map(torch.tensor, data())
+def script(torch: Any, nn: Any) -> tuple[Any, Any]:
     model = nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     )  # fmt: skip
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), filters(*SHAPES), strict=True):
-            p.copy_(torch.from_numpy(value))
     criterion = nn.CrossEntropyLoss()
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
-
-    def step() -> Any:
-        optimizer.zero_grad()
-        loss = criterion(model(X), labels)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    return model.parameters(), lambda X, labels: criterion(model(X), labels)
 
 
-@WORKLOAD.contender("jax")
-def jax() -> Step:
-    import jax
-    import jax.numpy as jnp
+def cost(xp: Any, parameters: Any, X: Any, labels: Any) -> Any:
+    W1, b1, W2, b2, W3, b3, W4, b4, W5, b5 = parameters
+    A = xp.halve(xp.relu(xp.convolve(X, W1, b1, 2)))
+    A = xp.halve(xp.relu(xp.convolve(A, W2, b2, 0))).reshape(BATCH, -1)
+    A = xp.relu(xp.linear(xp.relu(xp.linear(A, W3, b3)), W4, b4))
+    return xp.cross_entropy(xp.linear(A, W5, b5), labels)
 
-    from .by_hand import filters
 
-    X, labels = map(jnp.asarray, data())
-    parameters = [jnp.asarray(p) for p in filters(*SHAPES)]
-    rows = jnp.arange(BATCH)
-
-    def convolve(X: Any, W: Any, b: Any, padding: str) -> Any:
-        return jax.lax.conv(X, W, (1, 1), padding) + b[:, None, None]
-
-    def halve(X: Any) -> Any:
-        return jax.lax.reduce_window(X, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
-
-    def cost(parameters: Any) -> Any:
-        W1, b1, W2, b2, W3, b3, W4, b4, W5, b5 = parameters
-        A = halve(jax.nn.relu(convolve(X, W1, b1, "SAME")))
-        A = halve(jax.nn.relu(convolve(A, W2, b2, "VALID"))).reshape(BATCH, -1)
-        A = jax.nn.relu(jax.nn.relu(A @ W3.T + b3) @ W4.T + b4)
-        return -jnp.mean(jax.nn.log_softmax(A @ W5.T + b5)[rows, labels])
-
-    def update(parameters: Any) -> Any:
-        L, gradients = jax.value_and_grad(cost)(parameters)
-        return L, [W - LEARNING_RATE * dW for W, dW in zip(parameters, gradients, strict=True)]
-
-    update = jax.jit(update, donate_argnums=0)
-
-    def step() -> Any:
-        nonlocal parameters
-        L, parameters = jax.block_until_ready(update(parameters))
-        return L
-
-    return step
+# autograd's convolution, from its scipy module, takes seconds a step
+contenders.enter(WORKLOAD, Task(data, lambda: filters(*SHAPES), script, cost, rate=LEARNING_RATE), ("autograd",))
+floor.enter(
+    WORKLOAD,
+    [
+        floor.Linear(BATCH * 28 * 28, 25, 6, first=True),
+        floor.Linear(BATCH * 10 * 10, 150, 16),
+        *(floor.Linear(BATCH, k, n) for n, k in SHAPES[2:]),  # type: ignore[misc]
+    ],
+)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness import Bar, Step, Workload
+from benchmarks import contenders, floor
+from benchmarks.contenders import Task
+from benchmarks.harness import OURS, Bar, Step, Workload, speed
 
 from .data import sequences, uniform
 
@@ -18,7 +20,7 @@ LEARNING_RATE = 0.1
 WORKLOAD = Workload(
     "lstm",
     "what does a step of an LSTM cost, hidden 128, length 32, batch 32?",
-    bars=(Bar("tinygrad_edu", "torch", 1.10), Bar("tinygrad_edu", "numpy", 1.20)),
+    bars=(Bar(OURS, "numpy", 1.20), *speed(0.9, 0.6)),
     steps=20,
     rounds=(40, 5),
     check=20,
@@ -30,6 +32,10 @@ def parameters() -> list[Any]:
     """weight_ih, weight_hh, bias_ih, bias_hh, uniform within 1/sqrt(hidden), as PyTorch starts."""
     rows = 4 * HIDDEN
     return uniform(HIDDEN**-0.5, (rows, N_IN), (rows, HIDDEN), (rows,), (rows,))
+
+
+def batch() -> tuple[Any]:
+    return (sequences(LENGTH, BATCH, N_IN),)
 
 
 @WORKLOAD.contender("numpy")
@@ -91,37 +97,29 @@ def numpy() -> Step:
     return step
 
 
-@WORKLOAD.contender("tinygrad_edu")
-def tinygrad_edu() -> Step:
-    import tinygrad_edu as torch
-    from tinygrad_edu import nn, optim
-
-    return script(torch, nn, optim)
-
-
-@WORKLOAD.contender("torch")
-def pytorch() -> Step:
-    import torch
-    from torch import nn, optim
-
-    return script(torch, nn, optim)
-
-
-def script(torch: Any, nn: Any, optim: Any) -> Step:
-    """One script for both libraries."""
-    X = torch.tensor(sequences(LENGTH, BATCH, N_IN))
+def script(torch: Any, nn: Any) -> tuple[Any, Any]:
     model = nn.LSTM(N_IN, HIDDEN)
-    with torch.no_grad():
-        for p, value in zip(model.parameters(), parameters(), strict=True):
-            p.copy_(torch.from_numpy(value))
-    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
+    return model.parameters(), lambda X: (model(X)[0] ** 2).mean()
 
-    def step() -> Any:
-        optimizer.zero_grad()
-        outputs, _ = model(X)
-        loss = (outputs**2).mean()
-        loss.backward()
-        optimizer.step()
-        return loss
 
-    return step
+def cost(xp: Any, parameters: Any, X: Any) -> Any:
+    W_ih, W_hh, b_ih, b_hh = parameters
+    n = HIDDEN
+    G = xp.linear(X, W_ih, b_ih + b_hh)
+    c, H = None, []
+    for t in range(LENGTH):
+        Z = G[t] + H[-1] @ W_hh.T if H else G[t]
+        i, g, o = xp.sigmoid(Z[:, :n]), xp.tanh(Z[:, 2 * n : 3 * n]), xp.sigmoid(Z[:, 3 * n :])
+        c = i * g if c is None else xp.sigmoid(Z[:, n : 2 * n]) * c + i * g
+        H.append(o * xp.tanh(c))
+    return xp.mean(xp.stack(H) ** 2)
+
+
+contenders.enter(WORKLOAD, Task(batch, parameters, script, cost, rate=LEARNING_RATE))
+floor.enter(
+    WORKLOAD,
+    [
+        floor.Linear(LENGTH * BATCH, N_IN, 4 * HIDDEN, first=True),
+        floor.Linear(BATCH, HIDDEN, 4 * HIDDEN, times=LENGTH),
+    ],
+)

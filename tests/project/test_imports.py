@@ -27,6 +27,7 @@ ORDER = [
     "distributions",
     "utils",
     "datasets",
+    "profiler",
     "viz",
 ]
 # Five-line fronts that import, when called, what stands above them; and the program itself.

@@ -462,6 +462,10 @@ PLAIN = (
     "min",
 )
 ALLOWED = {
+    "nn/utils/orthogonal.py:_reflections": "sets the diagonal of the copy that it has just made",
+    "nn/utils/prune.py:add_pruning_method": "a tuple of methods, no array",
+    "nn/utils/prune.py:compute_mask": "an in-place operation on the Tensor that it has just cloned",
+    "ops/writes.py:resize_": "an in-place operation on the Tensor that it has just made",
     "core/write.py:write": "the one function that writes",
     "core/write.py:_through_lock": "its second half: the same write, with the lock held open",
     "core/backward.py:_add": "adds into a cotangent that this pass allocated and nobody else has seen",

@@ -373,3 +373,25 @@ def test_lazy_batch_norm(affine, rng):
         texts.append((repr(layer), sorted(layer.state_dict()), layer.running_mean.numpy()))
     assert texts[0][:2] == texts[1][:2]
     np.testing.assert_allclose(texts[0][2], texts[1][2], rtol=1e-5, atol=1e-7)  # float32 means of 20 numbers
+
+
+WITHOUT_PARAMETERS = {
+    "InstanceNorm2d": lambda nn: nn.InstanceNorm2d(3),
+    "BatchNorm2d": lambda nn: nn.BatchNorm2d(3, affine=False),
+    "GroupNorm": lambda nn: nn.GroupNorm(1, 3, affine=False),
+    "LayerNorm": lambda nn: nn.LayerNorm(4, elementwise_affine=False),
+    "RMSNorm": lambda nn: nn.RMSNorm(4, elementwise_affine=False),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_PARAMETERS)
+def test_what_follows_may_write_into_the_result(name, rng):
+    """ReLU(inplace=True) behind a layer without weights: values and gradients are PyTorch's."""
+    X, found = rng.standard_normal((2, 3, 4, 4)), []
+    for lib in (torch, tg):
+        x = lib.tensor(X, requires_grad=True)
+        y = lib.nn.Sequential(WITHOUT_PARAMETERS[name](lib.nn), lib.nn.ReLU(inplace=True)).double()(x)
+        (y**3).sum().backward()
+        found.append((y.detach().numpy(), x.grad.numpy()))
+    for theirs, ours in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)  # float64

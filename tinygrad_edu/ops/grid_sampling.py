@@ -96,7 +96,7 @@ def grid_sample(
 
 
 def _scaled(place: Any, n: int, align: bool) -> Any:
-    return (place + 1) / 2 * (n - 1) if align else ((place + 1) * n - 1) / 2
+    return (place + 1) * ((n - 1) / 2) if align else (place + 1) * (n / 2) - 0.5
 
 
 def _anywhere(p: Any, n: int) -> Any:
@@ -182,9 +182,10 @@ def affine_grid(theta: Any, size: Any, align_corners: bool | None = None) -> Any
         raise ShapeError(f"affine_grid: theta {tuple(theta.shape)} has {theta.shape[0]} maps for {batch} images.")
     axes = []
     for k, n in enumerate(lengths):
-        along = linspace(-1, 1, n, dtype=theta.dtype) * (1 if align else (n - 1) / n) if n > 1 else None
-        lying = (1,) * k + (n,) + (1,) * (dims - 1 - k)
-        axes.append((theta.new_zeros(n) if along is None else along).reshape(lying))
+        along = linspace(-1, 1, n, dtype=theta.dtype) if n > 1 else theta.new_zeros(1)
+        if not align:
+            along = along * (n - 1) / n  # the centres of the outer elements lie within
+        axes.append(along.reshape((1,) * k + (n,) + (1,) * (dims - 1 - k)))
     ends = [broadcast_to(a, shape=tuple(lengths)) for a in axes[::-1]]  # x, which lies along the last axis, first
     base = stack([*ends, theta.new_ones(*lengths)], dim=-1)
     grid = reshape_to(base, shape=(1, -1, dims + 1)) @ theta.mT  # (N, H W, 2)

@@ -39,7 +39,22 @@ def linspace(
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
     start, end = ends(start, end, dtype)
-    return finish(np.linspace(start, end, steps).astype(float_or_default(dtype)), requires_grad, name, device)
+    kind = float_or_default(dtype)
+    values = _evenly(start, end, steps, kind) if kind.kind == "f" and steps > 1 else np.linspace(start, end, steps)
+    return finish(values.astype(kind), requires_grad, name, device)
+
+
+def _evenly(start: Any, end: Any, steps: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """PyTorch's numbers to the last bit: from both ends to the middle, by a step that is rounded to the dtype.
+
+    Its loop multiplies and adds with one rounding, as the wider dtype here does.
+    """
+    wide: Any = np.float64 if dtype == np.float32 else np.longdouble
+    first, last = dtype.type(start), dtype.type(end)
+    step = wide((last - first) / dtype.type(steps - 1))
+    k = np.arange(steps, dtype=wide)
+    values: np.ndarray[Any, Any] = np.where(k < steps // 2, wide(first) + step * k, wide(last) - step * (steps - 1 - k))
+    return values
 
 
 @constructor

@@ -24,6 +24,7 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor
 from ..core.write import read, write
+from .conversion import clone
 from .norm import vector_norm
 from .public import public
 from .reduction import mean_over, sum_over
@@ -123,7 +124,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     _check_floating(input, "rms_norm")
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
     if 0 in input.shape:
-        return _affine(input * 1, weight, None, shape)
+        return _affine(input, weight, None, shape)
     return _affine(over_root_mean_square(input, axis=_last(input, shape), eps=eps), weight, None, shape)
 
 
@@ -177,7 +178,7 @@ def batch_norm(
     if not training:
         return _by_running(input, running_mean, running_var, weight, bias, shape, eps, "batch_norm: training=False")
     if 0 in input.shape:
-        return _affine(input * 1, weight, bias, shape)
+        return _affine(input, weight, bias, shape)
     N, M, V = standardized(input, axis=(0, *range(2, input.ndim)), eps=eps)
     count = math.prod(input.shape) // input.shape[1]
     _move(running_mean, M, momentum, 1.0, "batch_norm")
@@ -213,7 +214,7 @@ def instance_norm(
             input, running_mean, running_var, weight, bias, shape, eps, "instance_norm: use_input_stats=False"
         )
     if 0 in input.shape:
-        return _affine(input * 1, weight, bias, shape)
+        return _affine(input, weight, bias, shape)
     N, M, V = standardized(input, axis=tuple(range(2, input.ndim)), eps=eps)
     count = math.prod(input.shape[2:])
     _move(running_mean, M, momentum, 1.0, "instance_norm")
@@ -323,7 +324,8 @@ def _affine(N: Any, weight: Any, bias: Any, shape: Axes) -> Any:
     """N times weight plus bias, as far as they are there."""
     if weight is not None:
         return apply(scaled, (N, weight) if bias is None else (N, weight, bias), {"shape": shape})
-    return N if bias is None else N + reshape_to(bias, shape=shape)
+    # a copy, since N is saved for its rule, and scripts write into the result: ReLU(inplace=True) behind InstanceNorm
+    return clone(N) if bias is None else N + reshape_to(bias, shape=shape)
 
 
 def _by_running(

@@ -13,22 +13,29 @@ import numpy as np
 
 from ..ops.activation import softplus
 from ..ops.choices import where
-from ..ops.exponential import exp, log, xlogy
+from ..ops.exponential import exp, log, log1p, xlogy
 from ..ops.matrices import solve_triangular
 from ..ops.special import digamma, erf, lgamma
 from .bernoulli import Bernoulli
 from .beta import Beta
+from .binomial import Binomial
 from .categorical import Categorical
+from .cauchy import Cauchy
 from .dirichlet import Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
 from .gamma import Gamma
+from .geometric import Geometric
+from .gumbel import Gumbel, Pareto
+from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
 from .log_normal import LogNormal
 from .multivariate_normal import MultivariateNormal, mahalanobis
 from .normal import Normal
+from .one_hot_categorical import OneHotCategorical
 from .poisson import Poisson
+from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
 from .utils import EULER, sum_rightmost
 
@@ -162,6 +169,52 @@ def _poisson_poisson(p: Any, q: Any) -> Any:
 def _uniform_uniform(p: Any, q: Any) -> Any:
     result = log((q.high - q.low) / (p.high - p.low))
     return where((q.low > p.low) | (q.high < p.high), math.inf, result)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial_binomial(p: Any, q: Any) -> Any:
+    trial = p.probs * (p.logits - q.logits) + log1p(-p.probs) - log1p(-q.probs)
+    return where(q.total_count < p.total_count, math.inf, p.total_count * trial)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy_cauchy(p: Any, q: Any) -> Any:
+    return log((p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2) - log(4 * p.scale * q.scale)
+
+
+@register_kl(Geometric, Geometric)
+def _geometric_geometric(p: Any, q: Any) -> Any:
+    return -p.entropy() - log1p(-q.probs) / p.probs - q.logits
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel_gumbel(p: Any, q: Any) -> Any:
+    ratio, shift = p.scale / q.scale, (q.loc - p.loc) / q.scale
+    return -log(ratio) - shift + ratio * EULER + exp(shift + lgamma(1 + ratio)) - (1 + EULER)
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal_half_normal(p: Any, q: Any) -> Any:
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+@register_kl(OneHotCategorical, OneHotCategorical)
+def _one_hot_one_hot(p: Any, q: Any) -> Any:
+    return kl_divergence(p._categorical, q._categorical)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto_pareto(p: Any, q: Any) -> Any:
+    ratio = q.alpha / p.alpha
+    result = q.alpha * log(p.scale / q.scale) - log(ratio) + ratio - 1
+    return where(p.scale < q.scale, math.inf, result)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed_transformed(p: Any, q: Any) -> Any:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotImplementedError("KL of two TransformedDistributions whose transforms, or events, differ.")
+    return kl_divergence(p.base_dist, q.base_dist)
 
 
 # --- of two kinds; infinite where p can draw what q cannot

@@ -107,6 +107,7 @@ from .loss_classes import (
     NLLLoss,
     NLLLoss2d,
 )
+from .loss_sequence import CTCLoss
 from .module import Module
 from .normalization import (
     GroupNorm,
@@ -185,6 +186,7 @@ from .vision import (
 )
 
 __all__ = [
+    "CTCLoss",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",

@@ -89,6 +89,7 @@ from ..ops.losses_ranking import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ..ops.losses_sequence import ctc_loss
 from ..ops.multi_head import multi_head_attention_forward
 from ..ops.normalization import (
     batch_norm,
@@ -132,6 +133,7 @@ from ..ops.resizing import (
 from ..ops.windows import pad
 
 __all__ = [
+    "ctc_loss",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",

@@ -53,6 +53,10 @@ class Floats(NamedTuple):
         """Another name for the smallest normal number."""
         return self.smallest_normal
 
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"
+
 
 class Integers(NamedTuple):
     """Limits of an integer dtype, as torch.iinfo gives them."""
@@ -61,6 +65,9 @@ class Integers(NamedTuple):
     max: int
     min: int
     dtype: str
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
 
 @constructor

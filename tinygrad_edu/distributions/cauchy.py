@@ -1,0 +1,62 @@
+"""The Cauchy distribution, which has no mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from ..ops.creation import empty, full_like
+from ..ops.exponential import log, log1p
+from ..ops.trigonometry import arctan, tan
+from . import constraints
+from .distribution import Distribution
+from .utils import broadcast_all
+
+
+class Cauchy(Distribution):
+    """Of density 1 / (pi scale (1 + ((x - loc) / scale)**2)): a ratio of two normal numbers."""
+
+    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.real
+    has_rsample = True
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        self.loc, self.scale = broadcast_all(loc, scale)
+        super().__init__(self.loc.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Any:
+        """NaN: there is none."""
+        return full_like(self.loc, math.nan)
+
+    @property
+    def mode(self) -> Any:
+        """loc."""
+        return self.loc
+
+    @property
+    def variance(self) -> Any:
+        """Infinite."""
+        return full_like(self.loc, math.inf)
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        """Standard draws, scaled: PyTorch's from the seed."""
+        return self.loc + empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).cauchy_() * self.scale
+
+    def log_prob(self, value: Any) -> Any:
+        """-log(pi scale) - log(1 + ((x - loc) / scale)**2)."""
+        self._validate_sample(value)
+        return -math.log(math.pi) - log(self.scale) - log1p(((value - self.loc) / self.scale) ** 2)
+
+    def cdf(self, value: Any) -> Any:
+        """atan((x - loc) / scale) / pi + 1/2."""
+        self._validate_sample(value)
+        return arctan((value - self.loc) / self.scale) / math.pi + 0.5
+
+    def icdf(self, value: Any) -> Any:
+        """The inverse of cdf."""
+        return tan(math.pi * (value - 0.5)) * self.scale + self.loc
+
+    def entropy(self) -> Any:
+        """log(4 pi scale)."""
+        return math.log(4 * math.pi) + log(self.scale)

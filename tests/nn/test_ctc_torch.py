@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 LIBRARIES = (torch, te)
 CLOSE = {"rtol": 1e-9, "atol": 1e-10}  # float64, seven steps of a recursion
 LABELS = [[1, 2, 3, 1], [2, 2, 4, 0], [3, 0, 0, 0], [0, 0, 0, 0]]
-COUNTS, STEPS = [4, 3, 1, 0], [7, 6, 7, 2]
+COUNTS, STEPS = [4, 3, 1, 0], [7, 6, 7, 2]  # the labels behind a count are padding
 
 
 def found(rng_seed, function):

@@ -74,6 +74,8 @@ def ctc_loss(
     T, m, n_classes = P.shape
     if not 0 <= blank < n_classes:
         raise RuntimeError(f"ctc_loss: blank must be in label range, 0 to {n_classes - 1}, got {blank}.")
+    if not T:
+        raise RuntimeError("ctc_loss: log_probs has no time steps.")
     steps, counts = (_lengths(x, m, name) for x, name in ((input_lengths, "input"), (target_lengths, "target")))
     labels = _labels(targets, counts, m, single)
     S = labels.shape[1]
@@ -97,15 +99,14 @@ def _total(P: Any, labels: Any, steps: Any, counts: Any, blank: int) -> Any:
     m, S = labels.shape
     # states: blank, first label, blank, second label, ..., blank: (m, 2 S + 1)
     blanks = labels * 0 + blank
-    states = cat(
-        [cat([blanks[:, :, None], labels[:, :, None]], dim=2).reshape(m, 2 * S), blanks.new_full((m, 1), blank)], 1
-    )
+    pairs = cat([blanks[:, :, None], labels[:, :, None]], dim=2).reshape(m, 2 * S)
+    states = cat([pairs, labels.new_full((m, 1), blank)], 1)
     never = P.new_full((m, 2), NEVER)
     # a blank may be left out between two labels that differ
     skips = cat([states.new_zeros((m, 2)) > 0, (states[:, 2:] != blank) & (states[:, 2:] != states[:, :-2])], 1)
     scores = [gather(p, 1, states) for p in unbind(P)]
     begun = states.new_tensor(np.arange(2 * S + 1)) < 2
-    A: Any = choose(begun, scores[0], NEVER) if scores else None
+    A = choose(begun, scores[0], NEVER)
     for t, score in enumerate(scores[1:], 1):
         before = cat([never[:, :1], A[:, :-1]], 1)
         two_before = choose(skips, cat([never, A], 1)[:, : 2 * S + 1], NEVER)
@@ -113,7 +114,8 @@ def _total(P: Any, labels: Any, steps: Any, counts: Any, blank: int) -> Any:
         A = choose((steps > t)[:, None], new, A)
     last = counts[:, None] * 2
     ends = cat([gather(A, 1, last), choose(counts[:, None] > 0, gather(A, 1, (last - 1).clamp(min=0)), NEVER)], 1)
-    return choose((steps > 0) | (counts == 0), logsumexp(ends, 1), NEVER) if scores else ends
+    without_time = choose(counts == 0, 0.0, NEVER).to(P.dtype)
+    return choose(steps > 0, logsumexp(ends, 1), without_time)
 
 
 def _lengths(given: Any, m: int, name: str) -> Any:

@@ -361,6 +361,9 @@ from .ops.linalg import (
     matmul,
     mm,
 )
+from .ops.losses_sequence import (
+    _torch_ctc_loss as ctc_loss,
+)
 from .ops.matrices import (
     cholesky,
     cholesky_inverse,
@@ -511,6 +514,9 @@ from .ops.random_activation import (
 )
 from .ops.random_activation import (
     rrelu_of as rrelu,
+)
+from .ops.random_binomial import (
+    binomial,
 )
 from .ops.recurrent import (
     gru,
@@ -797,6 +803,7 @@ __all__ = [
     "bernoulli",
     "bilinear",
     "bincount",
+    "binomial",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_not",
@@ -852,6 +859,7 @@ __all__ = [
     "count_nonzero",
     "cov",
     "cross",
+    "ctc_loss",
     "cuda",
     "cummax",
     "cummin",

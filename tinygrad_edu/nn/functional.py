@@ -133,7 +133,6 @@ from ..ops.resizing import (
 from ..ops.windows import pad
 
 __all__ = [
-    "ctc_loss",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -161,6 +160,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
     "dropout1d",
     "dropout2d",

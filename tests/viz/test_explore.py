@@ -197,6 +197,51 @@ def test_cards_do_not_overlap(rng):
                 assert x + w <= a + 1 or a + c <= x + 1 or y + h <= b + 1 or b + d <= y + 1
 
 
+def test_a_repeated_operand_has_two_arrows():
+    """a * a reads a twice; a value that is read very often has three."""
+    a = te.tensor([1.0, 2.0], requires_grad=True)
+    page = explore((a * a).sum())
+    assert page.data["edges"] == [(0, 1), (0, 1)]
+    ways = re.findall(r'class="edge" id="e\d+" d="([^"]*)"', page.html)
+    assert len(set(ways)) == 2
+    b = te.exp(a)
+    assert explore((b * b * b * b * b).sum()).data["edges"].count((1, 2)) == 3
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.inner, self.drop = nn.LayerNorm(4), nn.Linear(4, 4), nn.Dropout(0.5)
+
+    def forward(self, x):
+        return x + self.drop(self.inner(self.norm(x)))
+
+
+def test_modules_hold_their_cards(rng):
+    """A call holds what it computed, its parameters and its mask; data and loss stand outside."""
+    te.manual_seed(0)
+    x = te.tensor(rng.standard_normal((6, 4)).astype("f4"), requires_grad=True)
+    loss = nn.Sequential(*(Block() for _ in range(12)), nn.Linear(4, 2))(x).mean()
+    data = explore(loss).data
+    modules = {m["name"]: m for m in data["modules"]}
+    inside = {data["values"][k]["path"] for k in modules["3"]["cards"] if data["values"][k]["path"]}
+    assert inside == {"3.norm.weight", "3.norm.bias", "3.inner.weight", "3.inner.bias"}
+    outside = set(range(len(data["values"]))) - set(modules["Sequential"]["cards"])
+    assert {data["values"][k]["name"] for k in outside} == {"x", "L"}
+    assert modules["3.norm"]["parent"] == [m["name"] for m in data["modules"]].index("3")
+    assert [data["modules"][i]["name"] for i in data["folded"]] == [str(i) for i in range(13)]
+
+
+def test_a_graph_of_thousands_of_operations_is_explored():
+    """What is not shown is not derived: 4,000 operations, 150 of them on the page."""
+    y = te.tensor([0.5, 1.0], requires_grad=True)
+    for _ in range(2000):
+        y = te.tanh(y * 1.01)
+    data = explore(y.sum()).data
+    assert len(data["steps"]) == 1 + 150 + 151  # with the leaf's, which is not reached, the loss's comes twice
+    assert len(data["values"]) == 151
+
+
 def test_page_is_the_same_from_run_to_run(rng):
     """Byte for byte."""
     loss = loss_of(rng)

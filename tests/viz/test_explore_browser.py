@@ -20,6 +20,26 @@ if shutil.which("chromium") is None:
     pytest.skip("chromium is not installed", allow_module_level=True)
 
 
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.inner = nn.LayerNorm(4), nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 4))
+
+    def forward(self, x):
+        return x + self.inner(self.norm(x))
+
+
+class Residual(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks, self.head = nn.ModuleList([Block() for _ in range(3)]), nn.Linear(4, 1)
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
 @pytest.fixture(scope="module")
 def browser():
     with running(playwright) as found:
@@ -28,7 +48,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Two explorers as files: the article's network and a classifier of sampled arrays."""
+    """Explorers as files: the article's network, a classifier of sampled arrays, blocks with shortcuts."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("explorer")
     v = article(rng, 6)
@@ -38,13 +58,16 @@ def pages(tmp_path_factory):
     x = te.tensor(rng.standard_normal((16, 30)).astype("f4"))
     loss = F.cross_entropy(model(x), te.tensor(np.arange(16) % 4))
     made["classifier"] = explore(loss, folder / "classifier.html")
+    model = Residual()
+    loss = F.mse_loss(model(te.tensor(rng.standard_normal((5, 4)).astype("f4"))), te.zeros(5, 1))
+    made["residual"] = explore(loss, folder / "residual.html")
     return {name: (page, (folder / f"{name}.html").as_uri()) for name, page in made.items()}
 
 
 @pytest.fixture
 def tab(browser):
     """A page that fails the test at its end if it said, asked or raised anything."""
-    with quiet(browser, ("/article.html", "/classifier.html")) as page:
+    with quiet(browser, ("/article.html", "/classifier.html", "/residual.html")) as page:
         yield page
 
 
@@ -87,7 +110,7 @@ OVERLAPS = """() => {
     const meet = (a, b) =>
         a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
     const shown = [...document.querySelectorAll('header, #graph, #step, aside, footer')];
-    const cards = [...document.querySelectorAll('.card .bg')];
+    const cards = [...document.querySelectorAll('.card .bg')].filter(c => box(c).width); // not what is folded
     for (const list of [shown, cards]) list.forEach((a, i) => list.slice(0, i).forEach(b => {
         if (meet(box(a), box(b))) found.push(`${a.parentNode.id || a.id} on ${b.parentNode.id || b.id}`);
     }));
@@ -122,6 +145,83 @@ def test_nothing_overlaps_and_the_graph_stays(width, pages, tab):
         places.add(cards)
         tab.keyboard.press("ArrowRight")
     assert len(places) == 1
+
+
+KNOBS = """() => [...document.querySelectorAll('#modules button:not([hidden])')]
+    .map(b => [b.textContent.slice(2), b.getAttribute('aria-expanded')])"""
+SEEN = """() => ({
+    cards: [...document.querySelectorAll('.card:not(.module)')].filter(c => c.getBoundingClientRect().width).length,
+    folded: [...document.querySelectorAll('.card.module .sym')].map(t => t.textContent),
+    marked: document.querySelectorAll('.card.on').length,
+    places: [...document.querySelectorAll('.card')].map(c => c.getAttribute('transform')).join(),
+    frame: JSON.stringify(['graph', 'graph-svg'].map(i => document.getElementById(i).getBoundingClientRect())
+        .map((r, k) => [k || r.top + scrollY, r.width, r.height])), // the picture may be scrolled in its window
+})"""
+
+
+def test_modules_fold_and_unfold(pages, tab):
+    """By mouse and by keyboard, from the buttons and from the folded card; unfolded, all stands where it stood."""
+    page, address = pages["residual"]
+    tab.goto(address)
+    for knob in tab.query_selector_all("#modules button:not([hidden])"):
+        if knob.is_visible() and knob.get_attribute("aria-expanded") == "false":
+            knob.click()
+    before = tab.evaluate(SEEN)
+    assert before["folded"] == []
+    assert before["cards"] == len(page.data["values"])
+    tab.click("#modules button:text-is('▾ blocks.1')")
+    assert ["blocks.1", "false"] in tab.evaluate(KNOBS)
+    assert "blocks.1.inner" not in dict(tab.evaluate(KNOBS))  # inside of what is folded
+    now = tab.evaluate(SEEN)
+    assert now["folded"] == ["blocks.1"]
+    (module,) = [m for m in page.data["modules"] if m["name"] == "blocks.1"]
+    assert now["cards"] == before["cards"] - len(module["cards"])
+    assert tab.evaluate("document.activeElement.textContent") == "▸ blocks.1"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate(SEEN)["places"] == before["places"]
+    tab.keyboard.press("Space")
+    tab.focus(".card.module")
+    assert tab.get_attribute(".card.module", "aria-expanded") == "false"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate(SEEN)["places"] == before["places"]
+    tab.click("#modules button:text-is('▾ blocks.0')")
+    tab.click(".card.module .bg")
+    assert tab.evaluate(SEEN)["folded"] == []
+
+
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (900, ["blocks.0"]),
+        (1024, ["blocks.2.inner", "blocks.0", "head"]),
+        (1280, ["blocks.0", "blocks.1", "blocks.2"]),
+        (1600, ["Residual"]),
+    ],
+    ids=str,
+)
+def test_nothing_overlaps_or_moves_while_modules_are_folded(width, names, pages, tab):
+    """At every step one card is marked, or the module around it, and what is folded has its arrows."""
+    page, address = pages["residual"]
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto(address)
+    for knob in tab.query_selector_all("#modules button:not([hidden])"):
+        if knob.is_visible() and knob.get_attribute("aria-expanded") == "false":
+            knob.click()
+    for name in names:
+        tab.click(f"#modules button:text-is('▾ {name}')")
+    tab.evaluate("document.activeElement.blur()")
+    places = set()
+    for number in range(len(page.data["steps"])):
+        found, _ = tab.evaluate(OVERLAPS)
+        assert found == [], f"step {number}"
+        seen = tab.evaluate(SEEN)
+        places.add(seen["places"] + seen["frame"])
+        assert seen["marked"] == (number > 0)
+        assert len(seen["folded"]) == len(names)
+        tab.keyboard.press("ArrowRight")
+    assert len(places) == 1
+    ways = tab.evaluate("[...document.querySelectorAll('.edge')].filter(e => e.style.display !== 'none').length")
+    assert ways >= seen["cards"] + len(names) - 1
 
 
 def test_one_entry_is_worked_out_and_any_on_hover(pages, tab):
@@ -224,7 +324,8 @@ def test_contrast_of_text_is_at_least_four_and_a_half(pages, browser):
     """In the light and the dark scheme, for text of headings, notes, cards and buttons."""
     _, address = pages["article"]
     texts = ["h1", ".badge", "#title", "#words", "#worked", "summary", ".legend", "#code span", "#chips button",
-             ".card .sym", ".card .dim", ".card.todo .sym", "#play"]  # fmt: skip
+             "#modules button", ".card.module .sym", ".card.module .op", ".card .sym", ".card .dim", ".card.todo .sym",
+             "#play"]  # fmt: skip
     for scheme in ("light", "dark"):
         tab = browser.new_page(color_scheme=scheme)
         for step in (2, 8):

@@ -10,6 +10,7 @@ keep the exact gradient, so 1/m stands in their lines.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
@@ -19,12 +20,13 @@ import numpy as np
 
 from ..core.joint import pick
 from ..core.kept import kept_input
-from ..core.record import Record, place_of
+from ..core.record import Record, place_of, stamp
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of
 from ..ops.activation import softmax_over
 from . import replay
 from .algebra import Algebra
+from .calls import Calls
 from .derive import Reading, cotangents, topological
 from .formulas import ASCII, LATEX, MATHML, TEXT, Style, formula
 from .naming import Names, evaluated, paths_of
@@ -60,12 +62,20 @@ class Line:
     """One equation: `name = formula`, with the shape and, on demand, the value of what it computes."""
 
     def __init__(
-        self, owner: Explanation, record: Record, name: str, symbol: Any, raw: Any, output: int | None = None
+        self,
+        owner: Explanation,
+        record: Record,
+        name: str,
+        symbol: Any,
+        raw: Any,
+        output: int | None = None,
+        forward: bool = False,
     ) -> None:
         self.name, self.symbol, self.raw = name, symbol, raw
         self.path = "" if output is not None else owner.paths.get(record, "")
         self.shape: tuple[int, ...] = tuple(record.shape if output is None else record.shape[output])  # type: ignore[arg-type]
         self._owner, self._record, self._output = owner, record, output
+        self.forward = forward
 
     def text(self, ascii: bool = False) -> str:
         """`dZ1 = dA1 ∘ (1 - A1²)`; with ascii=True `dZ1 = dA1 * (1 - A1^2)`."""
@@ -140,7 +150,15 @@ class Explanation:
     `str(e)` is the text; `e["dW1"]` one line, also by a parameter's path: `e["0.weight"]`.
     """
 
-    def __init__(self, root: Record, names: Names, scale: Scale, paths: dict[Record, str], guards: bool) -> None:
+    def __init__(
+        self,
+        root: Record,
+        names: Names,
+        scale: Scale,
+        paths: dict[Record, str],
+        guards: bool,
+        last: int | None = None,
+    ) -> None:
         self.scale = scale
         self.steps: dict[str, list[Any]] = {}
         self._order = names.order
@@ -167,6 +185,7 @@ class Explanation:
         one_hot = self._joint_atoms(names)
         self._exact: dict[int, Any] = {}  # the same the other way round: what a rule's atom is in shown ones
         self._shown: dict[int, Symbol] = {}  # in textbook scale: by id of a rule's atom, the one that is m times it
+        self._scaled: set[int] = set()  # ids of the latter
         same = {}
         for record in self._order:
             if record.primitive is not None and record.primitive.key == "relu" and record in names.of:
@@ -176,8 +195,9 @@ class Explanation:
         m = None if self.m is None else (self._m, self.m)
         self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one)
         self.forward = list(self._forward())
-        self.backward = list(self._backward())
+        self.backward = list(self._backward(last))
         self._unkept: list[tuple[Record, int]] | None = None
+        self._looked, self._stale = 0, list[str]()  # what was stale, and when that was looked up
         self._numbers: tuple[dict[Record, Any], dict[Record, Any]] | None = None
 
     # --- derivation
@@ -247,20 +267,24 @@ class Explanation:
         for record in self._order:
             if record in reading.names and record.primitive is not None:
                 raw = reading.formulas[record]
-                yield Line(self, record, reading.names[record], raw, raw)
+                yield Line(self, record, reading.names[record], raw, raw, forward=True)
             for joint, k, name in self._outputs:
                 if joint is record:
                     raw = reading.formulas[record][k]
                     if k == 1 and record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
                         raw = softmax_over(reading.value(record.inputs[0]), axis=1)
-                    yield Line(self, record, name, raw, raw, k)
+                    yield Line(self, record, name, raw, raw, k, forward=True)
 
-    def _backward(self) -> Iterator[Line]:
+    def _backward(self, last: int | None) -> Iterator[Line]:
         root, algebra = self._root, self._algebra
         yield Line(self, root, f"d{self._reading.names[root]}", 1, 1)
         atoms = self.atoms
         meant: dict[int, Any] = {}  # by id of a cotangent's atom: the formula it stands for
         for record, raw in cotangents(self._reading, self._one, atoms):
+            if last is not None and record.primitive is not None:
+                if not last:
+                    return
+                last -= 1
             name = f"d{self._reading.names[record]}"
             inner = self.scale == "textbook" and record.primitive is not None
             atom = atoms[record] = self._atom(name, record.shape, record)
@@ -277,6 +301,7 @@ class Explanation:
             rescaled = self._m * substituted(raw, self._exact) if inner else substituted(raw, self._exact)
             if inner:
                 shown = self._shown[id(atom)] = self._atom(name, record.shape, record)
+                self._scaled.add(id(shown))
                 self._exact[id(atom)] = shown / self._m
             yield Line(self, record, name, final, rescaled)
 
@@ -285,6 +310,11 @@ class Explanation:
         """What the values that have lines, and the leaves, are called."""
         return self._reading.names
 
+    @functools.cached_property
+    def calls(self) -> Calls:
+        """The calls of modules, and which of them computed a record's value."""
+        return Calls(self._order)
+
     # --- numbers
 
     @property
@@ -292,7 +322,11 @@ class Explanation:
         """Names of leaves that have been written since the loss was computed: then there are no values."""
         if self._unkept is None:
             self._unkept = replay.unkept(self._order)
-        return [self._reading.names.get(r) or r.label for r, used in self._unkept if r.written > used]
+        now = stamp()
+        if now != self._looked + 1:  # since then something has been recorded or written
+            self._stale = [self._reading.names.get(r) or r.label for r, used in self._unkept if r.written > used]
+        self._looked = now
+        return self._stale
 
     @property
     def given(self) -> list[Given]:
@@ -315,7 +349,7 @@ class Explanation:
         if self.stale:
             return None
         values, slopes = self._all()
-        if line in self.forward:
+        if line.forward:
             return values[line._record] if line._output is None else values[line._record][line._output]
         inner = self.scale == "textbook" and line._record.primitive is not None and line._record is not self._root
         return slopes[line._record] * (self.m if inner else 1)
@@ -356,7 +390,7 @@ class Explanation:
         values, slopes = self._all()
         known = self.stands_for(atom)
         if isinstance(known, Record):
-            return slopes[known] * (self.m if any(atom is shown for shown in self._shown.values()) else 1)
+            return slopes[known] * (self.m if id(atom) in self._scaled else 1)
         return known(values)
 
     def stands_for(self, atom: Symbol) -> Any:
@@ -480,6 +514,13 @@ def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Expla
     >>> print(e["dZ"], e["dW"], sep=", ")
     dZ = 2/m Z, dW = X dZᵀ
     """
+    return explained(loss, scale, callers_variables(), model)
+
+
+def explained(
+    loss: Tensor, scale: Scale, variables: Mapping[str, Any], model: Any, last: int | None = None
+) -> Explanation:
+    """`explain` with the caller's variables given; with `last` only gradients of so many values nearest to the loss."""
     if not isinstance(loss, Tensor):
         raise TypeError(f"explain: expected a Tensor, got {type(loss).__name__}.")
     if scale not in ("exact", "textbook"):
@@ -490,11 +531,6 @@ def explain(loss: Tensor, scale: Scale = "exact", *, model: Any = None) -> Expla
             + ("" if loss.requires_grad else " and does not require one")
             + "; reduce it (.sum(), .mean()), and set requires_grad=True on the parameters."
         )
-    return explained(loss, scale, callers_variables(), model)
-
-
-def explained(loss: Tensor, scale: Scale, variables: Mapping[str, Any], model: Any) -> Explanation:
-    """`explain` with the caller's variables given."""
     root = record_of(loss)
 
     def derived(guards: bool) -> Explanation:
@@ -503,8 +539,10 @@ def explained(loss: Tensor, scale: Scale, variables: Mapping[str, Any], model: A
         names.from_variables({k: v for k, v in variables.items() if v is not loss})
         names.from_source()
         paths = paths_of([model] if model is not None else variables.values())
+        if model is None:  # models that no variable of the caller holds
+            paths = {**Calls(order).paths, **paths}
         names.by_order()
-        return Explanation(root, names, scale, paths, guards)
+        return Explanation(root, names, scale, paths, guards, last)
 
     found = derived(guards=True)
     if not found.stale:

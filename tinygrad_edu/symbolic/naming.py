@@ -249,10 +249,15 @@ def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
         return [node.value]
     if isinstance(node, ast.Call):
         given: list[ast.AST] = list(node.args)
-        if len(given) < count and isinstance(node.func, ast.Attribute):
+        if len(given) < count and isinstance(node.func, ast.Attribute) and _is_method(node.func):
             given = [node.func.value, *given]
         return given
     return []
+
+
+def _is_method(called: ast.Attribute) -> bool:
+    """Of a tensor, as in `Z.sum()`: in `self.conv(X)` nothing is said of self."""
+    return hasattr(Tensor, called.attr) and not (isinstance(called.value, ast.Name) and called.value.id == "self")
 
 
 def constant_formulas(order: list[Record], names: Mapping[Record, str]) -> dict[Record, ast.AST]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Card:
     value: Table | None
     grad: Table | None
     has_grad: bool
-    inputs: list[int]  # cards that it was computed from
+    inputs: list[int]  # cards that it was computed from, one that is read twice twice
 
     @property
     def spelled(self) -> tuple[str, str]:
@@ -94,13 +95,15 @@ class Picture:
 
 def picture(cards: Sequence[Card]) -> Picture:
     """Cards in columns, each to the right of what it was computed from."""
-    edges = [(x, k) for k, card in enumerate(cards) for x in dict.fromkeys(card.inputs)]
+    edges = [(x, k) for k, card in enumerate(cards) for x in card.inputs]
     boxes = {str(k): card.box for k, card in enumerate(cards)}
     # The layout runs downwards, the page to the right: width and height, x and y are exchanged.
     found = layout({k: (h, w) for k, (w, h) in boxes.items()}, [(str(a), str(b)) for a, b in edges])
     parts = ['<g class="edges">']
+    drawn: Counter[tuple[int, int]] = Counter()
     for number, (a, b) in enumerate(edges):
-        parts.append(f'<path class="edge" id="e{number}" d="{_arrow(found, str(a), str(b))}"/>')
+        parts.append(f'<path class="edge" id="e{number}" d="{_arrow(found, str(a), str(b), drawn[a, b])}"/>')
+        drawn[a, b] += 1
     parts.append("</g>")
     for k, card in enumerate(cards):
         y, x = found.places[str(k)]
@@ -110,10 +113,11 @@ def picture(cards: Sequence[Card]) -> Picture:
     return Picture("".join(parts), width, height, edges)
 
 
-def _arrow(found: Layout, a: str, b: str) -> str:
-    """The way from a to b: its own piece, after what it has in common with other arrows from a."""
+def _arrow(found: Layout, a: str, b: str, rank: int) -> str:
+    """The way of the arrow from a to b, of several the one of that rank: its own piece, after what it has in common
+    with other arrows from a."""
     routes = [route for route in found.routes if route.source == a]
-    (last,) = (route for route in routes if route.target == b)
+    last = [route for route in routes if route.target == b][rank]
     points = last.points
     if not last.begins:
         parting = points[1]

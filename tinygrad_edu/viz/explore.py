@@ -16,16 +16,21 @@ import os
 import re
 from typing import Any
 
-from ..core.tensor import Tensor
-from ..symbolic.explain import Explanation, Line, Scale, explain
+import numpy as np
+
+from ..core.tensor import Tensor, record_of
+from ..symbolic.derive import topological
+from ..symbolic.explain import Explanation, Line, Scale, callers_variables, explained
 from . import words
 from .cards import Card, escaped, picture
 from .frame import Framed, asset, digest
+from .modules import modules
 from .record import Training
 from .training import section
-from .trees import PRODUCTS, Tree, atoms, plane, table, tree
+from .trees import PRODUCTS, Tree, atoms, plane, reads, table, tree
 
 LIMIT = 150  # values on a page; of a larger graph those nearest to the loss
+FOLDING = 400  # where there are modules that fold
 BYTES = 2_000_000  # of a page at most; fewer entries are sampled until it fits
 # Rows and columns shown of an array at most; and characters of a formula's MathML, longer ones are cut texts
 SIZES = ((12, 8000), (8, 8000), (5, 4000), (3, 2000), (1, 800))
@@ -37,7 +42,7 @@ def explore(
     path: str | os.PathLike[str] | None = None,
     *,
     model: Any = None,
-    limit: int = LIMIT,
+    limit: int | None = None,
     training: Training | None = None,
 ) -> Page:
     """A page that steps through the computation of a loss and of every gradient.
@@ -46,7 +51,8 @@ def explore(
         loss: a scalar that something with requires_grad=True led to; before or after backward().
         path: where the page is written, usually "backprop.html"; None: only returned.
         model: gives its parameters' paths; default: the modules among the caller's variables.
-        limit: of a larger graph only the last `limit` named values are shown, and the page says so.
+        limit: of a larger graph only the last `limit` named values are shown, and the page says so; default: 150, and
+            400 where modules can be folded.
         training: what `viz.record` has kept of a run, to be scrubbed over in a section of the page.
     Raises:
         TypeError, RuntimeError: not a scalar with a gradient; see `explain`.
@@ -55,12 +61,16 @@ def explore(
     >>> explore((w * w).sum())
     <Page of 4 steps: .save("backprop.html")>
     """
+    if limit is None:
+        folds = isinstance(loss, Tensor) and any(record.calls for record in topological(record_of(loss)))
+        limit = FOLDING if folds else LIMIT
     if not isinstance(limit, int) or limit < 2:
         raise ValueError(f"explore: limit is the number of values to show, at least 2, not {limit!r}.")
     if training is not None and not isinstance(training, Training):
         raise TypeError(f"explore: training is what viz.record returns, not {type(training).__name__}.")
-    exact = explain(loss, model=model)
-    textbook = explain(loss, "textbook", model=model) if exact.m is not None else None
+    variables = callers_variables()
+    exact = explained(loss, "exact", variables, model, limit)
+    textbook = explained(loss, "textbook", variables, model, limit) if exact.m is not None else None
     page = Page(exact, textbook, limit, training)
     if path is not None:
         page.save(path)
@@ -123,11 +133,15 @@ def _page(
     computed = {line.name: line for line in forward}
     for name, v in zip(number, values, strict=True):
         line = computed.get(name)
-        inputs = [number[x] for x in atoms(line.symbol) if x in number] if line is not None else []
+        inputs = [number[x] for x in reads(line.symbol) if x in number] if line is not None else []
         note = line.text().split(" = ", 1)[1] if line is not None else v["path"]
         dims = (" × ".join(map(str, v["shape"])) or "scalar") + ("*" if v["sampled"] else "")
         cards.append(Card(name, note, dims, line is None, v["v"], v["g"], f"d{name}" in gradients, inputs))
     drawn = picture(cards)
+    homes = [exact.calls.innermost.get(computed[name].record) if name in computed else None for name in number]
+    first = {card.inputs[0] for card in cards if card.inputs}
+    owned = {number[g.name] for g in given if g.path or (_is_mask(g.value) and number[g.name] not in first)}
+    parts, folded = modules(exact.calls.all, homes, [card.inputs for card in cards], owned)
     users: dict[str, list[Line]] = {}
     for line in forward:
         if f"d{line.name}" not in gradients:
@@ -155,6 +169,8 @@ def _page(
         "scales": list(lines),
         "values": values,
         "edges": drawn.edges,
+        "modules": parts,
+        "folded": folded,
         "steps": steps,
         "code": code,
         "notes": notes,
@@ -179,6 +195,13 @@ def _value(
         "g": None if empty or slope is None else table(slope.value, most),
         "sampled": rows > most or columns > most,
     }
+
+
+def _is_mask(value: Any) -> bool:
+    """It says yes or no to each entry: a module makes such constants for itself."""
+    if value is None or np.size(value) < 3:
+        return False
+    return bool(((value == np.min(value)) | (value == np.max(value))).all())
 
 
 def _start(number: dict[str, int], given: list[Any], before: list[Line]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ..core.record import is_internal
 from ..core.tensor import Tensor, record_of
 from ..symbolic.derive import topological
 from ..symbolic.explain import Explanation, FormulaError, Scale, explained
-from .explore import LIMIT, Page
+from .explore import FOLDING, Page
 from .keep import keep
 
 USUAL = ("loss", "L", "cost")  # what people call it; the first that is one is taken
@@ -211,7 +211,7 @@ def explanation(call: Called, scale: Scale | None) -> tuple[Page, Explanation]:
     """The explorer's page of a loss, and what is printed of it."""
     exact = explained(call.loss, "exact", call.variables, None)
     textbook = explained(call.loss, "textbook", call.variables, None) if exact.m is not None or scale else None
-    return Page(exact, textbook, LIMIT), exact if textbook is None or scale == "exact" else textbook
+    return Page(exact, textbook, FOLDING), exact if textbook is None or scale == "exact" else textbook
 
 
 def _refuse(why: str) -> int:

@@ -28,6 +28,7 @@ Tree = list[Any]
 
 DEPTH = 24  # of a tree; what is nested more deeply is not readable as pictures
 PARTS = 60  # of a tree, likewise
+REPEATED = 3  # arrows between the same two values at most
 DIGITS = 5  # significant, of every number on a page
 
 _INFIX = {"plus": "+", "minus": "-", "multiply": "*", "over": "/"}
@@ -169,6 +170,25 @@ def atoms(x: Any) -> list[str]:
         else:
             stack.extend(reversed(top.inputs))
     return list(found)
+
+
+def reads(x: Any) -> list[str]:
+    """The names that an expression uses, each as often as an operation takes it, up to REPEATED times."""
+    if isinstance(x, Symbol) and (x.primitive is None or x.name):
+        return [x.name or ""]
+    found: dict[str, int] = {}
+    seen: set[int] = set()
+    stack = [x]
+    while stack:
+        top = stack.pop()
+        if not isinstance(top, Symbol):
+            continue
+        if top.primitive is None or top.name:
+            found[top.name or ""] = min(found.get(top.name or "", 0) + 1, REPEATED)
+        elif id(top) not in seen:
+            seen.add(id(top))
+            stack.extend(reversed(top.inputs))
+    return [name for name, times in found.items() for _ in range(times)]
 
 
 def size(x: Any, most: int) -> int:

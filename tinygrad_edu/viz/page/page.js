@@ -281,8 +281,158 @@ cards.forEach((card, k) => {
   card.addEventListener("click", visit);
   card.addEventListener("keydown", e => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); visit(); } });
 });
+/* modules that fold: a folded one is a single card, and what is seen is laid out anew, as layout.py does it */
+const modules = D.modules, folded = new Set(D.folded), drawnAt = cards.map(c => c.getAttribute("transform")), drawnWay = arrows.map(a => a.getAttribute("d"));
+let extent = D.size, holder = [], seen = D.edges.map((_, e) => e); /* of a card the folded module around it or -1; of an edge the one drawn for it or -1 */
+function spread(wishes, weights, offsets) { /* the nearest places to the wishes that keep order and distances */
+  const blocks = [];
+  wishes.forEach((wish, i) => {
+    let block = [wish - offsets[i], weights[i], 1];
+    while (blocks.length && blocks.at(-1)[0] > block[0]) { const [p, w, n] = blocks.pop(); block = [(block[0] * block[1] + p * w) / (block[1] + w), block[1] + w, block[2] + n]; }
+    blocks.push(block);
+  });
+  return blocks.flatMap(([p, , n]) => Array(n).fill(p)).map((p, i) => p + offsets[i]);
+}
+function arrange(sizes, pairs) { /* columns from left to right: the middle of each box, and the way of each pair */
+  const count = sizes.length, sources = sizes.map(() => []), users = sizes.map(() => 0), rank = sizes.map(() => 0);
+  for (const [a, b] of pairs) { sources[b].push(a); users[a]++; }
+  const ready = rank.map((_, i) => i).filter(i => !users[i]);
+  for (let i = 0; i < ready.length; i++) for (const a of sources[ready[i]]) { rank[a] = Math.max(rank[a], rank[ready[i]] + 1); if (!--users[a]) ready.push(a); }
+  const last = Math.max(0, ...rank), layer = rank.map(r => last - r), wide = sizes.map(s => s[0]), half = sizes.map(s => s[1] / 2);
+  const before = sizes.map(() => []), after = sizes.map(() => []), light = sizes.map(() => true), via = pairs.map(() => []), ends = new Map();
+  pairs.forEach(([a, b], e) => { light[b] = false; ends.has(a) ? ends.get(a).push(e) : ends.set(a, [e]); });
+  for (const [a, list] of ends) { /* a long arrow has a point in each column that it passes; those from one box share theirs */
+    const passed = [];
+    let at = a;
+    for (const e of list.sort((e, f) => layer[pairs[e][1]] - layer[pairs[f][1]])) {
+      const b = pairs[e][1];
+      while (layer[at] < layer[b] - 1) { const p = layer.length; layer.push(layer[at] + 1); wide.push(0); half.push(6); light.push(false); before.push([at]); after.push([]); after[at].push(p); passed.push(p); at = p; }
+      after[at].push(b); before[b].push(at); via[e] = [...passed];
+    }
+  }
+  let rows = Array.from({ length: last + 1 }, () => []);
+  layer.forEach((k, i) => rows[k].push(i));
+  const place = [], number = () => rows.forEach(row => row.forEach((i, p) => { place[i] = p; }));
+  const crossings = () => rows.reduce((total, row) => {
+    const met = [];
+    for (const i of row) { const low = after[i].map(j => place[j]); for (const p of low) for (const q of met) if (q > p) total++; met.push(...low); }
+    return total;
+  }, 0);
+  number();
+  let best = rows.map(r => [...r]), fewest = crossings();
+  for (let turn = 0, idle = 0; turn < 10 && fewest && idle < 4; turn++) {
+    const side = turn % 2 ? after : before;
+    for (const row of turn % 2 ? [...rows].reverse() : rows) {
+      const wish = new Map(row.map(i => [i, side[i].length ? side[i].reduce((s, j) => s + place[j], 0) / side[i].length : place[i]]));
+      row.sort((i, j) => wish.get(i) - wish.get(j)).forEach((i, p) => { place[i] = p; });
+    }
+    const found = crossings();
+    idle = found < fewest ? 0 : idle + 1;
+    if (found < fewest) { best = rows.map(r => [...r]); fewest = found; }
+  }
+  rows = best;
+  const y = Array(layer.length).fill(0), offsets = row => {
+    const all = [0];
+    row.slice(1).forEach((b, k) => { const a = row[k]; all.push(all[k] + half[a] + (a < count || b < count ? 22 : 0) + half[b]); });
+    return all;
+  };
+  for (const row of rows) { const o = offsets(row); row.forEach((i, k) => { y[i] = o[k] - o.at(-1) / 2; }); }
+  for (let turn = 0; turn <= 10; turn++) for (const row of turn % 2 ? [...rows].reverse() : rows) {
+    const wishes = row.map(i => {
+      const near = turn === 10 ? [...before[i], ...after[i]] : turn % 2 ? after[i] : before[i];
+      if (!near.length) return y[i];
+      const w = near.map(j => light[j] ? 0.1 : [1, 0.2, 8][(i >= count) + (j >= count)]);
+      return near.reduce((s, j, k) => s + w[k] * y[j], 0) / w.reduce((s, x) => s + x, 0);
+    });
+    spread(wishes, row.map(i => light[i] ? 0.1 : i < count ? 1 : 4), offsets(row)).forEach((v, k) => { y[row[k]] = v; });
+  }
+  const top = Math.min(...y.map((v, i) => v - half[i])), left = [], width = rows.map(row => Math.max(...row.map(i => wide[i])));
+  y.forEach((v, i) => { y[i] = v - top + 14; });
+  width.reduce((x, w, k) => { left[k] = x; return x + w + 44; }, 14);
+  const x = layer.map(k => left[k] + width[k] / 2), ports = new Map();
+  for (let b = 0; b < count; b++) {
+    const coming = pairs.map((_, e) => e).filter(e => pairs[e][1] === b).sort((e, f) => y[via[e].at(-1) ?? pairs[e][0]] - y[via[f].at(-1) ?? pairs[f][0]]);
+    const apart = Math.min(16, 1.2 * half[b] / Math.max(coming.length, 1));
+    coming.forEach((e, r) => ports.set(e, y[b] + (r - (coming.length - 1) / 2) * apart));
+  }
+  const xy = (a, b) => `${Math.round(a)} ${Math.round(b)}`;
+  const ways = pairs.map(([a, b], e) => {
+    const stops = [...via[e].map(p => [left[layer[p]], y[p], left[layer[p]] + width[layer[p]]]), [left[layer[b]] - 10, ports.get(e), x[b] - wide[b] / 2]];
+    let from = [left[layer[a]] + width[layer[a]] + 10, y[a]], path = `M${xy(x[a] + wide[a] / 2, y[a])}L${xy(...from)}`;
+    for (const [x0, y0, x1] of stops) { const middle = (from[0] + x0) / 2; path += `C${xy(middle, from[1])} ${xy(middle, y0)} ${xy(x0, y0)}L${xy(x1, y0)}`; from = [x1, y0]; }
+    return path;
+  });
+  return { x, y, ways, size: [left.at(-1) + width.at(-1) + 14, Math.max(...y.map((v, i) => v + half[i])) + 14] };
+}
+const outermost = m => { let found = -1; for (; m >= 0; m = modules[m].parent) if (folded.has(m)) found = m; return found; };
+const labelOf = m => cut(modules[m].name, 26);
+const closed = modules.map((module, m) => {
+  const inside = module.cards.length, wide = Math.max(130, 8.6 * Math.max([...labelOf(m)].length, 0) + 26, 6.4 * (module.kind.length + 12) + 22);
+  const g = svg("g", { class: "card module", tabindex: 0, role: "button", "aria-expanded": "false", "aria-label": `${module.name}, ${module.kind}, ${inside} values, folded` });
+  g.dataset.m = m;
+  svg("rect", { class: "under", x: 4, y: 4, width: wide, height: 52, rx: 10 }, g);
+  svg("rect", { class: "bg", width: wide, height: 52, rx: 10 }, g);
+  svg("text", { class: "sym", x: 11, y: 22 }, g).textContent = labelOf(m);
+  svg("text", { class: "op", x: 11, y: 40 }, g).textContent = `${cut(module.kind, 30)} · ${inside} values`;
+  svg("title", {}, g).textContent = `${module.name}: unfold`;
+  g.addEventListener("click", () => toggle(m));
+  g.addEventListener("keydown", e => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); e.stopPropagation(); toggle(m); knobs[m].focus(); } });
+  return { element: g, size: [wide + 4, 56] };
+});
+const knobs = modules.map((module, m) => {
+  const knob = html("button", null, $("modules"));
+  knob.type = "button";
+  knob.title = `${module.kind}, ${module.cards.length} values`;
+  knob.setAttribute("aria-controls", "graph-svg");
+  knob.addEventListener("click", () => toggle(m));
+  return knob;
+});
+$("modules").hidden = !modules.length;
+function toggle(m) { folded.has(m) ? folded.delete(m) : folded.add(m); fold(); fit(); go(current, true); }
+function fold() {
+  holder = cards.map(() => -1);
+  modules.forEach((module, m) => { const top = outermost(m); if (top >= 0) for (const k of module.cards) holder[k] = top; });
+  knobs.forEach((knob, m) => {
+    const open = !folded.has(m);
+    knob.setAttribute("aria-expanded", open);
+    knob.textContent = `${open ? "▾" : "▸"} ${cut(modules[m].name, 30)}`;
+    knob.hidden = modules[m].parent >= 0 && outermost(modules[m].parent) >= 0;
+  });
+  const shown = [...new Set(holder)].filter(m => m >= 0);
+  closed.forEach(({ element }, m) => shown.includes(m) ? picture.append(element) : element.remove());
+  cards.forEach((card, k) => { card.style.display = holder[k] < 0 ? "" : "none"; });
+  if (!shown.length) {
+    cards.forEach((card, k) => card.setAttribute("transform", drawnAt[k]));
+    arrows.forEach((arrow, e) => { arrow.setAttribute("d", drawnWay[e]); arrow.style.display = ""; });
+    seen = D.edges.map((_, e) => e);
+    extent = D.size;
+  } else {
+    const keys = [], index = new Map(), sizes = [], pairs = [], own = [], first = new Map();
+    const at = k => {
+      const key = holder[k] < 0 ? `c${k}` : `m${holder[k]}`;
+      if (!index.has(key)) { index.set(key, keys.length); keys.push(key); const bg = cards[k].querySelector(".bg"); sizes.push(holder[k] < 0 ? [+bg.getAttribute("width"), +bg.getAttribute("height")] : closed[holder[k]].size); }
+      return index.get(key);
+    };
+    cards.forEach((_, k) => at(k));
+    seen = D.edges.map(([a, b], e) => {
+      const pair = [at(a), at(b)], name = pair.join();
+      if (pair[0] === pair[1]) return -1;
+      if ((holder[a] >= 0 || holder[b] >= 0) && first.has(name)) return first.get(name);
+      first.set(name, e);
+      pairs.push(pair);
+      own.push(e);
+      return e;
+    });
+    const found = arrange(sizes, pairs);
+    keys.forEach((key, i) => (key[0] === "c" ? cards : closed.map(b => b.element))[key.slice(1)].setAttribute("transform", `translate(${Math.round(found.x[i] - sizes[i][0] / 2)},${Math.round(found.y[i] - sizes[i][1] / 2)})`));
+    arrows.forEach((arrow, e) => { arrow.style.display = seen[e] === e ? "" : "none"; });
+    own.forEach((e, i) => arrows[e].setAttribute("d", found.ways[i]));
+    extent = found.size.map(Math.ceil);
+  }
+  picture.setAttribute("viewBox", `0 0 ${extent.join(" ")}`);
+}
 function fit() { /* the whole graph if its letters stay readable, else a window on it; the slider stays in sight */
-  const [w, h] = D.size, box = $("graph");
+  const [w, h] = extent, box = $("graph");
   picture.setAttribute("height", 1);
   box.style.height = "";
   box.style.minHeight = "270px";
@@ -339,7 +489,7 @@ function go(i, playing) {
   for (const s of steps.slice(0, current + 1)) { if (s.phase === "f") known.add(s.k); if (s.phase === "b") slopes.add(s.k); }
   const used = new Set(step.phase === "s" ? [] : step.uses.map(u => u[0]));
   cards.forEach((card, k) => {
-    const now = k === step.k;
+    const now = k === step.k && holder[k] < 0;
     card.classList.toggle("todo", !known.has(k));
     card.classList.toggle("early", !slopes.has(k));
     card.classList.toggle("on", now);
@@ -351,11 +501,15 @@ function go(i, playing) {
     const text = card.querySelector(".one.gr"), g = text && tableOf(k, true)[0][0];
     if (text) text.textContent = `gradient ${typeof g === "number" ? minus(String(Number(g.toPrecision(3)))).replace("e-", "e−") : g}`;
   });
-  arrows.forEach((arrow, e) => arrow.classList.toggle("on", step.k >= 0 && D.edges[e][back ? 0 : 1] === step.k));
+  const lit = new Set(step.k < 0 ? [] : D.edges.flatMap((edge, e) => edge[back ? 0 : 1] === step.k ? [seen[e]] : []));
+  arrows.forEach((arrow, e) => arrow.classList.toggle("on", lit.has(e)));
+  const around = step.k < 0 ? -1 : holder[step.k] ?? -1;
+  closed.forEach(({ element }, m) => { const now = m === around; element.classList.toggle("on", now); element.classList.toggle("todo", !modules[m].cards.some(k => known.has(k) && !values[k].given)); element.classList.toggle("use", !now && [...used].some(k => holder[k] === m)); now ? element.setAttribute("aria-current", "step") : element.removeAttribute("aria-current"); });
+  knobs.forEach((knob, m) => knob.classList.toggle("on", step.k >= 0 && modules[m].cards.includes(step.k)));
   [...$("code").children].forEach((row, k) => { const now = k === step.code; row.classList.toggle("on", now); if (now) { row.setAttribute("aria-current", "true"); nearest($("code"), row); } else row.removeAttribute("aria-current"); });
   [...chips.children].forEach((chip, k) => { chip.classList.toggle("done", k <= current); k === current ? chip.setAttribute("aria-current", "step") : chip.removeAttribute("aria-current"); });
   nearest(document.querySelector(".scroll"), chips.children[current]);
-  if (step.k >= 0) bringIntoView(cards[step.k]);
+  if (step.k >= 0) bringIntoView(around < 0 ? cards[step.k] : closed[around].element);
   const hash = `#step=${current}` + (scale === D.scales[0] ? "" : `&scale=${scale}`);
   try { if (location.protocol !== "about:" && location.hash !== hash) history.replaceState(null, "", hash); } catch { /* a frame without a history */ }
 }
@@ -388,6 +542,7 @@ const linked = () => {
 };
 addEventListener("hashchange", linked);
 addEventListener("resize", () => { fit(); go(current, true); });
+fold();
 fit();
 linked();
 })();

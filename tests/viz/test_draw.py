@@ -313,6 +313,17 @@ def test_text_is_saved_without_package_or_program(tmp_path, suffix, monkeypatch)
     assert (tmp_path / f"g{suffix}").read_text(encoding="utf-8") == drawing.source
 
 
+def test_a_page_holds_the_picture(tmp_path):
+    """.html is one file around the same SVG, that loads and runs nothing."""
+    drawing = draw(evil_names())
+    drawing.save(tmp_path / "g.html")
+    page = (tmp_path / "g.html").read_text(encoding="utf-8")
+    assert drawing.svg() in page
+    assert "content=\"default-src 'none'\"" in page
+    assert "<title>How " in page
+    assert "<script" not in page
+
+
 def without_package(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
@@ -363,7 +374,7 @@ def test_a_failing_dot_is_one_clear_error(tmp_path, monkeypatch):
 @pytest.mark.parametrize("file", ["g.jpg", "g", "g.dot.txt"])
 def test_an_unknown_suffix_lists_those_that_work(tmp_path, file):
     """Nothing is written, and the message names the suffix and the ones that work."""
-    with pytest.raises(ValueError, match=r"what works is \.dot, \.gv, \.svg and \.pdf, \.png \(by Graphviz\)"):
+    with pytest.raises(ValueError, match=r"what works is \.dot, \.gv, \.svg, \.html and \.pdf, \.png \(by Graphviz\)"):
         draw(used_twice()).save(tmp_path / file)
     assert list(tmp_path.iterdir()) == []
 

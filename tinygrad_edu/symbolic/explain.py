@@ -24,7 +24,7 @@ from ..core.record import Record, place_of, stamp
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of
 from ..ops.activation import softmax_over
-from . import replay
+from . import folding, replay
 from .algebra import Algebra
 from .calls import Calls
 from .derive import Reading, cotangents, topological
@@ -310,6 +310,11 @@ class Explanation:
         """What the values that have lines, and the leaves, are called."""
         return self._reading.names
 
+    @property
+    def order(self) -> list[Record]:
+        """The records that the loss was computed by, each after its inputs."""
+        return self._order
+
     @functools.cached_property
     def calls(self) -> Calls:
         """The calls of modules, and which of them computed a record's value."""
@@ -435,25 +440,24 @@ class Explanation:
                 return line
         raise KeyError(f"no line is called {name!r}; there are {', '.join(line.name for line in self)}.")
 
-    def text(self, ascii: bool = False) -> str:
-        """The equations in two blocks, with shapes and the paths of parameters."""
+    @property
+    def heading(self) -> str:
+        """In which scale the gradients are."""
         head = f"{self.scale} scale: "
         if self.scale == "exact":
             head += "dV is the derivative of the loss by V"
         else:
             head += "dV of an intermediate value is m times the derivative of the loss; parameters keep theirs"
-        head += "." if self.m is None else f"; m = {self.m}."
-        if self.stale:
-            head += f"\n{', '.join(self.stale)} has been written since: formulas without values."
-        width = min(max(len(line.text(ascii)) for line in self), 70)
-        blocks = []
-        for title, lines in (("forward", self.forward), ("backward", self.backward)):
-            rows = []
-            for line in lines:
-                shape = (" x " if ascii else " × ").join(map(str, line.shape)) or "scalar"
-                rows.append(f"  {line.text(ascii):<{width}}   {shape:<10} {line.path}".rstrip())
-            blocks.append(f"{title}\n" + "\n".join(rows))
-        return "\n\n".join([head, *blocks])
+        return head + ("." if self.m is None else f"; m = {self.m}.")
+
+    def text(self, ascii: bool = False, depth: int | None = None) -> str:
+        """The equations in two blocks, with shapes and the paths of parameters, in lines of at most 100 columns.
+
+        Args:
+            depth: modules so many calls deep are one line each: 0 the model, 1 what it calls. None: all lines, of a
+                large model as many as make 60 of them in a pass.
+        """
+        return folding.text(self, ascii, depth)
 
     def __str__(self) -> str:
         return self.text(ascii=plain_terminal())

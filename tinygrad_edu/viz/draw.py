@@ -21,7 +21,7 @@ from .svg import svg
 if TYPE_CHECKING:
     import graphviz  # type: ignore[import-untyped]
 
-TEXT = (".dot", ".gv", ".svg")
+TEXT = (".dot", ".gv", ".svg", ".html")
 RENDERED = (".pdf", ".png")
 PNG_DPI = 144  # one and a half times a screen's 96, sharp on a projector
 NAME = "tinygrad_edu"
@@ -127,7 +127,7 @@ class Drawing:
         return _package("digraph").Digraph(NAME, body=[line + "\n" for line in self._lines])
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file: .svg; .dot and .gv as text; .pdf and .png by Graphviz.
+        """Write the picture to a file: .svg, or .html around it; .dot and .gv as text; .pdf and .png by Graphviz.
 
         Raises:
             ValueError: another suffix.
@@ -141,7 +141,7 @@ class Drawing:
                 f"save: {path!r} ends in {suffix or 'no suffix'!r}; what works is {', '.join(TEXT)} and "
                 f"{', '.join(RENDERED)} (by Graphviz)."
             )
-        text = self.svg() if suffix == ".svg" else self.source
+        text = self.svg() if suffix == ".svg" else _page(self.svg()) if suffix == ".html" else self.source
         content = text.encode() if suffix in TEXT else self._render(suffix[1:])
         _write(path, content)
 
@@ -168,6 +168,14 @@ def bundle(shown: object, content: Callable[[], str], kind: str = "image/svg+xml
         return {kind: content(), "text/plain": repr(shown)}
     except Exception as error:  # a cell that shows nothing at all would be worse
         return {"text/plain": f"{shown!r}: not shown, {type(error).__name__}: {error}"}
+
+
+def _page(picture: str) -> str:
+    """A page that shows an SVG document and may do nothing else."""
+    title = picture.partition("<title>")[2].partition("</title>")[0]
+    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">"
+    head = f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">{policy}<title>{title}</title></head>'
+    return f"{head}\n<body>\n{picture}</body>\n</html>\n"
 
 
 def _package(what: str) -> Any:

@@ -89,7 +89,10 @@ class Page(Framed):
         for most, longest in SIZES:
             self.data, self._html = _page(exact, textbook, limit, most, longest, more)
             if len(self._html.encode()) <= BYTES:
-                break
+                return
+        while len(self._html.encode()) > BYTES and limit > 2:
+            limit //= 2
+            self.data, self._html = _page(exact, textbook, limit, *SIZES[-1], more)
 
     @property
     def html(self) -> str:

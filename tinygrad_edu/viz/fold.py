@@ -1,7 +1,7 @@
 """Large graphs as few boxes: a module's call as one, and equal ones that follow one another as one with a count.
 
-1. A call of a module at the depth that is asked for takes in all that it computed, and the parameters and buffers
-   that nobody else reads.
+1. A call of a module at the depth that is asked for takes in all that it computed, the parameters and buffers that
+   nobody else reads, and masks.
 2. What is left stands in the order in which it ran. A period of it (a box, or several in a row) repeats if the next
    boxes are of the same make and are wired in the same way: to boxes as far back, or to the very same ones.
    At least three periods become one box.
@@ -47,11 +47,6 @@ class Unit:
         return self.all[: len(self.all) // self.count] or (self,)
 
     @property
-    def last(self) -> Unit:
-        """What it ends with."""
-        return self.all[-1] if self.all else self
-
-    @property
     def output(self) -> Value:
         return self.values[-1]
 
@@ -70,7 +65,7 @@ def folded(graph: Graph, values: Sequence[Value], depth: int, named: Collection[
     repeated: set[str] = set()
     for level in range(min(depth, 1 + max((call.level for call in graph.calls), default=-1))):
         for unit in _counted(_closed(graph, values, level, repeated), named):
-            repeated.update(v for part in unit.all if unit.count > 1 and part.call for v in (part.call.id,))
+            repeated.update(part.call.id for part in unit.all if part.call is not None)
     return _counted(_closed(graph, values, depth, repeated), named)
 
 

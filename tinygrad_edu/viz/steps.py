@@ -72,7 +72,7 @@ class Steps:
         notes: list[Span] = []
         if shown < len(e.backward):
             notes.append((f"the first {shown:,} of {len(e.backward):,} steps; steps(limit=...) prints more", "quiet"))
-        notes += [(line, "quiet") for line in textwrap.wrap(e.text(ascii=True).partition("\n")[0], WIDTH)]
+        notes += [(line, "quiet") for line in textwrap.wrap(e.heading, WIDTH)]
         if any(n > PIXELS for line in e.backward[:shown] for n in line.shape):
             notes.append((f"pictures of larger arrays show {PIXELS} evenly spaced rows and columns", "quiet"))
         if e.stale:

@@ -1,0 +1,234 @@
+"""An explanation as text for people: lines no wider than a page, those of a module under its path, or folded.
+
+A large model has hundreds of equations, and twelve equal blocks repeat theirs twelve times. So the lines stand under
+the path of the module that computed the value, and of modules at some depth only one row says what goes in and what
+comes out:
+
+    H9 = Block(H3)   2 × 6 × 16   blocks.0: 31 lines folded
+
+A line that is too long goes on below, broken at an operator, as far out of the parentheses as can be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.record import Record
+from .calls import Call
+from .formulas import ASCII, TEXT
+from .walk import upwards
+
+if TYPE_CHECKING:
+    from .explain import Explanation, Line
+
+WIDTH = 100  # columns
+FORMULA = 70  # columns that a formula has at most, if others are shorter
+SHAPE = 30  # columns of a shape
+LEAST = 40  # columns that a formula has at least: longer paths lose their beginning
+ROWS = 60  # lines of a pass beyond which modules are folded by themselves,
+FEW, MANY = 8, 200  # unless that leaves fewer than 8 of at most 200
+HEADED = 16  # lines of a pass beyond which modules have headings
+INDENT = 16  # columns at most by which a line goes on
+NAMES = 4  # of values in a folded row
+
+_BREAKS = {"+", "-", "∘", "*", "/", "=", "if", "else"}  # a line goes on with one of these
+
+
+class _Row(NamedTuple):
+    """A line of the text; a heading has no shape."""
+
+    text: str
+    shape: str
+    note: str  # a path, or how much is folded
+    indent: int
+
+
+def text(e: Explanation, ascii: bool, depth: int | None) -> str:
+    """Both passes with shapes and paths; modules at `depth` folded, None: those of a large model."""
+    if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
+        raise ValueError(f"text: depth is how many modules deep the lines go, 0 or more, not {depth!r}.")
+    deepest = max((call.level for call in e.calls.all), default=-1)
+    found, depth = _chosen(e, ascii, deepest, depth)
+    folded = any(row.note.endswith("folded") for rows in found for row in rows)
+    head = list(_wrapped(e.heading))
+    if folded:
+        head.append(f"Modules are folded: .text(depth={depth + 1}) opens them, .text(depth={deepest + 1}) shows every line.")
+    if e.stale:
+        head += _wrapped(f"{', '.join(e.stale)} has been written since: formulas without values.", ", ")
+    both = [row for rows in found for row in rows]
+    shapes = min(max((len(row.shape) for row in both), default=0), SHAPE)
+    notes = max((len(row.note) for row in both), default=0)
+    shapes = max(shapes, 10) if notes else shapes
+    longest = max((row.indent + len(row.text) for row in both if row.shape), default=0)
+    width = min(longest, FORMULA, max(LEAST, WIDTH - 2 - 3 - shapes - 1 - notes))
+    blocks = ["\n".join(head)]
+    for title, rows in zip(("forward", "backward"), found, strict=True):
+        blocks.append("\n".join([title, *(line for row in rows for line in _spelled(row, width, shapes, ascii))]))
+    return "\n\n".join(blocks)
+
+
+def _chosen(e: Explanation, ascii: bool, deepest: int, depth: int | None) -> tuple[list[list[_Row]], int]:
+    """The rows, and the depth at which modules are folded: the deepest that makes few enough, yet not next to none."""
+    if depth is not None:
+        return _rows(e, ascii, depth), depth
+    found, depth = _rows(e, ascii, deepest + 1), deepest + 1
+    while max(map(len, found)) > ROWS and depth > 0:
+        coarser = _rows(e, ascii, depth - 1)
+        if max(map(len, coarser)) < FEW and max(map(len, found)) <= MANY:
+            break
+        found, depth = coarser, depth - 1
+    return found, depth
+
+
+def _spelled(row: _Row, width: int, shapes: int, ascii: bool) -> Iterator[str]:
+    """The lines of a row: its formula, broken if need be, its shape and its note."""
+    start = " " * (2 + row.indent)
+    if not row.shape:
+        yield f"{start}{row.text}"[:WIDTH].rstrip()
+        return
+    first, *others = broken(row.text, width - row.indent)
+    room = WIDTH - 2 - width - 3 - shapes - 1
+    note = row.note if len(row.note) <= room else (".." if ascii else "…") + row.note[2 - room if ascii else 1 - room :]
+    shape = row.shape if len(row.shape) <= shapes else row.shape[: shapes - 2] + ".."
+    yield f"{start}{first:<{width - row.indent}}   {shape:<{shapes}} {note}".rstrip()
+    for line in others:
+        yield start + line
+
+
+def broken(line: str, width: int) -> list[str]:
+    """An equation in lines of at most that many columns; all but the first are indented."""
+    indent = " " * min(line.find(" = ") + 3 if " = " in line else 2, INDENT, width // 3)
+    lines: list[str] = []
+    while len(line) > width:
+        at = _break(line, width, len(indent) + 1)
+        lines.append(line[:at].rstrip())
+        line = indent + line[at:].lstrip()
+    return [*lines, line]
+
+
+def _break(line: str, width: int, least: int) -> int:
+    """Where the next line begins: before an operator, outside of as many parentheses as can be, as late as can be."""
+    best, found = (-1, -1, -1), width
+    depth = 0
+    for i, c in enumerate(line[: width + 1]):
+        depth += (c in "([") - (c in ")]")
+        if c != " " or i < max(least, width // 3):
+            continue
+        word = line[i + 1 :].split(" ", 1)[0]
+        kind = 2 if word in _BREAKS else 1 if line[i - 1] == "," else 0  # between the factors of a product
+        if (min(kind, 1), -depth, i) > best:
+            best, found = (min(kind, 1), -depth, i), i
+    return found
+
+
+def _wrapped(sentence: str, mark: str = "; ") -> Iterator[str]:
+    """A sentence in lines of at most WIDTH columns, broken at its marks."""
+    line = ""
+    for part in re.split(f"(?<={re.escape(mark)})", sentence):
+        if line and len(line) + len(part.rstrip()) > WIDTH:
+            yield line.rstrip()
+            line = "  "
+        line += part
+    yield line.rstrip()
+
+
+# --- modules
+
+
+def _rows(e: Explanation, ascii: bool, depth: int) -> list[list[_Row]]:
+    """The rows of the forward and of the backward pass with modules at that depth folded."""
+    homes = _homes(e)
+    passes: list[list[_Row]] = []
+    for lines in (e.forward, e.backward):
+        nested = any(call.level for call in e.calls.all)
+        headed = nested and len(lines) > HEADED
+        rows: list[_Row] = []
+        heading: Call | None = None
+        for call, group in _grouped(lines, homes, depth):
+            if len(group) > 1 and call is not None and call.level == depth:
+                rows.append(_folded(e, call, group, ascii))
+                heading = None
+                continue
+            for line in group:
+                home = homes.get(line.record) if headed else None
+                if home is not heading:
+                    heading = home
+                    if home is not None:
+                        name = home.path or home.kind
+                        rows.append(_Row(name if name == home.kind else f"{name}   {home.kind}", "", "", 0))
+                path = line.path
+                if home is not None and home.path and path.startswith(f"{home.path}."):
+                    path = path[len(home.path) + 1 :]
+                shape = _size(line.shape, ascii)
+                rows.append(_Row(line.text(ascii), shape, path, 2 if home is not None else 0))
+        passes.append(rows)
+    return passes
+
+
+def _homes(e: Explanation) -> dict[Record, Call]:
+    """The call that computed each value; of a parameter the one that reads it first."""
+    homes = dict(e.calls.innermost)
+    for record in e.order:
+        if record in e.calls.innermost:
+            for x in record.inputs:
+                if isinstance(x, Record) and x.primitive is None and x.needs_grad:
+                    homes.setdefault(x, e.calls.innermost[record])
+    return homes
+
+
+def _grouped(
+    lines: Sequence[Line], homes: dict[Record, Call], depth: int
+) -> Iterator[tuple[Call | None, list[Line]]]:
+    """Lines that follow one another in the same call of that depth, or in none."""
+    group: list[Line] = []
+    current: Call | None = None
+    for line in lines:
+        call = homes.get(line.record)
+        while call is not None and call.level > depth:
+            call = call.parent
+        if call is not None and call.level < depth:
+            call = None
+        if group and call is not current:
+            yield current, group
+            group = []
+        current = call
+        group.append(line)
+    if group:
+        yield current, group
+
+
+def _folded(e: Explanation, call: Call, group: list[Line], ascii: bool) -> _Row:
+    """One row for the lines of a module: what comes out of it, and what goes in; backwards with a dash."""
+    style = ASCII if ascii else TEXT
+    own = {line.name for line in group}
+    read = dict.fromkeys(name for line in group for name in _atoms(line.symbol) if name not in own)
+    if group[0].forward:
+        own = {name for record, name in e.names.items() if record in e.paths}
+        told = [name for name in read if name not in own]
+        dash, out = "", group[-1]
+    else:
+        slopes = {line.name for line in e.backward}
+        told = [name for name in read if name in slopes]
+        dash = "'" if ascii else "′"
+        out = next((line for line in reversed(group) if line.record.primitive is not None), group[-1])
+    names = [style.name(name) for name in told[:NAMES]] + ([".." if ascii else "…"] if len(told) > NAMES else [])
+    line = f"{style.name(out.name)} = {call.kind}{dash}({', '.join(names)})"
+    path = f"{call.path}: " if call.path else ""
+    return _Row(line, _size(out.shape, ascii), f"{path}{len(group)} lines folded", 0)
+
+
+def _size(shape: tuple[int, ...], ascii: bool) -> str:
+    return (" x " if ascii else " × ").join(map(str, shape)) or "scalar"
+
+
+def _atoms(x: Any) -> list[str]:
+    """The names that an expression reads."""
+    found: dict[str, None] = {}
+    done: set[int] = set()
+    for part in upwards(x, done, lambda symbol: bool(symbol.name)):
+        done.add(id(part))
+        if part.name:
+            found[part.name] = None
+    return list(found)

@@ -268,7 +268,7 @@ def test_notebooks_show_picture_and_text(monkeypatch):
         assert "values" in bundle["text/plain"]
     monkeypatch.setattr(Drawing, "svg", lambda _: 1 / 0)
     assert draw(L)._repr_mimebundle_() == {
-        "text/plain": f"{draw(L)!r}: no picture, ZeroDivisionError: division by zero"
+        "text/plain": f"{draw(L)!r}: not shown, ZeroDivisionError: division by zero"
     }
 
 

@@ -54,7 +54,9 @@ def text(e: Explanation, ascii: bool, depth: int | None) -> str:
     folded = any(row.note.endswith("folded") for rows in found for row in rows)
     head = list(_wrapped(e.heading))
     if folded:
-        head.append(f"Modules are folded: .text(depth={depth + 1}) opens them, .text(depth={deepest + 1}) shows every line.")
+        head.append(
+            f"Modules are folded: .text(depth={depth + 1}) opens them, .text(depth={deepest + 1}) shows every line."
+        )
     if e.stale:
         head += _wrapped(f"{', '.join(e.stale)} has been written since: formulas without values.", ", ")
     both = [row for rows in found for row in rows]
@@ -109,17 +111,20 @@ def broken(line: str, width: int) -> list[str]:
 
 
 def _break(line: str, width: int, least: int) -> int:
-    """Where the next line begins: before an operator, outside of as many parentheses as can be, as late as can be."""
-    best, found = (-1, -1, -1), width
+    """Where the next line begins: before an operator, outside of as many parentheses as can be, a sum's before a
+    product's, as late as can be."""
+    best: tuple[int, ...] = (-1,)
+    found = width
     depth = 0
     for i, c in enumerate(line[: width + 1]):
         depth += (c in "([") - (c in ")]")
         if c != " " or i < max(least, width // 3):
             continue
         word = line[i + 1 :].split(" ", 1)[0]
-        kind = 2 if word in _BREAKS else 1 if line[i - 1] == "," else 0  # between the factors of a product
-        if (min(kind, 1), -depth, i) > best:
-            best, found = (min(kind, 1), -depth, i), i
+        sign = word in _BREAKS or line[i - 1] == ","  # not between the factors of a product
+        rank = sign, -depth, word in ("+", "-"), i
+        if rank > best:
+            best, found = rank, i
     return found
 
 
@@ -178,9 +183,7 @@ def _homes(e: Explanation) -> dict[Record, Call]:
     return homes
 
 
-def _grouped(
-    lines: Sequence[Line], homes: dict[Record, Call], depth: int
-) -> Iterator[tuple[Call | None, list[Line]]]:
+def _grouped(lines: Sequence[Line], homes: dict[Record, Call], depth: int) -> Iterator[tuple[Call | None, list[Line]]]:
     """Lines that follow one another in the same call of that depth, or in none."""
     group: list[Line] = []
     current: Call | None = None
@@ -210,7 +213,7 @@ def _folded(e: Explanation, call: Call, group: list[Line], ascii: bool) -> _Row:
         dash, out = "", group[-1]
     else:
         slopes = {line.name for line in e.backward}
-        told = [name for name in read if name in slopes]
+        told = [name for name in read if name in slopes] or [e.backward[0].name]  # the loss's own is 1 and not written
         dash = "'" if ascii else "′"
         out = next((line for line in reversed(group) if line.record.primitive is not None), group[-1])
     names = [style.name(name) for name in told[:NAMES]] + ([".." if ascii else "…"] if len(told) > NAMES else [])

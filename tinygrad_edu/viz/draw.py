@@ -173,7 +173,7 @@ def bundle(shown: object, content: Callable[[], str], kind: str = "image/svg+xml
 def _page(picture: str) -> str:
     """A page that shows an SVG document and may do nothing else."""
     title = picture.partition("<title>")[2].partition("</title>")[0]
-    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">"
+    policy = '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">'
     head = f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">{policy}<title>{title}</title></head>'
     return f"{head}\n<body>\n{picture}</body>\n</html>\n"
 

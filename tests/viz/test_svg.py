@@ -267,9 +267,7 @@ def test_notebooks_show_picture_and_text(monkeypatch):
         assert bundle["image/svg+xml"] == draw(L).svg()
         assert "values" in bundle["text/plain"]
     monkeypatch.setattr(Drawing, "svg", lambda _: 1 / 0)
-    assert draw(L)._repr_mimebundle_() == {
-        "text/plain": f"{draw(L)!r}: not shown, ZeroDivisionError: division by zero"
-    }
+    assert draw(L)._repr_mimebundle_() == {"text/plain": f"{draw(L)!r}: not shown, ZeroDivisionError: division by zero"}
 
 
 def test_drawing_a_view_that_is_none():

@@ -63,6 +63,10 @@ class Operand:
     def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
         raise NotImplementedError
 
+    def verify(self, message: str, error: type[Exception], values: Any) -> None:
+        """What ops.checks.check does with a condition that is no array."""
+        raise NotImplementedError
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
         (out,) = kwargs.pop("out", None) or (None,)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .errors import TraceError
+from .mode import mode
 from .primitive import PRIMITIVES, Array, Operand, Primitive
 from .record import line_of, user_site
 
@@ -66,6 +67,11 @@ class Symbol(Operand, NDArrayOperatorsMixin):
             raise TraceError(f"np.{name}: out= has shape {self.shape}, the result {result.shape}.")
         same: Symbol = result if result.dtype == self.dtype else result.astype(self.dtype)
         return same
+
+    def verify(self, message: str, error: type[Exception], values: Any) -> None:
+        """A check of values: in a trace an equation, else nothing, since there are none."""
+        if mode.trace is not None:
+            mode.trace.check(self, message, error, values)
 
     def __repr__(self) -> str:
         what = self.name or (self.primitive.name if self.primitive else "_")

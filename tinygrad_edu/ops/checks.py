@@ -1,7 +1,7 @@
 """Checks of values, in one place, so that a compiled step can make them too.
 
 Forwards call `check` on whatever they compute with: on arrays it raises at once; on Symbols there
-are no values yet, so the check becomes one more equation, which raises when the program runs.
+are no values yet, so the check becomes one more equation (`verify`), which raises when the program runs.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.mode import mode
-from ..core.symbol import Symbol
+from ..core.primitive import Operand
 
 
 def check(condition: Any, message: str, error: type[Exception] = RuntimeError, values: Any = None) -> None:
@@ -19,9 +18,8 @@ def check(condition: Any, message: str, error: type[Exception] = RuntimeError, v
 
     `values`, of condition's shape, is where to look up the first offender for the message.
     """
-    if isinstance(condition, Symbol):
-        if mode.trace is not None:
-            mode.trace.check(condition, message, error, values)
+    if isinstance(condition, Operand):
+        condition.verify(message, error, values)
     elif not (condition.all() if condition.ndim else condition):
         place = tuple(int(i) for i in np.argwhere(~np.asarray(condition))[0])
         found = f", found {values[place]}" if values is not None else ""

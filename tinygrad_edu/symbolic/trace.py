@@ -83,7 +83,7 @@ class Program:
         roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
         for check in (c for several in self.checks.values() for c in several):
             roots += [check.condition, check.values]
-        roots += [*self.draws, *(t._array for t in _tensors(self.result))]
+        roots += [*self.draws, *(t._array for t in tensors_of(self.result))]
         seen: set[Symbol] = set()
         stack = [r for r in roots if isinstance(r, Symbol)]
         while stack:
@@ -298,7 +298,7 @@ def _array(value: Any, symbol: Symbol) -> Any:
     return value if value.dtype == symbol.dtype else value.astype(symbol.dtype)
 
 
-def _tensors(result: Any) -> list[Tensor]:
+def tensors_of(result: Any) -> list[Tensor]:
     found: list[Tensor] = []
     _replaced(result, found.append)
     return found

@@ -1,0 +1,401 @@
+"""The rule book read on cells: real arrays that note every NumPy call made on them.
+
+A traced program knows operations (`affine`, `tanh`, `cross_entropy`). What the compiler writes are the
+NumPy calls that their forwards make. To find them it runs the program once with cells in the place of
+arrays: each call is executed and noted, so its function, its arguments and the layout of its result
+are what eager mode computes with, and the written program gives the same bits.
+
+A forward that does what can't be noted (it writes into an array, or an `if` reads a value) is kept
+whole, as a call of that forward.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from ..core.errors import TraceError
+from ..core.primitive import Array, Operand, Primitive
+
+# What they return has a shape that the values decide; the next call of the program may find another
+VALUE_SHAPED = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract}
+NUMBERS = (bool, int, float)
+# Between Python numbers; a ufunc would make float64 of them, and float64 of the float32 arrays that they meet
+PYTHON = {np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv}
+
+POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}  # as ndarray.__pow__ has it
+
+
+class Unnoted(Exception):
+    """A forward does what cells can't note; it is kept whole."""
+
+
+class Method:
+    """A method of an array, as a function: `reshape(X, shape)` for `X.reshape(shape)`."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, x: Array, *args: Any, **kwargs: Any) -> Any:
+        return getattr(x, self.__name__)(*args, **kwargs)
+
+
+class Attribute(Method):
+    """A property that is a view: `X.T`."""
+
+    def __call__(self, x: Array, *args: Any, **kwargs: Any) -> Any:
+        return getattr(x, self.__name__)
+
+
+class Reduce(Method):
+    """A ufunc's method: `np.add.reduce`."""
+
+    def __init__(self, ufunc: np.ufunc, name: str) -> None:
+        self.ufunc, self.method = ufunc, getattr(ufunc, name)
+        self.__name__ = f"{ufunc.__name__}.{name}"
+
+    def __call__(self, x: Array, *args: Any, **kwargs: Any) -> Any:
+        return self.method(x, *args, **kwargs)
+
+
+class Draw(Method):
+    """A draw from a generator: it must happen in its turn, whether it is used or not."""
+
+
+class Subscript(Method):
+    """`X[key]` with the key among the arguments."""
+
+    def __init__(self) -> None:
+        super().__init__("__getitem__")
+
+
+SUBSCRIPT = Subscript()
+_methods: dict[Any, Method] = {}
+
+
+def method(name: str, kind: type[Method] = Method) -> Method:
+    """The one object that stands for a method, so that equal calls are seen to be equal."""
+    return _methods.setdefault((name, kind), kind(name))
+
+
+def reduction(ufunc: np.ufunc, name: str) -> Method:
+    """The one object that stands for a ufunc's method."""
+    found = _methods.get((ufunc, name))
+    if found is None:
+        found = _methods[ufunc, name] = Reduce(ufunc, name)
+    return found
+
+
+class Value:
+    """What one call computed, or an input of the program."""
+
+    __slots__ = ("call", "data", "index", "name", "number", "origin")
+
+    def __init__(self, data: Any, call: Call | None = None, index: int = 0) -> None:
+        self.data = data  # of the run that is noted
+        self.call = call
+        self.index = index  # among several results of one call
+        self.number = data.__class__ in NUMBERS
+        self.name: str | None = None
+        self.origin: Any = None  # the Symbol of the trace whose value it is
+
+
+class Call:
+    """One NumPy call: `results = function(*args, **kwargs)`, where Values stand for arrays."""
+
+    __slots__ = ("args", "function", "kwargs", "results", "section")
+
+    def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.function, self.args, self.kwargs = function, args, kwargs
+        self.results: tuple[Value, ...] = ()
+        self.section = ""
+
+    @property
+    def operands(self) -> list[Value]:
+        """The Values that it reads."""
+        return values_of((self.args, self.kwargs))
+
+
+class Check:
+    """A line without a result: raise unless the condition holds everywhere."""
+
+    def __init__(self, condition: Value, message: str, error: type[Exception], values: Value | None) -> None:
+        self.condition, self.message, self.error, self.values = condition, message, error, values
+        self.section = ""
+
+    results = ()
+
+    @property
+    def operands(self) -> list[Value]:
+        """The Values that it reads."""
+        return [self.condition] if self.values is None else [self.condition, self.values]
+
+
+def values_of(x: Any) -> list[Value]:
+    """The Values in nested arguments, in order."""
+    if isinstance(x, Value):
+        return [x]
+    if x.__class__ is tuple or x.__class__ is list:
+        return [v for part in x for v in values_of(part)]
+    if x.__class__ is dict:
+        return [v for part in x.values() for v in values_of(part)]
+    if x.__class__ is slice:
+        return values_of((x.start, x.stop, x.step))
+    return []
+
+
+class Notes:
+    """The calls of one run, in order; a call made before is not made again."""
+
+    current: Notes | None = None
+
+    def __init__(self) -> None:
+        self.lines: list[Call | Check] = []
+        self.known: dict[Any, tuple[Value, ...]] = {}
+        self._order: list[Any] = []  # the keys of `known`, so that the latest can be forgotten
+        self.made = self.merged = 0
+        self.kept: list[Any] = []  # what keys name by id
+        self.generators: dict[int, Value] = {}
+
+    def call(self, function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Make a call and note it. Returns Cells, or plain values where no Cell is among the arguments."""
+        plain_args, plain_kwargs = bare(args, lambda v: v.data), bare(kwargs, lambda v: v.data)
+        args, kwargs = bare(args, lambda v: v), bare(kwargs, lambda v: v)
+        operands = values_of((args, kwargs))
+        if not operands:
+            return function(*plain_args, **plain_kwargs)
+        key = (id(function), self._key(args), self._key(kwargs))
+        self.made += 1
+        known = self.known.get(key)
+        if known is not None:
+            self.merged += 1
+            return Cell(known[0]) if len(known) == 1 else tuple(map(Cell, known))
+        numbers = all(v.number for v in operands) and not any(isinstance(x, np.ndarray) for x in plain_args)
+        data = PYTHON.get(function, function)(*plain_args, **plain_kwargs) if numbers else function(*plain_args, **plain_kwargs)
+        if numbers and hasattr(data, "item"):
+            data = data.item()
+        self._order.append(key)
+        same = unchanged(function, args, data)
+        if same is not None:
+            self.known[key] = (same,)
+            return Cell(same)
+        call = Call(function, args, kwargs)
+        several = data.__class__ is tuple or (isinstance(data, tuple) and hasattr(data, "_fields"))
+        call.results = tuple(Value(d, call, k) for k, d in enumerate(data if several else (data,)))
+        self.lines.append(call)
+        self.known[key] = call.results
+        self.kept.append((function, args, kwargs))
+        return tuple(map(Cell, call.results)) if several else Cell(call.results[0])
+
+    def draw(self, draw: functools.partial[Any]) -> Cell:
+        """Draw from a generator, which is an input of the program."""
+        generator, kind = draw.func.__self__, draw.func.__name__  # type: ignore[attr-defined]
+        source = self.generators.setdefault(id(generator), Value(generator))
+        call = Call(method(kind, Draw), (source, *draw.args), {})
+        call.results = (Value(draw(), call),)
+        self.lines.append(call)
+        return Cell(call.results[0])
+
+    def whole(self, primitive: Primitive, cells: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Note a primitive's forward as one call."""
+        return self.call(primitive.forward, cells, params)
+
+    def unfold(self, primitive: Primitive, cells: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        """Note what a primitive's forward does, or, where that can't be noted, the forward itself."""
+        length, keys = len(self.lines), len(self._order)
+        values = [c.value if isinstance(c, Cell) else None for c in cells]
+        try:
+            return primitive.forward(*cells, **params)
+        except (Unnoted, TypeError, AttributeError, ValueError, NotImplementedError):
+            del self.lines[length:]
+            for key in self._order[keys:]:
+                self.known.pop(key, None)
+            del self._order[keys:]
+            for cell, value in zip(cells, values, strict=True):
+                if value is not None:
+                    cell.value = value
+            return self.whole(primitive, cells, params)
+
+    def check(self, condition: Any, message: str, error: type[Exception], values: Any) -> None:
+        """Note a check, and make it."""
+        from ..ops.checks import check
+
+        if not isinstance(condition, Cell):
+            check(condition, message, error, values)
+            return
+        found = values.value if isinstance(values, Cell) else None
+        check(condition.value.data, message, error, None if found is None else found.data)
+        self.lines.append(Check(condition.value, message, error, found))
+
+    def _key(self, x: Any) -> Any:
+        """Equal for equal arguments."""
+        if isinstance(x, Value):
+            return id(x)
+        if x.__class__ is tuple or x.__class__ is list:
+            return tuple(self._key(part) for part in x)
+        if x.__class__ is dict:
+            return tuple((name, self._key(part)) for name, part in x.items())
+        if isinstance(x, np.ndarray):
+            if x.size <= 64:
+                return (x.shape, x.dtype.str, x.tobytes())
+            self.kept.append(x)
+            return ("array", id(x))
+        if x.__class__ is slice:
+            return ("slice", self._key(x.start), self._key(x.stop), self._key(x.step))
+        return (x.__class__, repr(x)) if isinstance(x, NUMBERS) else ("object", _hashable(x, self.kept))
+
+
+def _hashable(x: Any, kept: list[Any]) -> Any:
+    try:
+        hash(x)
+    except TypeError:
+        kept.append(x)
+        return id(x)
+    return x
+
+
+def bare(x: Any, change: Callable[[Value], Any]) -> Any:
+    """Nested arguments with something in the place of each Cell."""
+    if isinstance(x, Cell):
+        return change(x.value)
+    if isinstance(x, Value):
+        return change(x)
+    if x.__class__ is tuple or x.__class__ is list:
+        return x.__class__(bare(part, change) for part in x)
+    if x.__class__ is dict:
+        return {name: bare(part, change) for name, part in x.items()}
+    if x.__class__ is slice:
+        return slice(*(bare(part, change) for part in (x.start, x.stop, x.step)))
+    return x
+
+
+def unchanged(function: Any, args: tuple[Any, ...], data: Any) -> Value | None:
+    """The argument that a call returns as it is: `1 * X`, a reshape or cast to what X is already."""
+    name = getattr(function, "__name__", "")
+    if not isinstance(data, np.ndarray) or not args:
+        return None
+    if function is np.multiply or (function is np.divide and isinstance(args[0], Value)):
+        for x, factor in ((args[0], args[1]), (args[1], args[0])):
+            if isinstance(x, Value) and _is_one(factor) and _alike(x.data, data):
+                return x
+            if function is np.divide:
+                break
+    first = args[0]
+    if isinstance(first, Value) and isinstance(first.data, np.ndarray) and isinstance(function, Method):
+        same = _alike(first.data, data) and first.data.strides == data.strides
+        if same and name in ("reshape", "astype", "T", "transpose"):
+            return first
+    if isinstance(first, Value) and function in (np.broadcast_to, np.reshape, np.transpose) and _alike(first.data, data):
+        return first if first.data.strides == data.strides else None
+    return None
+
+
+def _alike(x: Any, y: np.ndarray[Any, Any]) -> bool:
+    return isinstance(x, np.ndarray) and x.shape == y.shape and x.dtype == y.dtype
+
+
+def _is_one(x: Any) -> bool:
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.ndim == 0 and bool(x == 1) and x.dtype.kind == "f"
+    return x.__class__ in (int, float) and x == 1
+
+
+class Cell(Operand, NDArrayOperatorsMixin):
+    """A real array, or number, whose uses are noted."""
+
+    rank = 2
+    __slots__ = ("value",)
+    __hash__ = object.__hash__
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+
+    @classmethod
+    def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        assert Notes.current is not None
+        return Notes.current.unfold(primitive, args, params)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        if method not in ("__call__", "reduce", "accumulate", "outer"):
+            raise Unnoted(f"{ufunc.__name__}.{method}")
+        function = ufunc if method == "__call__" else reduction(ufunc, method)
+        return self._stored(_note(function, inputs, kwargs), out)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out", None)
+        if func in VALUE_SHAPED:
+            raise Unnoted(func.__name__)
+        return self._stored(_note(func, args, kwargs), None if out is None else (out,))
+
+    @staticmethod
+    def _stored(result: Any, out: Any) -> Any:
+        """`out=Z`: from here on Z is the result. Nothing else reads what Z was: it was made a line above."""
+        if out is None or out[0] is None:
+            return result
+        (target,) = out
+        if not isinstance(target, Cell) or target.value.data.dtype != result.value.data.dtype:
+            raise Unnoted("out=")
+        target.value = result.value
+        return target
+
+    shape = property(lambda self: np.shape(self.value.data))
+    ndim = property(lambda self: np.ndim(self.value.data))
+    size = property(lambda self: np.size(self.value.data))
+    dtype = property(lambda self: np.asarray(self.value.data).dtype)
+    T = property(lambda self: _note(method("T", Attribute), (self,), {}))
+    mT = property(lambda self: _note(method("mT", Attribute), (self,), {}))
+
+    def __pow__(self, exponent: Any) -> Any:
+        """As an array's operator: the usual exponents have functions of their own, with results of their own."""
+        ufunc = POWERS.get(exponent) if exponent.__class__ in (int, float) and self.dtype.kind == "f" else None
+        if ufunc is None or self.value.number:
+            return np.power(self, exponent)
+        return ufunc(self)
+
+    def __len__(self) -> int:
+        return int(self.value.data.shape[0])
+
+    def __getitem__(self, key: Any) -> Any:
+        keys = key if isinstance(key, tuple) else (key,)
+        if any(getattr(getattr(k, "dtype", None), "kind", "") == "b" for k in keys):
+            raise Unnoted("a boolean index")
+        return _note(SUBSCRIPT, (self, key), {})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise Unnoted("x[key] = value")
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise Unnoted("a value is read")
+
+    def verify(self, message: str, error: type[Exception], values: Any) -> None:
+        """Note `check(self, ...)`."""
+        assert Notes.current is not None
+        Notes.current.check(self, message, error, values)
+
+    __array__ = __bool__ = __float__ = __int__ = __index__ = __iter__ = item = tolist = _refuse
+
+
+def _note(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    assert Notes.current is not None
+    return Notes.current.call(function, args, kwargs)
+
+
+def _as_method(name: str) -> Callable[..., Any]:
+    def called(self: Cell, *args: Any, **kwargs: Any) -> Any:
+        return _note(method(name), (self, *args), kwargs)
+
+    called.__name__ = name
+    return called
+
+
+for _name in ("reshape", "astype", "copy", "view", "transpose", "swapaxes", "sum", "max", "min", "mean", "ravel"):
+    setattr(Cell, _name, _as_method(_name))
+
+__all__ = ["Call", "Cell", "Check", "Notes", "TraceError", "Unnoted", "Value"]

@@ -1,0 +1,361 @@
+"""A program as Python source that needs nothing but NumPy.
+
+    def program():
+        A1 = np.empty((400, 4), np.float32)  # kept from call to call
+        ...
+        def step(X, Y, W1, b1, W2, b2, lr):
+            np.dot(X, W1.T, out=A1)
+            ...
+            return L
+        return step
+
+What is the same at every call, memory and views of it, is made once, above the function.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ops.indexing import Slot
+from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
+from .helpers import Helpers
+from .listing import Listing
+from .memory import Memory, stores
+
+SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
+assert SIGNS.keys() == PYTHON.keys()
+
+
+class Emitted:
+    """The source of a program, and the order of its function's arguments and results."""
+
+    def __init__(self, listing: Listing, memory: Memory, name: str) -> None:
+        self.listing, self.memory = listing, memory
+        self.helpers = Helpers()
+        self.names: dict[Value, str] = {}
+        self._taken = {"np", "program", name, "check", "array"}
+        self._count = 0
+        self.setup: list[str] = []
+        self.body: list[str] = []
+        self._static: set[Value] = set(memory.place)
+        self._constants: dict[Any, str] = {}
+        self._kept: list[Any] = []
+        self._uses_array = self._uses_check = False
+        self.arguments = self._inputs()
+        self._places()
+        self._write(name)
+        self.source = self._assembled(name)
+
+    # --- names
+
+    def _name(self, value: Value) -> str:
+        found = self.names.get(value)
+        if found is None:
+            wanted = value.name or getattr(value.origin, "name", None)
+            found = self.names[value] = self._free(wanted)
+        return found
+
+    def _free(self, wanted: str | None) -> str:
+        if not wanted or not wanted.isidentifier():
+            self._count += 1
+            wanted = f"t{self._count}"
+        name, number = wanted, 1
+        while name in self._taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._taken.add(name)
+        return name
+
+    def _inputs(self) -> list[Value]:
+        """Everything that the function is given, in order: arguments, tensors, numbers, generators."""
+        listing = self.listing
+        used = {v for line in listing.lines for v in line.operands}
+        used.update(v for v in [*listing.results, *(v for _, v in listing.grads)] if isinstance(v, Value))
+        used.update(v for _, v in listing.writes if isinstance(v, Value))
+        targets = {old for _, _, old in self.memory.copies if old is not None} | set(self.memory.into.values())
+        given = [v for v in listing.arguments if v is not None]
+        given += [v for _, v in listing.tensors if v in used or v in targets]
+        given += [v for _, _, v in listing.numbers if v in used]
+        given += listing.generators
+        for k, value in enumerate(given):
+            if value in listing.generators:
+                value.name = "generator"
+            elif value.name is None and getattr(value.origin, "name", None) is None:
+                value.name = f"x{k + 1}"
+            self._name(value)
+        return given
+
+    # --- memory
+
+    def _places(self) -> None:
+        """The arrays that the program keeps: one name per value, one allocation per block."""
+        by_block: dict[int, list[Value]] = {}
+        for value, place in self.memory.place.items():
+            by_block.setdefault(place.block, []).append(value)
+        for number, values in by_block.items():
+            block = self.memory.blocks[number]
+            groups: dict[Any, list[str]] = {}
+            for value in values:
+                place = self.memory.place[value]
+                groups.setdefault((place.shape, place.order), []).append(self._name(value))
+            dtype = self._dtype(block.dtype)
+            if len(groups) == 1:
+                ((shape, order), names), = groups.items()
+                self.setup.append(f"{' = '.join(names)} = {self._empty(shape, order, dtype)}")
+                continue
+            memory = self._free(f"memory{number + 1}")
+            self.setup.append(f"{memory} = np.empty({block.size}, {dtype})")
+            for (shape, order), names in groups.items():
+                size = math.prod(shape)
+                part = memory if size == block.size else f"{memory}[:{size}]"
+                stored = tuple(shape[axis] for axis in order)
+                view = f"{part}.reshape({stored})" + self._turned(order)
+                self.setup.append(f"{' = '.join(names)} = {view}")
+
+    def _empty(self, shape: tuple[int, ...], order: tuple[int, ...], dtype: str) -> str:
+        stored = tuple(shape[axis] for axis in order)
+        size = str(stored[0]) if len(stored) == 1 else str(stored)
+        return f"np.empty({size}, {dtype}){self._turned(order)}"
+
+    @staticmethod
+    def _turned(order: tuple[int, ...]) -> str:
+        """From the axes in memory to the axes of the array."""
+        if order == tuple(range(len(order))):
+            return ""
+        if order == tuple(reversed(range(len(order)))):
+            return ".T"
+        back = tuple(order.index(axis) for axis in range(len(order)))
+        return f".transpose({back})"
+
+    # --- lines
+
+    def _write(self, name: str) -> None:
+        section = ""
+        for line in self.listing.lines:
+            if isinstance(line, Check):
+                self._check(line)
+                continue
+            if self._hoisted(line):
+                continue
+            if line.section != section:
+                section = line.section
+                self.body.append(f"# {section}")
+            self.body.append(self._line(line))
+        for tensor, value, old in self.memory.copies:
+            target = self._name(old) if old is not None else None
+            assert target is not None
+            self.body.append(f"np.copyto({target}, {self._text(value)})")
+        results = [self._copy(v) for v in self.listing.results]
+        results += [self._text(v) for _, v in self.listing.grads if v is not None and v in self.memory.wanted]
+        self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    def _copy(self, value: Any) -> str:
+        """A returned value: the caller may keep it."""
+        text = self._text(value)
+        own = isinstance(value, Value) and value.call is not None and not isinstance(value.data, np.ndarray)
+        return text if own else f"np.array({text})"
+
+    def _hoisted(self, line: Call) -> bool:
+        """Write what is the same at every call above the function: views of the program's own memory."""
+        if not all(v in self._static for v in line.operands) or not all(v in self.memory.root for v in line.results):
+            return False
+        (value,) = line.results
+        self.setup.append(f"{self._name(value)} = {self._called(line)}")
+        self._static.add(value)
+        return True
+
+    def _line(self, line: Call) -> str:
+        if all(v.number for v in line.results) and line.results:
+            (value,) = line.results
+            if line.function in SIGNS:
+                left, right = map(self._text, line.args)
+                return f"{self._name(value)} = {left} {SIGNS[line.function]} {right}"
+            return f"{self._name(value)} = float({self._called(line)})"
+        if len(line.results) == 1:
+            (value,) = line.results
+            place = self._name(value) if value in self.memory.place else None
+            if value in self.memory.into:
+                place = self.names[value] = self._name(self.memory.into[value])
+            if place is not None:
+                return self._stored(line, place) + self._shape(value)
+            return f"{self._name(value)} = {self._called(line)}" + self._shape(value)
+        return f"{', '.join(self._name(v) for v in line.results)} = {self._called(line)}"
+
+    @staticmethod
+    def _shape(value: Value) -> str:
+        shape = np.shape(value.data)
+        return f"  # {shape}" if shape else ""
+
+    def _stored(self, line: Call, place: str) -> str:
+        """A call that puts its result into a place."""
+        function = line.function
+        if isinstance(function, Method) and not isinstance(function, Reduce):
+            source = line.args[0]
+            text = self._text(source)
+            if function.__name__ == "astype":
+                return f'np.copyto({place}, {text}, casting="unsafe")'
+            if function.__name__ == "copy":
+                return f"np.copyto({place}, {text})"
+            return f"np.copyto({place}.reshape({np.shape(source.data)}), {text})"
+        return self._called(line, place)
+
+    def _called(self, line: Call, out: str | None = None) -> str:
+        function, args = line.function, line.args
+        words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if not _default(function, k, v)]
+        if out is not None:
+            words.append(f"out={out}")
+        if isinstance(function, Subscript):
+            return f"{self._text(args[0])}[{self._key(args[1])}]"
+        if isinstance(function, Attribute):
+            return f"{self._text(args[0])}.{function.__name__}"
+        if isinstance(function, Reduce):
+            return f"np.{function.__name__}({', '.join([*map(self._text, args), *words])})"
+        if isinstance(function, Method):
+            return f"{self._text(args[0])}.{function.__name__}({', '.join([*map(self._text, args[1:]), *words])})"
+        if isinstance(function, np.ufunc):
+            args = tuple(_scalar(x, line) for x in args)
+        return f"{self._function(function)}({', '.join([*map(self._text, args), *words])})"
+
+    def _function(self, function: Any) -> str:
+        if isinstance(function, np.ufunc) or getattr(np, function.__name__, None) is function:
+            return f"np.{function.__name__}"
+        if getattr(np.linalg, function.__name__, None) is function:
+            return f"np.linalg.{function.__name__}"
+        return self.helpers.name(function)
+
+    def _check(self, check: Check) -> None:
+        self._uses_check = True
+        values = "" if check.values is None else f", {self._text(check.values)}"
+        self.body.append(
+            f"if not {self._text(check.condition)}.all():\n"
+            f"    check({self._text(check.condition)}, {check.message!r}, {self.helpers.error(check.error)}{values})"
+        )
+
+    # --- arguments
+
+    def _text(self, x: Any) -> str:
+        if isinstance(x, Value):
+            return self._name(x)
+        if isinstance(x, Slot):
+            return self.helpers.object(x)
+        if isinstance(x, np.ndarray) or isinstance(x, np.generic):
+            return self._constant(x)
+        if isinstance(x, np.dtype):
+            return self._dtype(x)
+        if isinstance(x, type) and issubclass(x, np.generic):
+            return f"np.{x.__name__}"
+        if x.__class__ is tuple:
+            return f"({', '.join(map(self._text, x))}{',' if len(x) == 1 else ''})"
+        if x.__class__ is list:
+            return f"[{', '.join(map(self._text, x))}]"
+        if x.__class__ is slice:
+            return f"slice({self._text(x.start)}, {self._text(x.stop)}, {self._text(x.step)})"
+        if x.__class__ is float and not math.isfinite(x):
+            return f'float("{x}")'
+        if x is None or x is ... or x.__class__ in (*NUMBERS, str):
+            return "..." if x is ... else repr(x)
+        return self.helpers.object(x)
+
+    def _key(self, key: Any) -> str:
+        def part(k: Any) -> str:
+            if k.__class__ is slice and not any(isinstance(b, Value) for b in (k.start, k.stop, k.step)):
+                start, stop = ("" if b is None else str(b) for b in (k.start, k.stop))
+                return f"{start}:{stop}" + ("" if k.step is None else f":{k.step}")
+            return self._text(k)
+
+        if key.__class__ is tuple:
+            return ", ".join(map(part, key)) + ("," if len(key) == 1 else "") if key else "()"
+        return part(key)
+
+    @staticmethod
+    def _dtype(dtype: np.dtype[Any]) -> str:
+        return "bool" if dtype.kind == "b" else f"np.{dtype.name}"
+
+    def _constant(self, x: Any) -> str:
+        """A constant array, made once above the function."""
+        if np.ndim(x) == 0:
+            value = x.item()
+            text = repr(value) if not isinstance(value, float) or math.isfinite(value) else f'float("{value}")'
+            return self._kept_as("c", f"{self._dtype(x.dtype).replace('bool', 'np.bool_')}({text})")
+        first = x.flat[0] if x.size else 0
+        dtype = self._dtype(x.dtype)
+        if x.size and (x == first).all():
+            size = str(x.shape[0]) if x.ndim == 1 else str(x.shape)
+            made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(
+                first, f"np.full({size}, {first.item()!r}, {dtype})"
+            )
+            return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
+        if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():
+            return self._kept_as("places", f"np.arange({x.size})")
+        if x.size <= 64:
+            return self._kept_as("c", f"np.array({x.tolist()}, {dtype})")
+        self._uses_array = True
+        packed = base64.b85encode(zlib.compress(np.ascontiguousarray(x).tobytes(), 9)).decode()
+        return self._kept_as("c", f"array({packed!r}, {x.shape}, {dtype})")
+
+    def _kept_as(self, wanted: str, made: str) -> str:
+        name = self._constants.get(made)
+        if name is None:
+            name = self._constants[made] = self._free(wanted)
+            self.setup.append(f"{name} = {made}")
+        return name
+
+    # --- the whole
+
+    def _assembled(self, name: str) -> str:
+        inputs = ", ".join(self._name(v) for v in self.arguments)
+        parts = ["import numpy as np"]
+        parts[0:0] = self.helpers.imports
+        if self._uses_array:
+            parts[0:0] = ["import base64", "import zlib"]
+        text = "\n".join(sorted(set(parts), key=lambda line: ("numpy" in line, line)))
+        if self._uses_check:
+            text += "\n\n\n" + CHECK
+        if self._uses_array:
+            text += "\n\n\n" + ARRAY
+        for helper in self.helpers.sources:
+            text += "\n\n\n" + helper
+        lines = [f"\n\n\ndef program():", *(_indented(s, 1) for s in self.setup)]
+        lines += [_indented(f"\ndef {name}({inputs}):", 1), *(_indented(b, 2) for b in self.body)]
+        return text + "\n".join(lines) + f"\n\n    return {name}\n"
+
+    def function(self) -> Callable[..., Any]:
+        """The function that the source defines."""
+        scope: dict[str, Any] = {"__name__": "program", **self.helpers.borrowed}
+        exec(compile(self.source, "<program>", "exec"), scope)  # written above, from the calls that were noted
+        return scope["program"]()  # type: ignore[no-any-return]
+
+
+def _indented(text: str, depth: int) -> str:
+    return "\n".join("    " * depth + line if line else "" for line in text.split("\n"))
+
+
+def _default(function: Any, name: str, value: Any) -> bool:
+    """Whether a keyword says what holds anyway."""
+    return isinstance(function, (Reduce, np.ufunc)) and ((name == "keepdims" and not value) or value is None and name != "axis")
+
+
+def _scalar(x: Any, line: Call) -> Any:
+    """A constant array of equal numbers as the one number, where the result's shape does not need it."""
+    if not isinstance(x, np.ndarray) or x.ndim == 0 or not x.size or any(s for s in x.strides):
+        return x
+    others = [np.shape(v.data) for v in line.operands]
+    return x.flat[0] if np.broadcast_shapes(*others) == line.results[0].data.shape else x
+
+
+CHECK = '''def check(condition, message, error, values=None):
+    place = tuple(int(i) for i in np.argwhere(~condition)[0])
+    found = f", found {values[place]}" if values is not None else ""
+    where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
+    raise error(f"{message}{found}{where}.")'''
+
+ARRAY = '''def array(packed, shape, dtype):
+    return np.frombuffer(zlib.decompress(base64.b85decode(packed)), dtype).reshape(shape)'''
+
+__all__ = ["Emitted", "stores"]

@@ -1,0 +1,223 @@
+"""Functions that a program calls besides NumPy's, as source of their own.
+
+A forward that is kept whole is written out with all that it refers to: other functions, primitives
+(as their forwards), classes and constants of the package. Names that two of them share are told apart.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import textwrap
+import types
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import Operand, Primitive
+from ..ops.checks import check
+
+CHECK = '''def verify(condition, message, error=RuntimeError, values=None):
+    if not np.all(condition):
+        place = tuple(int(i) for i in np.argwhere(~np.asarray(condition))[0])
+        found = f", found {values[place]}" if values is not None else ""
+        where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
+        raise error(f"{message}{found}{where}.")'''
+
+
+class Helpers:
+    """Gathers what a program needs; `borrowed` are the objects that have no source of their own."""
+
+    def __init__(self) -> None:
+        self.imports: list[str] = []
+        self.sources: list[str] = []
+        self.borrowed: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+        self._taken: set[str] = set()
+        self._kept: list[Any] = []
+
+    def name(self, function: Any) -> str:
+        """What the program calls a function, whose source is then among `sources`."""
+        if isinstance(function, Primitive):
+            function = function.forward
+        known = self._names.get(id(function))
+        if known is not None:
+            return known
+        name = self._free(function.__name__)
+        self._names[id(function)] = name
+        self._kept.append(function)
+        if function is check:
+            self.sources.append(CHECK.replace("verify", name))
+            return name
+        try:
+            self.sources.append(self._written(function, name))
+        except (OSError, TypeError, SyntaxError, Foreign):
+            self.borrowed[name] = function
+        return name
+
+    def error(self, error: type[Exception]) -> str:
+        """A class of exceptions."""
+        return error.__name__ if error.__module__ == "builtins" else self._class(error)
+
+    def object(self, x: Any) -> str:
+        """A parameter that has no literal: made anew from its class, or borrowed."""
+        if isinstance(x, Primitive) or inspect.isfunction(x):
+            return self.name(x)
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return f"{self._class(type(x))}({', '.join(map(self._literal, x))})"
+        return self._literal(x)
+
+    def _literal(self, x: Any) -> str:
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return self.object(x)
+        if x.__class__ is tuple:
+            return f"({', '.join(map(self._literal, x))}{',' if len(x) == 1 else ''})"
+        if x.__class__ is list:
+            return f"[{', '.join(map(self._literal, x))}]"
+        if x.__class__ is dict:
+            return "{" + ", ".join(f"{self._literal(k)}: {self._literal(v)}" for k, v in x.items()) + "}"
+        if isinstance(x, np.dtype):
+            return f"np.dtype({x.name!r})"
+        if isinstance(x, type) and issubclass(x, np.generic):
+            return f"np.{x.__name__}"
+        if x is None or x is ... or isinstance(x, (bool, int, str)):
+            return "..." if x is ... else repr(x)
+        if isinstance(x, float):
+            return repr(x) if np.isfinite(x) else f'float("{x}")'
+        if isinstance(x, slice):
+            return f"slice({x.start}, {x.stop}, {x.step})"
+        if isinstance(x, np.ufunc):
+            return f"np.{x.__name__}"
+        if isinstance(x, np.ndarray) and x.size <= 1000:
+            return f"np.array({x.tolist()!r}, np.dtype({x.dtype.name!r}))"
+        if isinstance(x, Primitive) or inspect.isfunction(x):
+            return self.name(x)
+        name = self._free(getattr(x, "__name__", type(x).__name__.lower()))
+        self.borrowed[name] = x
+        return name
+
+    def _free(self, wanted: str) -> str:
+        name, number = wanted, 1
+        while name in self._taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        self._taken.add(name)
+        return name
+
+    def _class(self, kind: type) -> str:
+        known = self._names.get(id(kind))
+        if known is not None:
+            return known
+        name = self._names[id(kind)] = self._free(kind.__name__)
+        self._kept.append(kind)
+        if issubclass(kind, Exception):
+            bases = [b for b in kind.__mro__[1:] if b.__module__ == "builtins" and issubclass(b, Exception)]
+            self.sources.append(f"class {name}({bases[0].__name__}):\n    pass")
+        elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
+            self.imports.append("import collections")
+            self.sources.append(f"{name} = collections.namedtuple({name!r}, {kind._fields!r})")
+        else:
+            self.borrowed[name] = kind
+        return name
+
+    def _written(self, function: Any, name: str) -> str:
+        """A function's source under a name, without decorators, annotations and docstring."""
+        plain = inspect.unwrap(function)
+        if plain.__closure__:
+            raise Foreign
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(plain))).body
+        if not isinstance(tree, ast.FunctionDef):
+            raise Foreign
+        found = _globals_of(plain)
+        renamed = {global_name: self._referred(value, global_name) for global_name, value in found.items()}
+        tree.name = name
+        cached = isinstance(function, functools._lru_cache_wrapper)
+        tree.decorator_list = []
+        tree.returns = None
+        _Stripped(renamed).visit(tree)
+        if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant) and len(tree.body) > 1:
+            del tree.body[0]
+        text = ast.unparse(ast.fix_missing_locations(tree))
+        if cached:
+            self.imports.append("import functools")
+            text = "@functools.lru_cache(maxsize=64)\n" + text
+        return text
+
+    def _referred(self, value: Any, name: str) -> str:
+        """What stands for a global that a function reads."""
+        if isinstance(value, types.ModuleType):
+            if value is np:
+                return "np"
+            if value.__name__.startswith("tinygrad_edu"):
+                raise Foreign
+            self.imports.append(f"import {value.__name__}")
+            return value.__name__
+        if isinstance(value, Primitive) or inspect.isfunction(value) or isinstance(value, functools._lru_cache_wrapper):
+            if not str(value.__module__).startswith("tinygrad_edu"):
+                raise Foreign
+            return self.name(value)
+        if inspect.isclass(value):
+            if value.__module__ == "builtins":
+                return str(value.__name__)
+            if issubclass(value, Operand):
+                known = self._names.get(id(value))
+                if known is None:
+                    known = self._names[id(value)] = self._free(value.__name__)
+                    self.sources.append(f"class {known}:  # stands for what the program never meets\n    pass")
+                return known
+            return self._class(value)
+        if getattr(value, "__module__", None) == "numpy" and hasattr(value, "__name__"):
+            return f"np.{value.__name__}"
+        owner = getattr(value, "__self__", None)
+        if isinstance(owner, np.ufunc):
+            return f"np.{owner.__name__}.{value.__name__}"
+        known = self._names.get(id(value))
+        if known is None:
+            text = self._literal(value)
+            if text in self.borrowed:
+                return text
+            known = self._names[id(value)] = self._free(name)
+            self._kept.append(value)
+            self.sources.append(f"{known} = {text}")
+        return known
+
+
+class Foreign(Exception):
+    """A function refers to what can't be written out; it is borrowed from the package."""
+
+
+def _globals_of(function: Any) -> dict[str, Any]:
+    """The globals that a function's code, and code inside of it, reads."""
+    found: dict[str, Any] = {}
+    stack = [function.__code__]
+    while stack:
+        code = stack.pop()
+        for name in code.co_names:
+            if name in function.__globals__:
+                found[name] = function.__globals__[name]
+        stack.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
+    return found
+
+
+class _Stripped(ast.NodeTransformer):
+    """Renames globals, and leaves out annotations."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        text = self.names.get(node.id)
+        if text is None or not isinstance(node.ctx, ast.Load):
+            return node
+        return ast.copy_location(ast.parse(text, mode="eval").body, node)
+
+    def visit_arg(self, node: ast.arg) -> Any:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        self.generic_visit(node)
+        if node.value is None:
+            return None
+        return ast.copy_location(ast.Assign([node.target], node.value), node)

@@ -1,0 +1,106 @@
+"""A traced step as the NumPy calls that it makes: inputs, lines, and what is done with the results.
+
+`note(program, ...)` runs a program once, on the arrays of this moment, and keeps what was called.
+Nothing is written: the caller does that with the values, as one step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, as_array
+from ..symbolic.trace import Program
+from .cells import Call, Cell, Check, Draw, Notes, Value
+
+
+class Listing:
+    """What a program does, call by call."""
+
+    def __init__(self, program: Program, notes: Notes, cells: dict[Symbol, Any]) -> None:
+        self.lines = notes.lines
+        self.made, self.merged = notes.made, notes.merged
+        self.value_of = {s: c.value if isinstance(c, Cell) else c for s, c in cells.items() if not isinstance(c, tuple)}
+        for symbol, value in self.value_of.items():
+            if isinstance(value, Value) and value.origin is None:
+                value.origin = symbol
+        self.arguments = [None if s is None else self.value_of[s] for s in program.arguments]
+        self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items()]
+        self.numbers = [(group, key, self.value_of[s]) for s, group, key in program.numbers]
+        self.writes = [(t, self.value_of[s]) for t, s in program.writes]
+        self.grads = [(t, None if s is None else self.value_of[s]) for t, s in program.grads]
+        self.generators = list(notes.generators.values())
+        self.result = program.result
+        self.dead = self._drop_dead()
+
+    @property
+    def results(self) -> list[Any]:
+        """What the step returns, as the Values of its tensors."""
+        return [self.value_of[s] for s in self.returned]
+
+    returned: list[Symbol]
+
+    def _drop_dead(self) -> int:
+        """Leave out the calls that nothing depends on. Returns how many there were."""
+        from ..symbolic.trace import tensors_of
+
+        self.returned = [t._array for t in tensors_of(self.result)]
+        roots = [v for _, v in (*self.writes, *self.grads)] + self.results
+        needed = {v for v in roots if isinstance(v, Value)}
+        kept: list[Any] = []
+        for line in reversed(self.lines):
+            if isinstance(line, Check) or is_draw(line) or any(v in needed for v in line.results):
+                needed.update(line.operands)
+                kept.append(line)
+        dead = len(self.lines) - len(kept)
+        self.lines = kept[::-1]
+        return dead
+
+
+def is_draw(line: Call | Check) -> bool:
+    """Whether a call takes numbers from a generator: it must happen, in its turn."""
+    return isinstance(line, Call) and isinstance(line.function, Draw)
+
+
+def note(program: Program, given: dict[Symbol, Any]) -> Listing:
+    """Run a program on cells.
+
+    Args:
+        given: the array or number of each of the program's inputs.
+    """
+    notes = Notes()
+    cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
+    previous, Notes.current = Notes.current, notes
+    try:
+        _check(program, None, cells, notes)
+        with np.errstate(all="ignore"):
+            for symbol in program.equations:
+                inputs = [cells[x] if isinstance(x, Symbol) else x for x in symbol.inputs]
+                cells[symbol] = _computed(symbol, inputs, notes)
+                if symbol in program.checks:
+                    _check(program, symbol, cells, notes)
+    finally:
+        Notes.current = previous
+    return Listing(program, notes, cells)
+
+
+def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
+    primitive = symbol.primitive
+    assert primitive is not None
+    if primitive.key == "drawn":
+        return notes.draw(symbol.params["draw"])
+    plain = not any(isinstance(x, Cell) or (isinstance(x, tuple) and any(isinstance(p, Cell) for p in x)) for x in inputs)
+    result = primitive.forward(*inputs, **symbol.params) if plain else notes.unfold(primitive, tuple(inputs), symbol.params)
+    if isinstance(result, tuple) or symbol.number:
+        return result
+    if not isinstance(result, Cell):
+        result = as_array(result)
+    return result if result.dtype == symbol.dtype else result.astype(symbol.dtype)
+
+
+def _check(program: Program, last: Symbol | None, cells: dict[Symbol, Any], notes: Notes) -> None:
+    for check in program.checks.get(last, ()):
+        seen = None if check.values is None else cells[check.values]
+        notes.check(cells[check.condition], check.message, check.error, seen)

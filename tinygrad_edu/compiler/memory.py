@@ -1,0 +1,234 @@
+"""Which memory each value of a program lies in, so that a run of it makes no array.
+
+Every call whose function takes `out=` gets a place: its operand's own memory where that operand is not
+read again, else memory that a value before it has left, else new memory. A parameter's new value goes
+straight into the parameter once nothing reads the old one.
+
+Places have the layout (order of axes in memory) that eager mode's results have, since the sums of
+BLAS and of reductions may differ in the last bit from layout to layout.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value, method
+from .listing import Listing
+
+OUT_FUNCTIONS = {np.dot, np.matmul, np.concatenate, np.stack, np.cumsum, np.cumprod, np.clip}
+COPIES = {"astype", "copy", "reshape", "ravel"}  # methods whose result, where it is no view, np.copyto can store
+
+
+class Place(NamedTuple):
+    """Part of a block of memory: the axes in the order in which they lie there, outermost first."""
+
+    block: int
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+
+
+class Block:
+    """Memory that several values have one after another."""
+
+    def __init__(self, dtype: np.dtype[Any], size: int) -> None:
+        self.dtype, self.size = dtype, size
+
+
+class Memory:
+    """The plan: where each value lies, and what it is a view of.
+
+    `place[value]` is a Place; `into[value]` a tensor's Value whose memory it is written to; `view[value]` says
+    that it shares its first operand's memory. Other values are made by their call.
+    """
+
+    def __init__(self, listing: Listing, grads: bool) -> None:
+        self.listing = listing
+        self.blocks: list[Block] = []
+        self.place: dict[Value, Place] = {}
+        self.into: dict[Value, Value] = {}
+        self.root: dict[Value, Value] = {}  # a view -> the value whose memory it is
+        self.copies: list[tuple[Any, Value, Value | None]] = []  # writes that need a copy at the end
+        self.wanted = {v for _, v in listing.grads if v is not None} if grads else set()
+        self._plan()
+
+    def base(self, value: Value) -> Value:
+        """The value whose memory a value lies in."""
+        while value in self.root:
+            value = self.root[value]
+        return value
+
+    def _plan(self) -> None:
+        lines = self.listing.lines
+        for line in lines:
+            for value in line.results:
+                source = shared_with(line, value)
+                if source is not None:
+                    self.root[value] = source
+        last: dict[Value, int] = {}  # base -> the last line that reads it
+        for i, line in enumerate(lines):
+            for value in line.operands:
+                last[self.base(value)] = i
+        end = len(lines)
+        for value in [*self.listing.results, *self.wanted]:
+            if isinstance(value, Value):
+                last[self.base(value)] = end
+        self._write_through(last)
+        free: list[int] = []
+        owner: dict[Value, int] = {}  # base -> its block
+        guarded = {self.base(v) for v in self.wanted}  # read by the caller until the next run: never handed on
+        for i, line in enumerate(lines):
+            dying = [b for b in dict.fromkeys(self.base(v) for v in line.operands) if last[b] == i and b in owner]
+            if isinstance(line, Call) and stores(line):
+                (value,) = line.results
+                if value in self.into:
+                    pass
+                elif value in self.root:
+                    pass
+                else:
+                    block = None
+                    if elementwise(line):
+                        block = next((owner[b] for b in dying if self._same(b, value) and self._only(line, b)), None)
+                        if block is not None and value not in guarded:
+                            dying = [b for b in dying if owner[b] != block]
+                        else:
+                            block = None
+                    if value in guarded:
+                        block = self._new(value)
+                    elif block is None:
+                        block = self._take(free, value)
+                    owner[value] = block
+                    self.place[value] = Place(block, value.data.shape, axes_of(value.data))
+            for b in dying:
+                free.append(owner.pop(b))
+            for value in line.results:  # not read at all
+                if value in owner and value not in last and value not in guarded:
+                    free.append(owner.pop(value))
+
+    def _write_through(self, last: dict[Value, int]) -> None:
+        """Let a tensor's new value be computed in the tensor's memory where its old value is not read any more."""
+        lines = self.listing.lines
+        where = {value: i for i, line in enumerate(lines) for value in line.results}
+        checks = [i for i, line in enumerate(lines) if isinstance(line, Check) or not may_follow_writes(line)]
+        quiet = checks[-1] if checks else -1  # from here on nothing can fail
+        held = {tensor: value for tensor, value in (*self.listing.tensors,)}
+        returned = {self.base(v) for v in self.listing.results if isinstance(v, Value)}
+        taken: set[Value] = set()
+        for tensor, value in self.listing.writes:
+            old = held.get(tensor) if isinstance(value, Value) else None
+            line = lines[where[value]] if value in where else None
+            direct = (
+                old is not None
+                and line is not None
+                and isinstance(line, Call)
+                and stores(line)
+                and value not in self.root
+                and value not in taken
+                and where[value] > quiet
+                and last.get(old, -1) <= where[value]
+                and all(self.base(v) is not old or (elementwise(line) and v is old) for v in line.operands)
+                and isinstance(old.data, np.ndarray)
+                and old.data.shape == np.shape(value.data)
+                and old.data.dtype == value.data.dtype
+                and old.data.strides == getattr(value.data, "strides", None)
+                and value not in returned
+                and value not in self.wanted
+            )
+            if direct:
+                assert old is not None
+                taken.add(value)
+                self.into[value] = old
+            else:
+                self.copies.append((tensor, value, old))
+
+    def _same(self, base: Value, value: Value) -> bool:
+        """Whether a value can lie exactly where another does."""
+        x, y = base.data, value.data
+        return x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides
+
+    def _only(self, line: Call, base: Value) -> bool:
+        """Whether a call reads memory only as the base itself: of a transposed view it would read what it has written."""
+        return all(v is base or self.base(v) is not base or v.data.strides == base.data.strides for v in line.operands)
+
+    def _new(self, value: Value) -> int:
+        self.blocks.append(Block(value.data.dtype, value.data.size))
+        return len(self.blocks) - 1
+
+    def _take(self, free: list[int], value: Value) -> int:
+        """The smallest free block that is large enough, else the largest, made larger, else a new one."""
+        fitting = [b for b in free if self.blocks[b].dtype == value.data.dtype]
+        if not fitting:
+            return self._new(value)
+        size = value.data.size
+        large = [b for b in fitting if self.blocks[b].size >= size]
+        block = (
+            min(large, key=lambda b: self.blocks[b].size) if large else max(fitting, key=lambda b: self.blocks[b].size)
+        )
+        free.remove(block)
+        self.blocks[block].size = max(self.blocks[block].size, size)
+        return block
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the program keeps."""
+        return sum(b.size * b.dtype.itemsize for b in self.blocks)
+
+
+def shared_with(line: Call | Check, value: Value) -> Value | None:
+    """The operand that a result is a view of."""
+    if isinstance(line, Check) or not isinstance(value.data, np.ndarray) or not isinstance(line.function, (Method,)):
+        if not (isinstance(line, Call) and isinstance(value.data, np.ndarray) and _may_view(line.function)):
+            return None
+    if isinstance(line.function, (Reduce, Draw)):
+        return None
+    for x in line.operands:
+        if isinstance(x.data, np.ndarray) and np.may_share_memory(x.data, value.data):
+            return x
+    return None
+
+
+def _may_view(function: Any) -> bool:
+    return not isinstance(function, np.ufunc) and function not in OUT_FUNCTIONS
+
+
+def elementwise(line: Call) -> bool:
+    """Whether each number of the result is computed from the operands' numbers at the same place alone."""
+    return isinstance(line.function, np.ufunc) and line.function.signature is None
+
+
+def stores(line: Call) -> bool:
+    """Whether a call can be told where to put its result."""
+    if len(line.results) != 1:
+        return False
+    data = line.results[0].data
+    if not isinstance(data, np.ndarray) or data.ndim == 0 or not data.size:
+        return False
+    function = line.function
+    if isinstance(function, np.ufunc):
+        return "dtype" not in line.kwargs or line.kwargs["dtype"] is None
+    if isinstance(function, Reduce):
+        return function.ufunc.signature is None
+    if isinstance(function, (Attribute, Subscript, Draw)):
+        return False
+    if isinstance(function, Method):
+        return function.__name__ in COPIES
+    if function in OUT_FUNCTIONS:
+        return function is not np.dot or data.flags.c_contiguous
+    return False
+
+
+def may_follow_writes(line: Call | Check) -> bool:
+    """Whether a line cannot fail for what the values are: NumPy's arithmetic does not, a whole forward might."""
+    if isinstance(line, Check):
+        return False
+    function = line.function
+    return isinstance(function, (np.ufunc, Reduce, Attribute)) or function in OUT_FUNCTIONS or isinstance(function, Method)
+
+
+def axes_of(x: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    """The axes as they lie in memory, outermost first; NumPy's results have no gaps."""
+    return tuple(sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), x.shape[axis] == 1, axis)))
+
+
+__all__ = ["Memory", "Place", "method"]

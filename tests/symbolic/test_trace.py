@@ -106,18 +106,30 @@ def test_eager_steps_go_on_after_a_trace(rng):
         np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
 
 
-def test_first_step_with_momentum_is_refused(rng):
-    """It would add the momentum buffers to the state; the message says to run one step first."""
-    model = network()
-    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+@pytest.mark.parametrize("make", [lambda p: optim.SGD(p, lr=0.1, momentum=0.9), optim.Adam], ids=["SGD", "Adam"])
+def test_first_step_makes_the_optimizers_state(make, rng):
+    """A trace of the first step adds nothing to the state; its first run does, as eager, and a second is refused."""
+    made = []
+    for _ in range(2):
+        model = network()
+        optimizer = make(model.parameters())
 
-    def step(x, y):
-        nn.functional.cross_entropy(model(x), y).backward()
-        optimizer.step()
+        def step(x, y, model=model, optimizer=optimizer):
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
 
-    with pytest.raises(te.TraceError, match="run one step before tracing"):
-        trace(step, *batch(rng))
+        made.append((model, optimizer, step))
+    (eager, eager_optimizer, step), (traced, optimizer, traced_step) = made
+    data = batch(rng)
+    program = trace(traced_step, *data)
     assert not optimizer.state
+    assert step(*data).item() == program(*data).item()
+    for a, b in zip(everything(eager, eager_optimizer), everything(traced, optimizer), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(te.TraceError, match="has been made since the trace"):
+        program(*data)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ class Emitted:
         self._constants: dict[Any, str] = {}
         self._kept: list[Any] = []
         self._uses_array = self._uses_check = False
+        self._written = {old for _, _, old in memory.copies} | set(memory.into.values())
         self.arguments = self._inputs()
         self._places()
         self._write(name)
@@ -81,7 +82,7 @@ class Emitted:
         targets = {old for _, _, old in self.memory.copies if old is not None} | set(self.memory.into.values())
         given = [v for v in listing.arguments if v is not None]
         given += [v for _, v in listing.tensors if v in used or v in targets]
-        given += [v for _, _, v in listing.numbers if v in used]
+        given += [v for *_, v in listing.numbers if v in used]
         given += listing.generators
         for k, value in enumerate(given):
             if value in listing.generators:
@@ -147,13 +148,20 @@ class Emitted:
                 section = line.section
                 self.body.append(f"# {section}")
             self.body.append(self._line(line))
-        for tensor, value, old in self.memory.copies:
-            target = self._name(old) if old is not None else None
-            assert target is not None
-            self.body.append(f"np.copyto({target}, {self._text(value)})")
-        results = [self._copy(v) for v in self.listing.results]
-        results += [self._text(v) for _, v in self.listing.grads if v is not None and v in self.memory.wanted]
+        results = [self._result(v, self._copy(v)) for v in self.listing.results]
+        results += [self._result(v, self._text(v)) for _, v in self.listing.grads if v in self.memory.wanted]
+        moved = [(old, self._result(value, self._text(value))) for _, value, old in self.memory.copies if old is not None]
+        for old, text in moved:
+            self.body.append(f"np.copyto({self._name(old)}, {text})")
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    def _result(self, value: Any, text: str) -> str:
+        """What a value is after the tensors have been written: if it is one of those, or a part, it is copied before."""
+        if not isinstance(value, Value) or self.memory.base(value) not in self._written:
+            return text
+        name = self._free(None)
+        self.body.append(f"{name} = np.array({self._text(value)})")
+        return name
 
     def _copy(self, value: Any) -> str:
         """A returned value: the caller may keep it."""
@@ -203,6 +211,9 @@ class Emitted:
             if function.__name__ == "copy":
                 return f"np.copyto({place}, {text})"
             return f"np.copyto({place}.reshape({np.shape(source.data)}), {text})"
+        if function is np.where:
+            condition, x, y = map(self._text, line.args)
+            return f"np.copyto({place}, {y})\nnp.copyto({place}, {x}, where={condition})"
         return self._called(line, place)
 
     def _called(self, line: Call, out: str | None = None) -> str:
@@ -293,7 +304,7 @@ class Emitted:
             return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
         if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():
             return self._kept_as("places", f"np.arange({x.size})")
-        if x.size <= 64:
+        if x.size <= 64 and (x.dtype.kind != "f" or np.isfinite(x).all()):
             return self._kept_as("c", f"np.array({x.tolist()}, {dtype})")
         self._uses_array = True
         packed = base64.b85encode(zlib.compress(np.ascontiguousarray(x).tobytes(), 9)).decode()

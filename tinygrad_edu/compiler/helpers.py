@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import sys
 import textwrap
 import types
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -111,15 +113,42 @@ class Helpers:
             return known
         name = self._names[id(kind)] = self._free(kind.__name__)
         self._kept.append(kind)
-        if issubclass(kind, Exception):
-            bases = [b for b in kind.__mro__[1:] if b.__module__ == "builtins" and issubclass(b, Exception)]
-            self.sources.append(f"class {name}({bases[0].__name__}):\n    pass")
-        elif issubclass(kind, tuple) and hasattr(kind, "_fields"):
-            self.imports.append("import collections")
-            self.sources.append(f"{name} = collections.namedtuple({name!r}, {kind._fields!r})")
-        else:
+        try:
+            self.sources.append(self._class_source(kind, name))
+        except (OSError, TypeError, SyntaxError, Foreign):
             self.borrowed[name] = kind
         return name
+
+    def _class_source(self, kind: type, name: str) -> str:
+        """An exception by its name alone; another class with its methods."""
+        if issubclass(kind, Exception):
+            base = next(b for b in kind.__mro__[1:] if b.__module__ == "builtins" and issubclass(b, Exception))
+            return f"class {name}({base.__name__}):\n    pass"
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+        if not isinstance(tree, ast.ClassDef) or not str(kind.__module__).startswith("tinygrad_edu"):
+            raise Foreign
+        if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+            self.imports.append("import collections")
+            base = f"(collections.namedtuple({name!r}, {kind._fields!r}))"
+            tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]
+        else:
+            bases = [b for b in kind.__bases__ if b is not object]
+            base = f"({', '.join(map(self._class, bases))})" if bases else ""
+        tree.bases, tree.keywords, tree.decorator_list = [], [], []
+        body = self._renamed(tree, vars(sys.modules[kind.__module__]), {kind.__name__: name})
+        lines = [textwrap.indent(ast.unparse(part), "    ") for part in body.body]
+        return "\n".join([f"class {name}{base}:", *(lines or ["    pass"])])
+
+    def _renamed(self, tree: Any, scope: Mapping[str, Any], names: dict[str, str]) -> Any:
+        """A definition without annotations and docstrings, and with the program's names of the globals that it reads."""
+        tree = _Bare().visit(tree)
+        read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+        own |= {a.arg for a in ast.walk(tree) if isinstance(a, ast.arg)}
+        found = {x: scope[x] for x in sorted(read & scope.keys()) if x not in names and x not in own}
+        names = {**names, **{x: self._referred(value, x) for x, value in found.items()}}
+        forwards = {x for x, value in found.items() if isinstance(value, Primitive)}
+        return ast.fix_missing_locations(_Renamed(names, forwards).visit(tree))
 
     def _written(self, function: Any, name: str) -> str:
         """A function's source under a name, without decorators, annotations and docstring."""
@@ -129,17 +158,9 @@ class Helpers:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(plain))).body
         if not isinstance(tree, ast.FunctionDef):
             raise Foreign
-        found = _globals_of(plain)
-        renamed = {global_name: self._referred(value, global_name) for global_name, value in found.items()}
-        tree.name = name
-        cached = isinstance(function, functools._lru_cache_wrapper)
-        tree.decorator_list = []
-        tree.returns = None
-        _Stripped(renamed).visit(tree)
-        if isinstance(tree.body[0], ast.Expr) and isinstance(tree.body[0].value, ast.Constant) and len(tree.body) > 1:
-            del tree.body[0]
-        text = ast.unparse(ast.fix_missing_locations(tree))
-        if cached:
+        tree.decorator_list, tree.name = [], name
+        text = ast.unparse(self._renamed(tree, plain.__globals__, {plain.__name__: name}))
+        if isinstance(function, functools._lru_cache_wrapper):
             self.imports.append("import functools")
             text = "@functools.lru_cache(maxsize=64)\n" + text
         return text
@@ -160,6 +181,9 @@ class Helpers:
         if inspect.isclass(value):
             if value.__module__ == "builtins":
                 return str(value.__name__)
+            if value.__module__ in sys.stdlib_module_names:
+                self.imports.append(f"import {value.__module__}")
+                return f"{value.__module__}.{value.__name__}"
             if issubclass(value, Operand):
                 known = self._names.get(id(value))
                 if known is None:
@@ -187,30 +211,20 @@ class Foreign(Exception):
     """A function refers to what can't be written out; it is borrowed from the package."""
 
 
-def _globals_of(function: Any) -> dict[str, Any]:
-    """The globals that a function's code, and code inside of it, reads."""
-    found: dict[str, Any] = {}
-    stack = [function.__code__]
-    while stack:
-        code = stack.pop()
-        for name in code.co_names:
-            if name in function.__globals__:
-                found[name] = function.__globals__[name]
-        stack.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
-    return found
+class _Bare(ast.NodeTransformer):
+    """Leaves out annotations and docstrings."""
 
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        node.returns = None
+        first = node.body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(node.body) > 1:
+            del node.body[0]
+        return self.generic_visit(node)
 
-class _Stripped(ast.NodeTransformer):
-    """Renames globals, and leaves out annotations."""
-
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> Any:
-        text = self.names.get(node.id)
-        if text is None or not isinstance(node.ctx, ast.Load):
-            return node
-        return ast.copy_location(ast.parse(text, mode="eval").body, node)
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        if node.body and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
+            del node.body[0]
+        return self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> Any:
         node.annotation = None
@@ -218,6 +232,22 @@ class _Stripped(ast.NodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         self.generic_visit(node)
-        if node.value is None:
-            return None
-        return ast.copy_location(ast.Assign([node.target], node.value), node)
+        return None if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
+
+
+class _Renamed(ast.NodeTransformer):
+    """Gives globals the names that they have in the program; a primitive's `.forward` is the function itself."""
+
+    def __init__(self, names: dict[str, str], primitives: set[str]) -> None:
+        self.names, self.primitives = names, primitives
+
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        if node.attr == "forward" and isinstance(node.value, ast.Name) and node.value.id in self.primitives:
+            return self.visit(node.value)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        text = self.names.get(node.id)
+        if text is None or not isinstance(node.ctx, ast.Load):
+            return node
+        return ast.copy_location(ast.parse(text, mode="eval").body, node)

@@ -28,9 +28,10 @@ class Listing:
                 value.origin = symbol
         self.arguments = [None if s is None else self.value_of[s] for s in program.arguments]
         self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items()]
-        self.numbers = [(group, key, self.value_of[s]) for s, group, key in program.numbers]
+        self.numbers = [(group, key, part, self.value_of[s]) for s, group, key, part in program.numbers]
         self.writes = [(t, self.value_of[s]) for t, s in program.writes]
         self.grads = [(t, None if s is None else self.value_of[s]) for t, s in program.grads]
+        self.created = [self.value_of[t._array] if isinstance(t._array, Symbol) else None for *_, t in program.created]
         self.generators = list(notes.generators.values())
         self.result = program.result
         self.dead = self._drop_dead()
@@ -47,7 +48,7 @@ class Listing:
         from ..symbolic.trace import tensors_of
 
         self.returned = [t._array for t in tensors_of(self.result)]
-        roots = [v for _, v in (*self.writes, *self.grads)] + self.results
+        roots = [v for _, v in (*self.writes, *self.grads)] + self.results + self.created
         needed = {v for v in roots if isinstance(v, Value)}
         kept: list[Any] = []
         for line in reversed(self.lines):

@@ -74,7 +74,13 @@ class Memory:
         for value in [*self.listing.results, *self.wanted]:
             if isinstance(value, Value):
                 last[self.base(value)] = end
+        for _, value in self.listing.writes:
+            if isinstance(value, Value) and self.base(value).call is None:  # one tensor's value goes to another
+                last[self.base(value)] = end
         self._write_through(last)
+        for _, value, _ in self.copies:
+            if isinstance(value, Value):
+                last[self.base(value)] = end
         free: list[int] = []
         owner: dict[Value, int] = {}  # base -> its block
         guarded = {self.base(v) for v in self.wanted}  # read by the caller until the next run: never handed on
@@ -213,6 +219,8 @@ def stores(line: Call) -> bool:
         return False
     if isinstance(function, Method):
         return function.__name__ in COPIES
+    if function is np.where:
+        return len(line.args) == 3
     if function in OUT_FUNCTIONS:
         return function is not np.dot or data.flags.c_contiguous
     return False
@@ -223,7 +231,9 @@ def may_follow_writes(line: Call | Check) -> bool:
     if isinstance(line, Check):
         return False
     function = line.function
-    return isinstance(function, (np.ufunc, Reduce, Attribute)) or function in OUT_FUNCTIONS or isinstance(function, Method)
+    if isinstance(function, Subscript):
+        return not any(isinstance(v.data, np.ndarray) for v in line.operands[1:])
+    return isinstance(function, (np.ufunc, Method)) or str(getattr(function, "__module__", "")).startswith("numpy")
 
 
 def axes_of(x: np.ndarray[Any, Any]) -> tuple[int, ...]:

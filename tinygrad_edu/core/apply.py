@@ -57,7 +57,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
             if record is not None and record.needs_grad:
                 kinds += 1
                 needs = True
-        elif x.__class__ in _NUMBERS:
+        elif x.__class__ in _NUMBERS or (x.__class__ is Symbol and x.number):
             arrays.append(x)
             inputs.append(x)
             kinds += 2
@@ -168,7 +168,7 @@ Tensor.apply = classmethod(_applied)  # type: ignore[assignment, method-assign] 
 
 def as_operand(primitive: Primitive, value: Any) -> Any:
     """An operand as `apply` takes it: Tensor or Python number."""
-    if isinstance(value, Tensor) or value.__class__ in _NUMBERS:
+    if isinstance(value, Tensor) or value.__class__ in _NUMBERS or (isinstance(value, Symbol) and value.number):
         return value
     if isinstance(value, np.generic):
         as_dtype(value.dtype)

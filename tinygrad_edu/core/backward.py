@@ -27,7 +27,7 @@ from .record import Record
 from .sums import sum_rows
 from .tensor import Tensor, from_numpy, method, of_record, record_of, wrap
 from .views import refresh
-from .write import refuse_written, write
+from .write import read, refuse_written, write
 
 _ndarray = np.ndarray
 
@@ -132,6 +132,9 @@ def propagate(
 
     slopes = slopes_from(roots)
     visit = functools.partial(visit_checked, _visit) if mode.anomaly else _visit
+    if mode.trace is not None:
+        mode.trace.section("backward")
+        visit = functools.partial(mode.trace.visit, _visit)
     previous, mode.grad = mode.grad, create_graph
     try:
         with np.errstate(all="ignore"):  # an infinite slope is an answer, as in PyTorch
@@ -450,4 +453,4 @@ def _accumulate(leaf: Record, dX: Any, create_graph: bool) -> None:
     elif create_graph:
         leaf.grad = leaf.grad + dX
     else:
-        write(leaf.grad, np.add, leaf.grad._array, dX, by="backward")
+        write(leaf.grad, np.add, read(leaf.grad), dX, by="backward")

@@ -77,6 +77,21 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         what = self.name or (self.primitive.name if self.primitive else "_")
         return f"<Symbol {what} {self.shape} {self.dtype}>"
 
+    def _number(self) -> Any:
+        """The value, where it is computed from Python numbers alone: the trace then holds for that value."""
+        if not self.number or mode.trace is None:
+            self._refuse()
+        return mode.trace.read(self)
+
+    def __bool__(self) -> bool:
+        return bool(self._number())
+
+    def __float__(self) -> float:
+        return float(self._number())
+
+    def __int__(self) -> int:
+        return int(self._number())
+
     def _refuse(self, *_: Any, **__: Any) -> Any:
         where = line_of(user_site())
         raise TraceError(
@@ -86,9 +101,6 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         )
 
     __array__ = _refuse
-    __bool__ = _refuse
-    __float__ = _refuse
-    __int__ = _refuse
     __index__ = _refuse
     __iter__ = _refuse
     __len__ = _refuse

@@ -219,7 +219,7 @@ class Tensor(Value):
             if grad.dtype != self.dtype:
                 raise DtypeError(f"grad: dtype {grad.dtype} is assigned to a tensor of {self.dtype}.")
         if mode.trace is not None:
-            mode.trace.enter((self,))
+            mode.trace.forget(self) if grad is None else mode.trace.enter((self,))
         record_of(self).grad = grad
 
     def retain_grad(self) -> None:

@@ -481,7 +481,7 @@ def clear_grad(parameter: Tensor, set_to_none: bool) -> None:
     """Forget a gradient, or fill it with zeros: what zero_grad does to one parameter."""
     if set_to_none:
         if mode.trace is not None:
-            mode.trace.enter((parameter,))
+            mode.trace.forget(parameter)
         if parameter._record is not None:  # what the setter of .grad does, less its checks
             parameter._record.grad = None
         return

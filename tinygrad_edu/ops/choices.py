@@ -34,8 +34,8 @@ def zero_where(condition: Array, V: Array) -> Array:
     """
     if V.dtype.kind != "f":
         return np.where(condition, 0, V)
-    bits = np.asarray(V).view(_BITS[V.dtype.itemsize]) * np.logical_not(condition)
-    return np.asarray(bits).view(V.dtype)
+    bits = V.view(_BITS[V.dtype.itemsize]) * np.logical_not(condition)
+    return bits.view(V.dtype)
 
 
 @primitive(

@@ -38,19 +38,8 @@ def live(group: Group, key: str, index: int | None = None) -> Any:
         index: which number of a setting that is several, such as betas.
     """
     if mode.trace is not None:
-        return mode.trace.fetch(group, key) if index is None else mode.trace.fetch(Parts(group), f"{key}[{index}]")
+        return mode.trace.fetch(group, key, index)
     return float(group[key] if index is None else group[key][index])  # NumPy's float64 would not stay float32
-
-
-class Parts:
-    """A group whose keys lead into settings that are several numbers: "betas[0]"."""
-
-    def __init__(self, group: Group) -> None:
-        self.group = group
-
-    def __getitem__(self, key: str) -> Any:
-        name, index = key.removesuffix("]").split("[")
-        return self.group[name][int(index)]
 
 
 def zeros(W: Tensor) -> Tensor:
@@ -217,7 +206,7 @@ class Optimizer:
     def evaluate(self, closure: Callable[[], Any] | None) -> Any:
         """The loss of a closure, which computes it and its gradients anew; None without one."""
         if mode.trace is not None:
-            mode.trace.guard(self.state)
+            mode.trace.guard(self)
         if closure is None:
             return None
         with enable_grad():

@@ -56,13 +56,23 @@ class Program:
         self,
         arguments: list[Symbol | None],
         tensors: dict[Tensor, Symbol],
-        numbers: list[tuple[Symbol, Any, str]],
+        numbers: list[tuple[Symbol, Any, str, int | None]],
         writes: list[tuple[Tensor, Symbol]],
         grads: list[tuple[Tensor, Symbol | None]],
         checks: list[Check],
         draws: list[Symbol],
         result: Any,
+        optimizers: list[Any],
+        created: list[tuple[Any, Tensor, str, Tensor]],
+        guards: list[tuple[Symbol, Any]],
+        sections: list[tuple[int, str]],
+        cleared: set[Tensor],
     ) -> None:
+        self.optimizers = optimizers  # whose states the step uses
+        self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
+        self.guards = guards  # numbers that a Python `if` or loop of the step saw: (number, what it saw)
+        self.sections = sections  # the index of the first Symbol of each part, and what the part is
+        self.cleared = cleared  # tensors whose .grad is forgotten before it is used
         self.arguments = arguments
         self.tensors = tensors
         self.numbers = numbers
@@ -83,7 +93,8 @@ class Program:
         roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
         for check in (c for several in self.checks.values() for c in several):
             roots += [check.condition, check.values]
-        roots += [*self.draws, *(t._array for t in tensors_of(self.result))]
+        roots += [*self.draws, *(s for s, _ in self.guards), *(t._array for *_, t in self.created)]
+        roots += [*(t._array for t in tensors_of(self.result))]
         seen: set[Symbol] = set()
         stack = [r for r in roots if isinstance(r, Symbol)]
         while stack:
@@ -93,6 +104,14 @@ class Program:
                 stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
         return sorted((s for s in seen if s.primitive is not None), key=lambda s: s.index)
 
+    def install(self) -> None:
+        """Put what a first step adds into the optimizers' states."""
+        for optimizer, parameter, name, tensor in self.created:
+            entries = optimizer.state[parameter]
+            if name in entries:
+                raise TraceError(f"{type(optimizer).__name__}'s {name} has been made since the trace; trace again.")
+            entries[name] = tensor
+
     def _verify(self, last: Symbol | None, values: dict[Symbol, Any]) -> None:
         """Make the checks that the value of `last` completes."""
         for check in self.checks.get(last, ()):
@@ -100,14 +119,16 @@ class Program:
             verify(values[check.condition], check.message, check.error, seen)
 
     def __call__(self, *args: Any) -> Any:
+        args = tuple(arguments_of(args))
         if len(args) != len(self.arguments):
             raise TypeError(f"the program was traced with {len(self.arguments)} arguments, got {len(args)}.")
+        self.install()
         values: dict[Symbol, Any] = {symbol: tensor._array for tensor, symbol in self.tensors.items()}
         for place, (symbol, given) in enumerate(zip(self.arguments, args, strict=True)):
             if symbol is not None:
                 values[symbol] = _fitting(symbol, given, place)
-        for symbol, group, key in self.numbers:
-            values[symbol] = float(group[key])
+        for symbol, group, key, part in self.numbers:
+            values[symbol] = float(group[key] if part is None else group[key][part])
         self._verify(None, values)
         with np.errstate(all="ignore"):
             for symbol in self.equations:
@@ -120,6 +141,9 @@ class Program:
         written = [(tensor, values[symbol].copy()) for tensor, symbol in self.writes]
         for tensor, value in written:
             write(tensor, np.positive, value, by="program")
+        for _, _, _, tensor in self.created:
+            if isinstance(tensor._array, Symbol):
+                tensor._array = np.array(values[tensor._array])
         for tensor, grad in self.grads:
             tensor.grad = None if grad is None else wrap(np.array(values[grad]))
         return _replaced(self.result, lambda t: wrap(np.array(values[t._array])))
@@ -130,9 +154,15 @@ class Trace:
 
     def __init__(self) -> None:
         self.before: dict[Tensor, Before] = {}
-        self.numbers: dict[tuple[int, str], tuple[Symbol, Any, str]] = {}
+        self.numbers: dict[tuple[int, str, int | None], tuple[Symbol, Any, str, int | None]] = {}
         self.checks: list[Check] = []
-        self.states: list[tuple[Any, dict[Any, Any]]] = []
+        self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with their states as they were
+        self.given: dict[Symbol, Any] = {}  # what numbers are at the moment
+        self.guards: list[tuple[Symbol, Any]] = []  # and what Python saw of them
+        self.sections: list[tuple[int, str]] = []
+        self.cleared: set[Tensor] = set()
+        self.computed: list[tuple[Record, Any]] = []  # the values that have records, for their names
+        self.cotangents: list[tuple[Record, Symbol]] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
 
@@ -203,19 +233,55 @@ class Trace:
                         "memory; use one of them."
                     )
 
-    def fetch(self, group: Any, key: str) -> Symbol:
-        """A hyperparameter, as a number that the program reads at every run."""
-        found = self.numbers.get((id(group), key))
+    def fetch(self, group: Any, key: str, part: int | None = None) -> Symbol:
+        """A hyperparameter, as a number that the program reads at every run; `part` of a setting that is several."""
+        found = self.numbers.get((id(group), key, part))
         if found is None:
-            symbol = Symbol((), np.dtype("float64"), key)
-            symbol.number = True
-            found = self.numbers[id(group), key] = (symbol, group, key)
+            value = float(group[key] if part is None else group[key][part])
+            symbol = self.number(value, key if part is None else f"{key.removesuffix('s')}{part + 1}")
+            found = self.numbers[id(group), key, part] = (symbol, group, key, part)
         return found[0]
 
-    def guard(self, state: Any) -> None:
-        """Remember an optimizer's state, which the step may only write, not extend."""
-        if not any(known is state for known, _ in self.states):
-            self.states.append((state, {k: dict(v) for k, v in state.items()}))
+    def number(self, value: float, name: str) -> Symbol:
+        """A Python number that may be another one at the next run."""
+        symbol = Symbol((), np.dtype("float64"), name)
+        symbol.number = True
+        self.given[symbol] = value
+        return symbol
+
+    def read(self, symbol: Symbol) -> Any:
+        """What a number is now, for a Python `if`: the program holds as long as that is the same."""
+        values: dict[Symbol, Any] = dict(self.given)
+        for part in _below(symbol):
+            inputs = [values[x] if isinstance(x, Symbol) else x for x in part.inputs]
+            assert part.primitive is not None
+            value = part.primitive.forward(*inputs, **part.params)
+            values[part] = value.item() if hasattr(value, "item") else value
+        self.guards.append((symbol, values[symbol]))
+        return values[symbol]
+
+    def guard(self, optimizer: Any) -> None:
+        """Remember an optimizer: what the step adds to its state, and what its settings are."""
+        self.section("update")
+        if not any(known is optimizer for known, _ in self.optimizers):
+            self.optimizers.append((optimizer, {k: dict(v) for k, v in optimizer.state.items()}))
+
+    def section(self, name: str) -> None:
+        """What follows belongs to another part of the step."""
+        self.sections.append((Symbol((), np.dtype("float64")).index, name))
+
+    def forget(self, tensor: Tensor) -> None:
+        """Note that a gradient is dropped without having been used."""
+        self.enter((tensor,))
+        was = self.before.get(tensor)
+        if was is None or was.grad is None or was.grad not in self.before:
+            self.cleared.add(tensor)
+
+    def visit(self, visit: Callable[..., None], record: Record, dY: Any, *rest: Any) -> None:
+        """Note which value a cotangent belongs to, and go on."""
+        if isinstance(dY, Symbol):
+            self.cotangents.append((record, dY))
+        visit(record, dY, *rest)
 
     def check(self, condition: Symbol, message: str, error: type[Exception], values: Any) -> None:
         self.checks.append(Check(condition, message, error, values if isinstance(values, Symbol) else None))
@@ -224,28 +290,42 @@ class Trace:
         """Note a draw: the generator's stream has to go on as it does eagerly."""
         self.draws.append(symbol)
 
-    def restore(self) -> bool:
-        """Give every tensor back what it had. Returns whether the state was as it had been."""
+    def restore(self) -> list[tuple[Any, Tensor, str, Tensor]]:
+        """Give every tensor back what it had. Returns what the step has added to the states of optimizers."""
         for tensor, was in self.before.items():
             tensor._array, tensor._record, tensor._view = was.array, was.record, was.view
             if was.record is not None:
                 was.record.grad = was.grad
             if tensor._storage is not None:
                 tensor._storage.version, tensor._storage.writer = was.version, was.writer
-        clean = True
-        for state, was_state in self.states:
-            clean = clean and {k: set(v) for k, v in state.items()} == {k: set(v) for k, v in was_state.items()}
-            state.clear()
-            state.update(was_state)
-        return clean
+        added: list[tuple[Any, Any, str, Any]] = []
+        for optimizer, before in self.optimizers:
+            for parameter, entries in optimizer.state.items():
+                old = before.get(parameter, {})
+                added += [(optimizer, parameter, n, v) for n, v in entries.items() if n not in old or old[n] is not v]
+            optimizer.state.clear()
+            optimizer.state.update(before)
+        return added
 
 
-def trace(step: Callable[..., Any], *args: Any) -> Program:
+def _below(symbol: Symbol) -> list[Symbol]:
+    """What a Symbol is computed by, in order, itself included."""
+    found: set[Symbol] = set()
+    stack = [symbol]
+    while stack:
+        top = stack.pop()
+        if top not in found:
+            found.add(top)
+            stack.extend(x for x in top.inputs if isinstance(x, Symbol))
+    return sorted((s for s in found if s.primitive is not None), key=lambda s: s.index)
+
+
+def trace(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     """Record a step as a program, without changing anything.
 
     Args:
         step: a function of Tensors; it may run backward() and update parameters.
-        args: example arguments. Tensors become inputs of the program, other values constants.
+        args: example arguments. Tensors and Python floats become inputs of the program, other values constants.
     Raises:
         TraceError: the step reads a value, or does what a program can't repeat; the line is named.
 
@@ -254,16 +334,24 @@ def trace(step: Callable[..., Any], *args: Any) -> Program:
     >>> program(tensor([3.0, 4.0]))
     tensor(25.)
     """
+    return record(step, args, kwargs, Trace())
+
+
+def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: Trace) -> Program:
+    """`trace` on a Trace of the caller's. The program's arguments are the Tensors and floats of args and kwargs, in
+    the order of `arguments_of`."""
     if mode.trace is not None:
         raise TraceError("a step is being traced already.")
-    run = Trace()
+    given = arguments_of((args, kwargs))
     mode.trace = run
-    clean = True
+    added: list[Any] = []
     try:
-        run.enter([a for a in args if isinstance(a, Tensor)])
-        arguments = [run.before[a].symbol if isinstance(a, Tensor) else None for a in args]
-        result = step(*args)
-        given = {a for a in args if isinstance(a, Tensor)}
+        run.enter([a for a in given if isinstance(a, Tensor)])
+        numbers = [None if isinstance(a, Tensor) else run.number(a, "") for a in given]
+        arguments = [run.before[a].symbol if isinstance(a, Tensor) else n for a, n in zip(given, numbers, strict=True)]
+        queue = iter(numbers)
+        args, kwargs = _exchanged((args, kwargs), lambda a: next(queue) or a)
+        result = step(*args, **kwargs)
         writes, grads = [], []
         for tensor, was in list(run.before.items()):
             if tensor._array is not was.symbol:
@@ -274,14 +362,45 @@ def trace(step: Callable[..., Any], *args: Any) -> Program:
         frozen = _replaced(result, lambda t: wrap(t._array))
     finally:
         mode.trace = None
-        clean = run.restore()
-    if not clean:
-        raise TraceError("the step adds to the optimizer's state, as a first step does; run one step before tracing.")
-    tensors = {t: was.symbol for t, was in run.before.items() if t not in given}
-    return Program(arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen)
+        added = run.restore()
+    for optimizer, _, name, value in added:
+        if not isinstance(value, Tensor):
+            raise TraceError(
+                f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could "
+                "not change it. Keep it in a tensor."
+            )
+    own = set(map(id, given))
+    tensors = {t: was.symbol for t, was in run.before.items() if id(t) not in own}
+    optimizers = [optimizer for optimizer, _ in run.optimizers]
+    return Program(
+        arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
+        optimizers, added, run.guards, run.sections, run.cleared,
+    )  # fmt: skip
+
+
+def arguments_of(x: Any) -> list[Any]:
+    """The Tensors and Python floats in nested arguments, in order."""
+    found: list[Any] = []
+    _exchanged(x, found.append)
+    return found
+
+
+def _exchanged(x: Any, change: Callable[[Any], Any]) -> Any:
+    """Nested arguments with something in the place of each Tensor and float."""
+    if isinstance(x, Tensor) or x.__class__ is float:
+        return change(x)
+    if x.__class__ is tuple or x.__class__ is list:
+        return x.__class__(_exchanged(part, change) for part in x)
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*(_exchanged(part, change) for part in x))
+    if x.__class__ is dict:
+        return {name: _exchanged(part, change) for name, part in x.items()}
+    return x
 
 
 def _fitting(symbol: Symbol, given: Any, place: int) -> Any:
+    if symbol.number:
+        return float(given)
     array = given._values() if isinstance(given, Tensor) else np.asarray(given)
     if array.shape != symbol.shape or array.dtype != symbol.dtype:
         raise TraceError(
@@ -304,10 +423,17 @@ def tensors_of(result: Any) -> list[Tensor]:
     return found
 
 
+def replaced(result: Any, by: dict[int, Any]) -> Any:
+    """Nested results with other Tensors in the place of those with these ids."""
+    return _replaced(result, lambda t: by[id(t)])
+
+
 def _replaced(result: Any, change: Callable[[Tensor], Any]) -> Any:
     """Nested results with every Tensor exchanged."""
     if isinstance(result, Tensor):
         return change(result)
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*(_replaced(r, change) for r in result))
     if isinstance(result, (list, tuple)):
         return type(result)(_replaced(r, change) for r in result)
     if isinstance(result, dict):

@@ -1,0 +1,324 @@
+"""compile(step): a training step, traced once, then run as a NumPy program written for it.
+
+The first call with arguments of a kind traces the step and runs it, noting what NumPy computes; that
+becomes the program (cells, memory, emit) of the calls that follow. A call first makes sure that the
+program still holds: the arguments' shapes, dtypes and layout, the tensors' too, and what the Python code
+of the step could see (watch). If not, the step is traced again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, overload
+
+import numpy as np
+
+from ..core.dtypes import get_default_dtype
+from ..core.errors import TraceError
+from ..core.mode import mode
+from ..core.record import stamp
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, record_of, wrap
+from ..core.views import refresh
+from ..core.write import storage_of, write
+from ..symbolic.trace import Program, Trace, arguments_of, record, replaced
+from .cells import Value
+from .emit import Emitted
+from .listing import Listing, note
+from .memory import Memory
+from .names import name_values
+from .watch import Watch
+
+LIMIT = 16  # programs per step: more means that something changes at every call
+
+
+class Compiled:
+    """A step with the programs that have been written for it. Call it as the step itself."""
+
+    def __init__(self, step: Callable[..., Any], grads: bool, limit: int = LIMIT) -> None:
+        if not callable(step):
+            raise TypeError(f"compile: expected a function of tensors, got {type(step).__name__}.")
+        self.step, self.grads, self.limit = step, grads, limit
+        self.programs: dict[Any, list[Written]] = {}
+        self._last: Written | None = None
+        self._count = 0
+        functools.update_wrapper(self, step, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if mode.trace is not None:  # a compiled function inside of one that is being traced
+            return self.step(*args, **kwargs)
+        given = args if not kwargs and all(x.__class__ is Tensor for x in args) else arguments_of((args, kwargs))
+        key = (_form((args, kwargs)), mode.grad, get_default_dtype())
+        known = self.programs.get(key)
+        if known is not None:
+            for written in known:
+                if written.holds():
+                    self._last = written
+                    return written.run(given)
+        return self._first(key, args, kwargs, given)
+
+    def _first(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
+        """Trace, run, and keep the program for the next time."""
+        known = self.programs.setdefault(key, [])
+        if self._count >= self.limit:
+            why = known[0].watch.difference() if known else "the arguments"
+            raise TraceError(
+                f"compile: {self._name} has been traced {self.limit} times, and something is different again: {why}. "
+                "Pass what varies as a tensor or float argument, keep shapes to a few, or call the step itself."
+            )
+        trace = Trace()
+        program = record(self.step, args, kwargs, trace)
+        written = Written(program, trace, self.step, self._name, self.grads)
+        result = written.begin(given)
+        self._count += 1
+        known.insert(0, written)
+        self._last = written
+        return result
+
+    @property
+    def _name(self) -> str:
+        name = getattr(self.step, "__name__", type(self.step).__name__)
+        return name if name.isidentifier() else "step"
+
+    def _written(self) -> Written:
+        if self._last is None:
+            raise RuntimeError(f"compile: {self._name} has not been called yet, so there is no program; call it once.")
+        return self._last
+
+    @property
+    def source(self) -> str:
+        """The program of the last call, as Python that needs nothing but NumPy: `program()` gives the function."""
+        return self._written().emitted.source
+
+    def __repr__(self) -> str:
+        return f"<compiled {self._name}: {self._count} program{'' if self._count == 1 else 's'}>"
+
+
+class Written:
+    """One program: what it holds for, where its inputs are, and the function that was written."""
+
+    def __init__(self, program: Program, trace: Trace, step: Any, name: str, grads: bool) -> None:
+        self.program, self.trace, self.name, self.grads = program, trace, name, grads
+        self.watch = Watch(step, program)
+        self.result = program.result
+        owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
+        self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}
+        self._layouts = [(t, _layout(t._array), _needs_grad(t)) for t in program.tensors if t not in self._grad_of]
+        dependent = [t for t, _ in program.grads if t not in program.cleared]
+        dependent += [t for t in self._grad_of.values() if t not in dependent]
+        self._had_grad = [(record_of(t), t._record.grad is not None) for t in dependent]  # type: ignore[union-attr]
+        self._guards = bool(program.guards)
+
+    def holds(self) -> bool:
+        """Whether the program is still what the step would do."""
+        for tensor, layout, needs in self._layouts:
+            if _layout(tensor._array) != layout or _needs_grad(tensor) != needs:
+                return False
+        for owner, had in self._had_grad:
+            if (owner.grad is not None) != had:
+                return False
+        return self.watch.same() and not (self._guards and self._differs())
+
+    def _differs(self) -> bool:
+        """Whether a number that the step's Python looked at looks different now."""
+        values: dict[Symbol, Any] = {s: _setting(group, key, part) for s, group, key, part in self.program.numbers}
+        return False if not values else any(_evaluated(s, values) != seen for s, seen in self.program.guards)
+
+    # --- the first run
+
+    def begin(self, given: Any) -> Any:
+        """Run the step while noting what it calls, and write the program."""
+        program = self.program
+        values: dict[Symbol, Any] = {symbol: self._array(tensor) for tensor, symbol in program.tensors.items()}
+        for symbol, x in zip(program.arguments, given, strict=True):
+            assert symbol is not None
+            values[symbol] = float(x) if symbol.number else x._values()
+        for symbol, group, key, part in program.numbers:
+            values[symbol] = _setting(group, key, part)
+        self.listing = listing = note(program, values)
+        name_values(listing, self.trace, given)
+        results, writes, grads = _data(listing)
+        self._write_out()
+        program.install()
+        for (tensor, _), value in zip(listing.writes, writes, strict=True):
+            write(tensor, np.positive, value, by=self.name)
+        for (_, _, _, tensor), value in zip(program.created, listing.created, strict=True):
+            if isinstance(tensor._array, Symbol):
+                tensor._array = np.array(value.data if isinstance(value, Value) else value)
+        for (tensor, _), value in zip(program.grads, grads, strict=True):
+            record_of(tensor).grad = None if value is None or not self.grads else wrap(value)
+        del self.trace
+        return replaced(self.result, dict(zip(map(id, self._returned), map(wrap, results), strict=True)))
+
+    def _array(self, tensor: Tensor) -> Any:
+        owner = self._grad_of.get(tensor)
+        if owner is not None:
+            return record_of(owner).grad._array
+        if tensor._view is not None:
+            refresh(tensor)
+        return tensor._array
+
+    def _write_out(self) -> None:
+        program, listing = self.program, self.listing
+        self.memory = Memory(listing, self.grads)
+        self.emitted = emitted = Emitted(listing, self.memory, self.name)
+        self._function = emitted.function()
+        position = {v: k for k, v in enumerate(listing.arguments) if v is not None}
+        tensors = {v: t for t, v in listing.tensors}
+        numbers = {v: rest for *rest, v in listing.numbers}
+        self._arguments: list[tuple[int, bool]] = []  # which of the given ones, and whether it is a number
+        self._tensors: list[Tensor] = []
+        self._numbers: list[Any] = []
+        self._generators: list[Any] = []
+        for value in emitted.arguments:
+            if value in position:
+                self._arguments.append((position[value], value.number))
+            elif value in tensors:
+                self._tensors.append(tensors[value])
+            elif value in numbers:
+                self._numbers.append(numbers[value])
+            else:
+                self._generators.append(value.data)
+        self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
+        self._written = [t for t, _ in listing.writes]
+        wanted = self.memory.wanted
+        self._left = [(t, v is not None and v in wanted) for t, v in listing.grads]
+        self._holders: list[Tensor | None] = [None] * len(self._left)
+        from ..symbolic.trace import tensors_of
+
+        self._returned = tensors_of(program.result)
+        self._only = len(self._returned) == 1 and self.result is self._returned[0]
+
+    # --- the others
+
+    def run(self, given: Any) -> Any:
+        """Run the program that was written."""
+        arrays = [float(given[k]) if number else given[k]._values() for k, number in self._arguments]
+        if self._plain:
+            arrays += [t._array for t in self._tensors]
+        else:
+            arrays += [self._array(t) for t in self._tensors]
+        for group, key, part in self._numbers:
+            arrays.append(_setting(group, key, part))
+        arrays += self._generators
+        with np.errstate(all="ignore"):
+            out = self._function(*arrays)
+        version = stamp()
+        for tensor in self._written:
+            storage = tensor._storage or storage_of(tensor)
+            storage.version, storage.writer = version, (self.name, None)
+        if self._left:
+            self._leave_grads(out)
+        if self._only:
+            return wrap(np.asarray(out[0]))
+        results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
+        return replaced(self.result, dict(zip(map(id, self._returned), results, strict=True)))
+
+    def _leave_grads(self, out: tuple[Any, ...]) -> None:
+        """What the step leaves in `.grad`: arrays that the program owns, the same ones at every call."""
+        k = len(self._returned)
+        for place, (tensor, kept) in enumerate(self._left):
+            record = record_of(tensor)
+            if not kept:
+                record.grad = None
+                continue
+            array, k = np.asarray(out[k]), k + 1
+            holder = self._holders[place]
+            if holder is None or holder._array is not array:
+                holder = self._holders[place] = wrap(array)
+            elif holder._storage is not None:
+                holder._storage.version = stamp()
+            record.grad = holder
+
+
+def _form(x: Any) -> Any:
+    """What tells one kind of arguments from another; floats are all alike."""
+    if isinstance(x, Tensor):
+        return (_layout(x._array), _needs_grad(x))
+    if x.__class__ is float:
+        return float
+    if x.__class__ is tuple or x.__class__ is list:
+        return (x.__class__, *map(_form, x))
+    if x.__class__ is dict:
+        return tuple((name, _form(part)) for name, part in x.items())
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return (type(x), *map(_form, x))
+    if isinstance(x, np.ndarray):
+        raise TraceError(
+            f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
+        )
+    try:
+        hash(x)
+    except TypeError:
+        raise TraceError(f"compile: an argument is a {type(x).__name__}, which can't be told from another.") from None
+    return (type(x), x)
+
+
+def _layout(array: Any) -> Any:
+    return array.shape, array.strides, array.dtype
+
+
+def _needs_grad(tensor: Tensor) -> bool:
+    return tensor._record is not None and tensor._record.needs_grad
+
+
+def _setting(group: Any, key: str, part: int | None) -> float:
+    return float(group[key] if part is None else group[key][part])
+
+
+def _evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
+    """What an expression of Python numbers comes to."""
+    if symbol in values:
+        return values[symbol]
+    inputs = [_evaluated(x, values) if isinstance(x, Symbol) else x for x in symbol.inputs]
+    assert symbol.primitive is not None
+    value = symbol.primitive.forward(*inputs, **symbol.params)
+    return value.item() if hasattr(value, "item") else value
+
+
+def _data(listing: Listing) -> tuple[list[Any], list[Any], list[Any]]:
+    """Of the first run: copies of what it returns, of what it writes, and of the gradients that it leaves."""
+
+    def data(value: Any) -> Any:
+        return np.array(value.data if isinstance(value, Value) else value)
+
+    results = [data(v) for v in listing.results]
+    writes = [data(v) for _, v in listing.writes]
+    return results, writes, [None if v is None else data(v) for _, v in listing.grads]
+
+
+@overload
+def compile(step: Callable[..., Any], *, grads: bool = True, limit: int = LIMIT) -> Compiled: ...
+@overload
+def compile(step: None = None, *, grads: bool = True, limit: int = LIMIT) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(step: Callable[..., Any] | None = None, *, grads: bool = True, limit: int = LIMIT) -> Any:
+    """A function that does what `step` does, as a NumPy program written for it; also a decorator.
+
+    The program computes with the same NumPy calls as eager mode, so every number is the same to the last bit, in
+    memory that it keeps from call to call. Parameters, buffers and the optimizer's state are updated in place and stay
+    the same objects, so eager and compiled steps may alternate.
+
+    Args:
+        step: a function of tensors: a whole training step (zero_grad, forward, backward, optimizer.step), a model, or
+            anything else that computes. What it returns are copies, without a graph.
+        grads: whether the gradients that the step leaves in `.grad` are there afterwards, in memory that the next call
+            writes again; with False `.grad` is None after a call, which saves memory.
+        limit: after so many programs (for other shapes, modes, settings) another one is refused.
+    Raises:
+        TraceError: the step reads a value, or does what a program can't repeat; the line is named.
+
+    Tensors and Python floats among the arguments may differ from call to call, and so may learning rates and other
+    settings; another shape, dtype, train() or eval(), or another value of a Python variable that the step uses, gives
+    another program.
+
+    >>> from tinygrad_edu import compile, tensor
+    >>> double = compile(lambda x: x * 2)
+    >>> double(tensor([1.0, 2.0]))
+    tensor([2., 4.])
+    >>> double(tensor([3.0, 4.0]))
+    tensor([6., 8.])
+    """
+    if step is None:
+        return functools.partial(compile, grads=grads, limit=limit)
+    return Compiled(step, grads, limit)

@@ -1228,6 +1228,7 @@ _LATER = (
 )  # loaded when first asked for: most programs never do
 _ELSEWHERE = {
     "check_by_hand": "symbolic",
+    "compile": "compiler",
     "explain": "symbolic",
     "vmap": "func",
 }  # names of this level that live in those modules

@@ -124,12 +124,15 @@ def test_a_traced_step_is_the_eager_one_bit_for_bit(name, settings, dtype):
 
 
 @pytest.mark.parametrize("name", sorted({name for name, _ in SETTINGS} - {"Adagrad", "SGD"}))
-def test_a_first_step_is_not_traced(name):
-    """It would add to the state; the message says what to do, and the state is empty still."""
-    training = Training(name, {})
-    with pytest.raises(tg.TraceError, match="run one step before tracing"):
-        trace(training.step)
-    assert not training.optimizer.state
+def test_a_first_step_makes_the_state_when_its_program_runs(name):
+    """The trace leaves the state empty; the program's one run gives what the eager step gives."""
+    traced, eager = Training(name, {}), Training(name, {})
+    program = trace(traced.step)
+    assert not traced.optimizer.state
+    assert program().item() == eager.step().item()
+    assert_same(traced, eager)
+    with pytest.raises(tg.TraceError, match="has been made since the trace"):
+        program()
 
 
 def test_adagrad_can_be_traced_from_the_first_step():

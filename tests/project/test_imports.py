@@ -24,6 +24,7 @@ ORDER = [
     "nn",
     "func",
     "optim",
+    "compiler",
     "distributions",
     "utils",
     "datasets",

@@ -159,11 +159,20 @@ class Notes:
         self.known: dict[Any, tuple[Value, ...]] = {}
         self._order: list[Any] = []  # the keys of `known`, so that the latest can be forgotten
         self.made = self.merged = 0
+        self.section = ""
         self.kept: list[Any] = []  # what keys name by id
         self.generators: dict[int, Value] = {}
 
     def call(self, function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Make a call and note it. Returns Cells, or plain values where no Cell is among the arguments."""
+        if (
+            function is np.transpose
+            and len(args) == 2
+            and args[0].ndim == 2
+            and tuple(args[1]) == (1, 0)
+            and not kwargs
+        ):
+            function, args = method("T", Attribute), args[:1]
         plain_args, plain_kwargs = bare(args, lambda v: v.data), bare(kwargs, lambda v: v.data)
         args, kwargs = bare(args, lambda v: v), bare(kwargs, lambda v: v)
         operands = values_of((args, kwargs))
@@ -176,7 +185,11 @@ class Notes:
             self.merged += 1
             return Cell(known[0]) if len(known) == 1 else tuple(map(Cell, known))
         numbers = all(v.number for v in operands) and not any(isinstance(x, np.ndarray) for x in plain_args)
-        data = PYTHON.get(function, function)(*plain_args, **plain_kwargs) if numbers else function(*plain_args, **plain_kwargs)
+        data = (
+            PYTHON.get(function, function)(*plain_args, **plain_kwargs)
+            if numbers
+            else function(*plain_args, **plain_kwargs)
+        )
         if numbers and hasattr(data, "item"):
             data = data.item()
         self._order.append(key)
@@ -185,6 +198,7 @@ class Notes:
             self.known[key] = (same,)
             return Cell(same)
         call = Call(function, args, kwargs)
+        call.section = self.section
         several = data.__class__ is tuple or (isinstance(data, tuple) and hasattr(data, "_fields"))
         call.results = tuple(Value(d, call, k) for k, d in enumerate(data if several else (data,)))
         self.lines.append(call)
@@ -286,11 +300,17 @@ def unchanged(function: Any, args: tuple[Any, ...], data: Any) -> Value | None:
             if function is np.divide:
                 break
     first = args[0]
+    if name == "T" and isinstance(first, Value) and first.call is not None and first.call.function is function:
+        return first.call.args[0]  # type: ignore[no-any-return]  # turned and turned back
     if isinstance(first, Value) and isinstance(first.data, np.ndarray) and isinstance(function, Method):
         same = _alike(first.data, data) and first.data.strides == data.strides
         if same and name in ("reshape", "astype", "T", "transpose"):
             return first
-    if isinstance(first, Value) and function in (np.broadcast_to, np.reshape, np.transpose) and _alike(first.data, data):
+    if (
+        isinstance(first, Value)
+        and function in (np.broadcast_to, np.reshape, np.transpose)
+        and _alike(first.data, data)
+    ):
         return first if first.data.strides == data.strides else None
     return None
 

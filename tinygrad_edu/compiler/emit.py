@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import math
+import textwrap
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..ops.indexing import Slot
-from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
+from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .helpers import Helpers
 from .listing import Listing
 from .memory import Memory, stores
@@ -46,7 +47,7 @@ class Emitted:
         self._static: set[Value] = set(memory.place)
         self._constants: dict[Any, str] = {}
         self._kept: list[Any] = []
-        self._uses_array = self._uses_check = False
+        self.uses_array = self.uses_check = False
         self._written = {old for _, _, old in memory.copies} | set(memory.into.values())
         self.arguments = self._inputs()
         self._places()
@@ -81,6 +82,7 @@ class Emitted:
         used.update(v for _, v in listing.writes if isinstance(v, Value))
         targets = {old for _, _, old in self.memory.copies if old is not None} | set(self.memory.into.values())
         given = [v for v in listing.arguments if v is not None]
+        given = [v for v in dict.fromkeys(given) if v in used or v in targets or not v.number]
         given += [v for _, v in listing.tensors if v in used or v in targets]
         given += [v for *_, v in listing.numbers if v in used]
         given += listing.generators
@@ -107,7 +109,7 @@ class Emitted:
                 groups.setdefault((place.shape, place.order), []).append(self._name(value))
             dtype = self._dtype(block.dtype)
             if len(groups) == 1:
-                ((shape, order), names), = groups.items()
+                (((shape, order), names),) = groups.items()
                 self.setup.append(f"{' = '.join(names)} = {self._empty(shape, order, dtype)}")
                 continue
             memory = self._free(f"memory{number + 1}")
@@ -142,7 +144,7 @@ class Emitted:
             if isinstance(line, Check):
                 self._check(line)
                 continue
-            if self._hoisted(line):
+            if self._hoisted(line) or self._inlined(line):
                 continue
             if line.section != section:
                 section = line.section
@@ -150,13 +152,14 @@ class Emitted:
             self.body.append(self._line(line))
         results = [self._result(v, self._copy(v)) for v in self.listing.results]
         results += [self._result(v, self._text(v)) for _, v in self.listing.grads if v in self.memory.wanted]
-        moved = [(old, self._result(value, self._text(value))) for _, value, old in self.memory.copies if old is not None]
+        copies = [(old, value) for _, value, old in self.memory.copies if old is not None]
+        moved = [(old, self._result(value, self._text(value))) for old, value in copies]
         for old, text in moved:
             self.body.append(f"np.copyto({self._name(old)}, {text})")
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
 
     def _result(self, value: Any, text: str) -> str:
-        """What a value is after the tensors have been written: if it is one of those, or a part, it is copied before."""
+        """What a value is after the tensors have been written: of one of those, or a part of one, a copy."""
         if not isinstance(value, Value) or self.memory.base(value) not in self._written:
             return text
         name = self._free(None)
@@ -176,6 +179,14 @@ class Emitted:
         (value,) = line.results
         self.setup.append(f"{self._name(value)} = {self._called(line)}")
         self._static.add(value)
+        return True
+
+    def _inlined(self, line: Call) -> bool:
+        """Leave a transposed tensor to where it is used: `X @ W.T`."""
+        if not isinstance(line.function, Attribute):
+            return False
+        (value,) = line.results
+        self.names[value] = self._called(line)
         return True
 
     def _line(self, line: Call) -> str:
@@ -230,18 +241,17 @@ class Emitted:
         if isinstance(function, Method):
             return f"{self._text(args[0])}.{function.__name__}({', '.join([*map(self._text, args[1:]), *words])})"
         if isinstance(function, np.ufunc):
-            args = tuple(_scalar(x, line) for x in args)
+            args = tuple(scalar(x, line) for x in args)
         return f"{self._function(function)}({', '.join([*map(self._text, args), *words])})"
 
     def _function(self, function: Any) -> str:
-        if isinstance(function, np.ufunc) or getattr(np, function.__name__, None) is function:
-            return f"np.{function.__name__}"
-        if getattr(np.linalg, function.__name__, None) is function:
-            return f"np.linalg.{function.__name__}"
-        return self.helpers.name(function)
+        name = str(function.__name__)
+        if isinstance(function, np.ufunc) or getattr(np, name, None) is function:
+            return f"np.{name}"
+        return f"np.linalg.{name}" if getattr(np.linalg, name, None) is function else self.helpers.name(function)
 
     def _check(self, check: Check) -> None:
-        self._uses_check = True
+        self.uses_check = True
         values = "" if check.values is None else f", {self._text(check.values)}"
         self.body.append(
             f"if not {self._text(check.condition)}.all():\n"
@@ -255,7 +265,7 @@ class Emitted:
             return self._name(x)
         if isinstance(x, Slot):
             return self.helpers.object(x)
-        if isinstance(x, np.ndarray) or isinstance(x, np.generic):
+        if isinstance(x, (np.ndarray, np.generic)):
             return self._constant(x)
         if isinstance(x, np.dtype):
             return self._dtype(x)
@@ -292,21 +302,21 @@ class Emitted:
         """A constant array, made once above the function."""
         if np.ndim(x) == 0:
             value = x.item()
-            text = repr(value) if not isinstance(value, float) or math.isfinite(value) else f'float("{value}")'
+            text = str(x) if not isinstance(value, float) or math.isfinite(value) else f'float("{value}")'
             return self._kept_as("c", f"{self._dtype(x.dtype).replace('bool', 'np.bool_')}({text})")
-        first = x.flat[0] if x.size else 0
+        first: Any = x.flat[0] if x.size else 0
         dtype = self._dtype(x.dtype)
         if x.size and (x == first).all():
             size = str(x.shape[0]) if x.ndim == 1 else str(x.shape)
             made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(
-                first, f"np.full({size}, {first.item()!r}, {dtype})"
+                first, f"np.full({size}, {first!s}, {dtype})"
             )
             return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
         if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():
             return self._kept_as("places", f"np.arange({x.size})")
         if x.size <= 64 and (x.dtype.kind != "f" or np.isfinite(x).all()):
             return self._kept_as("c", f"np.array({x.tolist()}, {dtype})")
-        self._uses_array = True
+        self.uses_array = True
         packed = base64.b85encode(zlib.compress(np.ascontiguousarray(x).tobytes(), 9)).decode()
         return self._kept_as("c", f"array({packed!r}, {x.shape}, {dtype})")
 
@@ -321,20 +331,25 @@ class Emitted:
 
     def _assembled(self, name: str) -> str:
         inputs = ", ".join(self._name(v) for v in self.arguments)
-        parts = ["import numpy as np"]
-        parts[0:0] = self.helpers.imports
-        if self._uses_array:
-            parts[0:0] = ["import base64", "import zlib"]
-        text = "\n".join(sorted(set(parts), key=lambda line: ("numpy" in line, line)))
-        if self._uses_check:
+        if len(inputs) > 90:
+            inputs = textwrap.fill(inputs, 108, initial_indent="        ", subsequent_indent="        ")
+            inputs = "\n" + inputs + ",\n"
+        text = self.head
+        if self.uses_check:
             text += "\n\n\n" + CHECK
-        if self._uses_array:
+        if self.uses_array:
             text += "\n\n\n" + ARRAY
         for helper in self.helpers.sources:
             text += "\n\n\n" + helper
-        lines = [f"\n\n\ndef program():", *(_indented(s, 1) for s in self.setup)]
-        lines += [_indented(f"\ndef {name}({inputs}):", 1), *(_indented(b, 2) for b in self.body)]
+        lines = ["\n\n\ndef program():", *(indented(s, 1) for s in self.setup)]
+        lines += [indented(f"\ndef {name}({inputs}):", 1), *(indented(b, 2) for b in self.body)]
         return text + "\n".join(lines) + f"\n\n    return {name}\n"
+
+    @property
+    def head(self) -> str:
+        """What the source imports."""
+        lines = {*self.helpers.imports, *(("import base64", "import zlib") if self.uses_array else ())}
+        return "\n".join([*sorted(lines), *([""] if lines else []), "import numpy as np"])
 
     def function(self) -> Callable[..., Any]:
         """The function that the source defines."""
@@ -343,16 +358,18 @@ class Emitted:
         return scope["program"]()  # type: ignore[no-any-return]
 
 
-def _indented(text: str, depth: int) -> str:
+def indented(text: str, depth: int) -> str:
     return "\n".join("    " * depth + line if line else "" for line in text.split("\n"))
 
 
 def _default(function: Any, name: str, value: Any) -> bool:
     """Whether a keyword says what holds anyway."""
-    return isinstance(function, (Reduce, np.ufunc)) and ((name == "keepdims" and not value) or value is None and name != "axis")
+    return isinstance(function, (Reduce, np.ufunc)) and (
+        (name == "keepdims" and not value) or (value is None and name != "axis")
+    )
 
 
-def _scalar(x: Any, line: Call) -> Any:
+def scalar(x: Any, line: Call) -> Any:
     """A constant array of equal numbers as the one number, where the result's shape does not need it."""
     if not isinstance(x, np.ndarray) or x.ndim == 0 or not x.size or any(s for s in x.strides):
         return x
@@ -360,13 +377,13 @@ def _scalar(x: Any, line: Call) -> Any:
     return x.flat[0] if np.broadcast_shapes(*others) == line.results[0].data.shape else x
 
 
-CHECK = '''def check(condition, message, error, values=None):
+CHECK = """def check(condition, message, error, values=None):
     place = tuple(int(i) for i in np.argwhere(~condition)[0])
     found = f", found {values[place]}" if values is not None else ""
     where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
-    raise error(f"{message}{found}{where}.")'''
+    raise error(f"{message}{found}{where}.")"""
 
-ARRAY = '''def array(packed, shape, dtype):
-    return np.frombuffer(zlib.decompress(base64.b85decode(packed)), dtype).reshape(shape)'''
+ARRAY = """def array(packed, shape, dtype):
+    return np.frombuffer(zlib.decompress(base64.b85decode(packed)), dtype).reshape(shape)"""
 
 __all__ = ["Emitted", "stores"]

@@ -20,12 +20,12 @@ import numpy as np
 from ..core.primitive import Operand, Primitive
 from ..ops.checks import check
 
-CHECK = '''def verify(condition, message, error=RuntimeError, values=None):
+CHECK = """def verify(condition, message, error=RuntimeError, values=None):
     if not np.all(condition):
         place = tuple(int(i) for i in np.argwhere(~np.asarray(condition))[0])
         found = f", found {values[place]}" if values is not None else ""
         where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
-        raise error(f"{message}{found}{where}.")'''
+        raise error(f"{message}{found}{where}.")"""
 
 
 class Helpers:
@@ -122,8 +122,8 @@ class Helpers:
     def _class_source(self, kind: type, name: str) -> str:
         """An exception by its name alone; another class with its methods."""
         if issubclass(kind, Exception):
-            base = next(b for b in kind.__mro__[1:] if b.__module__ == "builtins" and issubclass(b, Exception))
-            return f"class {name}({base.__name__}):\n    pass"
+            builtin = next(b for b in kind.__mro__[1:] if b.__module__ == "builtins" and issubclass(b, Exception))
+            return f"class {name}({builtin.__name__}):\n    pass"
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
         if not isinstance(tree, ast.ClassDef) or not str(kind.__module__).startswith("tinygrad_edu"):
             raise Foreign
@@ -140,7 +140,7 @@ class Helpers:
         return "\n".join([f"class {name}{base}:", *(lines or ["    pass"])])
 
     def _renamed(self, tree: Any, scope: Mapping[str, Any], names: dict[str, str]) -> Any:
-        """A definition without annotations and docstrings, and with the program's names of the globals that it reads."""
+        """A definition without annotations and docstrings, its globals by their names in the program."""
         tree = _Bare().visit(tree)
         read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}

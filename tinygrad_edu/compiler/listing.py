@@ -21,12 +21,15 @@ class Listing:
 
     def __init__(self, program: Program, notes: Notes, cells: dict[Symbol, Any]) -> None:
         self.lines = notes.lines
-        self.made, self.merged = notes.made, notes.merged
+        self.equations, self.made, self.merged = len(program.equations), notes.made, notes.merged
         self.value_of = {s: c.value if isinstance(c, Cell) else c for s, c in cells.items() if not isinstance(c, tuple)}
         for symbol, value in self.value_of.items():
             if isinstance(value, Value) and value.origin is None:
                 value.origin = symbol
         self.arguments = [None if s is None else self.value_of[s] for s in program.arguments]
+        # of tensors that are arguments the one of this run stands for those to come
+        pairs = zip(program.given, self.arguments, strict=True)
+        self.given = {t: v for t, v in pairs if isinstance(t, Tensor) and isinstance(v, Value)}
         self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items()]
         self.numbers = [(group, key, part, self.value_of[s]) for s, group, key, part in program.numbers]
         self.writes = [(t, self.value_of[s]) for t, s in program.writes]
@@ -77,7 +80,10 @@ def note(program: Program, given: dict[Symbol, Any]) -> Listing:
     try:
         _check(program, None, cells, notes)
         with np.errstate(all="ignore"):
+            sections = program.sections[::-1]
             for symbol in program.equations:
+                while sections and sections[-1][0] < symbol.index:
+                    notes.section = sections.pop()[1]
                 inputs = [cells[x] if isinstance(x, Symbol) else x for x in symbol.inputs]
                 cells[symbol] = _computed(symbol, inputs, notes)
                 if symbol in program.checks:
@@ -92,8 +98,12 @@ def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
     assert primitive is not None
     if primitive.key == "drawn":
         return notes.draw(symbol.params["draw"])
-    plain = not any(isinstance(x, Cell) or (isinstance(x, tuple) and any(isinstance(p, Cell) for p in x)) for x in inputs)
-    result = primitive.forward(*inputs, **symbol.params) if plain else notes.unfold(primitive, tuple(inputs), symbol.params)
+    plain = not any(
+        isinstance(x, Cell) or (isinstance(x, tuple) and any(isinstance(p, Cell) for p in x)) for x in inputs
+    )
+    result = (
+        primitive.forward(*inputs, **symbol.params) if plain else notes.unfold(primitive, tuple(inputs), symbol.params)
+    )
     if isinstance(result, tuple) or symbol.number:
         return result
     if not isinstance(result, Cell):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value, method
+from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
 from .listing import Listing
 
 OUT_FUNCTIONS = {np.dot, np.matmul, np.concatenate, np.stack, np.cumsum, np.cumprod, np.clip}
@@ -88,9 +88,7 @@ class Memory:
             dying = [b for b in dict.fromkeys(self.base(v) for v in line.operands) if last[b] == i and b in owner]
             if isinstance(line, Call) and stores(line):
                 (value,) = line.results
-                if value in self.into:
-                    pass
-                elif value in self.root:
+                if value in self.into or value in self.root:
                     pass
                 else:
                     block = None
@@ -118,7 +116,7 @@ class Memory:
         where = {value: i for i, line in enumerate(lines) for value in line.results}
         checks = [i for i, line in enumerate(lines) if isinstance(line, Check) or not may_follow_writes(line)]
         quiet = checks[-1] if checks else -1  # from here on nothing can fail
-        held = {tensor: value for tensor, value in (*self.listing.tensors,)}
+        held = {**dict(self.listing.tensors), **self.listing.given}
         returned = {self.base(v) for v in self.listing.results if isinstance(v, Value)}
         taken: set[Value] = set()
         for tensor, value in self.listing.writes:
@@ -151,10 +149,10 @@ class Memory:
     def _same(self, base: Value, value: Value) -> bool:
         """Whether a value can lie exactly where another does."""
         x, y = base.data, value.data
-        return x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides
+        return bool(x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides)
 
     def _only(self, line: Call, base: Value) -> bool:
-        """Whether a call reads memory only as the base itself: of a transposed view it would read what it has written."""
+        """Whether a call reads memory as it lies: through a transposed view it would read what it has just written."""
         return all(v is base or self.base(v) is not base or v.data.strides == base.data.strides for v in line.operands)
 
     def _new(self, value: Value) -> int:
@@ -183,19 +181,14 @@ class Memory:
 
 def shared_with(line: Call | Check, value: Value) -> Value | None:
     """The operand that a result is a view of."""
-    if isinstance(line, Check) or not isinstance(value.data, np.ndarray) or not isinstance(line.function, (Method,)):
-        if not (isinstance(line, Call) and isinstance(value.data, np.ndarray) and _may_view(line.function)):
-            return None
-    if isinstance(line.function, (Reduce, Draw)):
+    if isinstance(line, Check) or not isinstance(value.data, np.ndarray):
+        return None
+    if isinstance(line.function, (np.ufunc, Reduce, Draw)) or line.function in OUT_FUNCTIONS:
         return None
     for x in line.operands:
         if isinstance(x.data, np.ndarray) and np.may_share_memory(x.data, value.data):
             return x
     return None
-
-
-def _may_view(function: Any) -> bool:
-    return not isinstance(function, np.ufunc) and function not in OUT_FUNCTIONS
 
 
 def elementwise(line: Call) -> bool:
@@ -239,6 +232,3 @@ def may_follow_writes(line: Call | Check) -> bool:
 def axes_of(x: np.ndarray[Any, Any]) -> tuple[int, ...]:
     """The axes as they lie in memory, outermost first; NumPy's results have no gaps."""
     return tuple(sorted(range(x.ndim), key=lambda axis: (-abs(x.strides[axis]), x.shape[axis] == 1, axis)))
-
-
-__all__ = ["Memory", "Place", "method"]

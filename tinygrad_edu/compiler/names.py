@@ -1,12 +1,78 @@
-"""Names for the values of a program: the user's, then the article's letters."""
+"""Names for the values of a program: the user's, then the article's letters, as `explain` gives them.
+
+A value's gradient is called d and the value's name. What an operation computes on its way has no name
+of its own; the writer numbers it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..symbolic.trace import Trace
+from ..core.record import Record
+from ..core.symbol import Symbol
+from ..symbolic.derive import topological
+from ..symbolic.naming import Names
+from ..symbolic.trace import Program, Trace
+from .cells import Value
 from .listing import Listing
 
 
-def name_values(listing: Listing, trace: Trace, given: Any) -> None:
-    """Give names to the Values of a listing."""
+def name_values(listing: Listing, program: Program, trace: Trace, words: list[str]) -> None:
+    """Give names to the Values of a listing.
+
+    Args:
+        words: what the step calls its arguments, in the order of the program's; empty where it has no word.
+    """
+    taken: set[str] = set()
+
+    def give(symbol: Any, name: str) -> None:
+        value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
+        if isinstance(value, Value) and value.name is None and name.isidentifier() and name not in taken:
+            taken.add(name)
+            value.name = name
+
+    for symbol, word in zip(program.arguments, words, strict=True):
+        give(symbol, word)
+    for symbol, _, _, _ in program.numbers:
+        give(symbol, symbol.name or "")
+    names = _names(trace)
+    for record, name in names.items():
+        give(trace.values.get(record), name)
+    for record, symbol in trace.cotangents:
+        if record in names:
+            give(symbol, f"d{names[record]}")
+    of_tensor = {tensor: listing.value_of.get(symbol) for tensor, symbol in program.tensors.items()}
+    for tensor, symbol in program.grads:
+        known = of_tensor.get(tensor)
+        if isinstance(known, Value) and known.name:
+            give(symbol, f"d{known.name}")
+    for optimizer in program.optimizers:
+        for parameter, entries in optimizer.state.items():
+            owner = of_tensor.get(parameter)
+            for key, tensor in entries.items():
+                if owner is not None and tensor in program.tensors:
+                    give(program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}")
+
+
+_SHORT = {
+    "exp_avg": "M",
+    "exp_avg_sq": "V",
+    "max_exp_avg_sq": "U",
+    "momentum_buffer": "M",
+    "square_avg": "V",
+    "step": "t",
+}
+
+
+def _names(trace: Trace) -> dict[Record, str]:
+    found: dict[Record, str] = {}
+    taken: set[str] = set()
+    for root in trace.roots:
+        names = Names(topological(root), root)
+        names.from_source()
+        names.by_order(values=False)
+        for record, name in names.of.items():
+            if record not in found and name not in taken:
+                found[record] = name
+                taken.add(name)
+    return found

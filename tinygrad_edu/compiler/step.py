@@ -28,6 +28,8 @@ from .emit import Emitted
 from .listing import Listing, note
 from .memory import Memory
 from .names import name_values
+from .passes import changes
+from .readable import readable
 from .watch import Watch
 
 LIMIT = 16  # programs per step: more means that something changes at every call
@@ -48,12 +50,18 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if mode.trace is not None:  # a compiled function inside of one that is being traced
             return self.step(*args, **kwargs)
-        given = args if not kwargs and all(x.__class__ is Tensor for x in args) else arguments_of((args, kwargs))
-        key = (_form((args, kwargs)), mode.grad, get_default_dtype())
+        if not kwargs and {*map(type, args)} == {Tensor}:
+            given: Any = args
+            key: Any = (tuple([_form(x) for x in args]), mode.grad, get_default_dtype())
+            if len(args) > 1 and len({*map(id, args)}) < len(args):  # one tensor given twice
+                key = (*key, *[[*map(id, args)].index(id(x)) for x in args])
+        else:
+            given = arguments_of((args, kwargs))
+            key = (_form((args, kwargs)), mode.grad, get_default_dtype())
         known = self.programs.get(key)
         if known is not None:
             for written in known:
-                if written.holds():
+                if written.holds(given):
                     self._last = written
                     return written.run(given)
         return self._first(key, args, kwargs, given)
@@ -69,7 +77,8 @@ class Compiled:
             )
         trace = Trace()
         program = record(self.step, args, kwargs, trace)
-        written = Written(program, trace, self.step, self._name, self.grads)
+        words = _words(self.step, args, kwargs)
+        written = Written(program, trace, self.step, self._name, self.grads, words)
         result = written.begin(given)
         self._count += 1
         known.insert(0, written)
@@ -87,43 +96,94 @@ class Compiled:
         return self._last
 
     @property
-    def source(self) -> str:
-        """The program of the last call, as Python that needs nothing but NumPy: `program()` gives the function."""
-        return self._written().emitted.source
+    def source(self) -> Source:
+        """The program of the last call, as Python that needs nothing but NumPy: `program()` gives the function.
+
+        `source(readable=True)` is the same as formulas, without the memory that the program keeps.
+        """
+        return Source(self._written())
+
+    def explain(self) -> str:
+        """What each pass has made of the last call's step."""
+        return self._written().changes
+
+    def __getattr__(self, name: str) -> Any:
+        """A compiled model is asked for its parameters and modes as the model itself."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.step, name)
 
     def __repr__(self) -> str:
         return f"<compiled {self._name}: {self._count} program{'' if self._count == 1 else 's'}>"
 
 
+class Source(str):
+    """The text of a program; called with readable=True it gives the program as formulas."""
+
+    formulas: str
+
+    def __new__(cls, written: Written) -> Source:
+        """The text that runs, with the formulas beside it."""
+        text = super().__new__(cls, written.source)
+        text.formulas = written.formulas
+        return text
+
+    def __call__(self, *, readable: bool = False) -> str:
+        return self.formulas if readable else str(self)
+
+
 class Written:
     """One program: what it holds for, where its inputs are, and the function that was written."""
 
-    def __init__(self, program: Program, trace: Trace, step: Any, name: str, grads: bool) -> None:
+    def __init__(self, program: Program, trace: Trace, step: Any, name: str, grads: bool, words: list[str]) -> None:
+        self._words = words
         self.program, self.trace, self.name, self.grads = program, trace, name, grads
         self.watch = Watch(step, program)
         self.result = program.result
         owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
         self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}
-        self._layouts = [(t, _layout(t._array), _needs_grad(t)) for t in program.tensors if t not in self._grad_of]
+        self._known = [t for t in program.tensors if t not in self._grad_of]
+        self._memory = [t._array for t in self._known]  # kept, so that an id stays one array's
+        self._ids = [*map(id, self._memory)]
+        self._layouts = [*map(_layout, self._memory)]
+        self._need = [*map(_needs_grad, self._known)]
         dependent = [t for t, _ in program.grads if t not in program.cleared]
         dependent += [t for t in self._grad_of.values() if t not in dependent]
         self._had_grad = [(record_of(t), t._record.grad is not None) for t in dependent]  # type: ignore[union-attr]
         self._guards = bool(program.guards)
+        surroundings = self.watch.tensors | set(map(id, self._known))
+        tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
+        self._met = [(k, t) for k, t in tensors if id(t) in surroundings]  # arguments that the step sees outside too
+        self._free = [k for k, t in tensors if id(t) not in surroundings]
+        self._place = {id(t): k for k, t in tensors}
 
-    def holds(self) -> bool:
+    def holds(self, given: Any) -> bool:
         """Whether the program is still what the step would do."""
-        for tensor, layout, needs in self._layouts:
-            if _layout(tensor._array) != layout or _needs_grad(tensor) != needs:
+        arrays = [t._array for t in self._known]
+        if [*map(id, arrays)] != self._ids:  # other memory, perhaps of the same layout
+            if [*map(_layout, arrays)] != self._layouts:
+                return False
+            self._memory, self._ids = arrays, [*map(id, arrays)]
+        if [*map(_needs_grad, self._known)] != self._need:
+            return False
+        for k, tensor in self._met:
+            if given[k] is not tensor:
+                return False
+        for k in self._free:
+            if id(given[k]._array) in self._ids:
                 return False
         for owner, had in self._had_grad:
             if (owner.grad is not None) != had:
                 return False
-        return self.watch.same() and not (self._guards and self._differs())
+        return self.watch.same() and not (self._guards and self._differs(given))
 
-    def _differs(self) -> bool:
+    def _differs(self, given: Any) -> bool:
         """Whether a number that the step's Python looked at looks different now."""
         values: dict[Symbol, Any] = {s: _setting(group, key, part) for s, group, key, part in self.program.numbers}
-        return False if not values else any(_evaluated(s, values) != seen for s, seen in self.program.guards)
+        for symbol, x in zip(self.program.arguments, given, strict=True):
+            if symbol is not None and symbol.number:
+                values[symbol] = float(x)
+        return any(_evaluated(symbol, values) != seen for symbol, seen in self.program.guards)
 
     # --- the first run
 
@@ -137,7 +197,7 @@ class Written:
         for symbol, group, key, part in program.numbers:
             values[symbol] = _setting(group, key, part)
         self.listing = listing = note(program, values)
-        name_values(listing, self.trace, given)
+        name_values(listing, program, self.trace, self._words)
         results, writes, grads = _data(listing)
         self._write_out()
         program.install()
@@ -148,8 +208,18 @@ class Written:
                 tensor._array = np.array(value.data if isinstance(value, Value) else value)
         for (tensor, _), value in zip(program.grads, grads, strict=True):
             record_of(tensor).grad = None if value is None or not self.grads else wrap(value)
-        del self.trace
+        self._forget()
         return replaced(self.result, dict(zip(map(id, self._returned), map(wrap, results), strict=True)))
+
+    def _forget(self) -> None:
+        """Let go of the first run's numbers; the source of formulas is written while their shapes are known."""
+        del self.trace
+        self.formulas = readable(self.listing, self.memory, self.name)
+        self.changes = changes(self.listing, self.memory)
+        for line in self.listing.lines:
+            for value in (*line.results, *line.operands):
+                value.data = None
+        del self.listing, self.memory
 
     def _array(self, tensor: Tensor) -> Any:
         owner = self._grad_of.get(tensor)
@@ -162,8 +232,9 @@ class Written:
     def _write_out(self) -> None:
         program, listing = self.program, self.listing
         self.memory = Memory(listing, self.grads)
-        self.emitted = emitted = Emitted(listing, self.memory, self.name)
+        emitted = Emitted(listing, self.memory, self.name)
         self._function = emitted.function()
+        self.source = emitted.source
         position = {v: k for k, v in enumerate(listing.arguments) if v is not None}
         tensors = {v: t for t, v in listing.tensors}
         numbers = {v: rest for *rest, v in listing.numbers}
@@ -181,7 +252,8 @@ class Written:
             else:
                 self._generators.append(value.data)
         self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
-        self._written = [t for t, _ in listing.writes]
+        self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
+        self._written = [t for t, _ in listing.writes if id(t) not in self._place]
         wanted = self.memory.wanted
         self._left = [(t, v is not None and v in wanted) for t, v in listing.grads]
         self._holders: list[Tensor | None] = [None] * len(self._left)
@@ -205,21 +277,25 @@ class Written:
         with np.errstate(all="ignore"):
             out = self._function(*arrays)
         version = stamp()
+        for place in self._changed:
+            storage = given[place]._storage or storage_of(given[place])
+            storage.version, storage.writer = version, (self.name, None)
         for tensor in self._written:
             storage = tensor._storage or storage_of(tensor)
             storage.version, storage.writer = version, (self.name, None)
         if self._left:
-            self._leave_grads(out)
+            self._leave_grads(out, given)
         if self._only:
             return wrap(np.asarray(out[0]))
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
         return replaced(self.result, dict(zip(map(id, self._returned), results, strict=True)))
 
-    def _leave_grads(self, out: tuple[Any, ...]) -> None:
+    def _leave_grads(self, out: tuple[Any, ...], given: Any) -> None:
         """What the step leaves in `.grad`: arrays that the program owns, the same ones at every call."""
         k = len(self._returned)
         for place, (tensor, kept) in enumerate(self._left):
-            record = record_of(tensor)
+            place_given = self._place.get(id(tensor))
+            record = record_of(tensor if place_given is None else given[place_given])
             if not kept:
                 record.grad = None
                 continue
@@ -235,7 +311,8 @@ class Written:
 def _form(x: Any) -> Any:
     """What tells one kind of arguments from another; floats are all alike."""
     if isinstance(x, Tensor):
-        return (_layout(x._array), _needs_grad(x))
+        array, record = x._array, x._record
+        return array.shape, array.strides, array.dtype, record is not None and record.needs_grad
     if x.__class__ is float:
         return float
     if x.__class__ is tuple or x.__class__ is list:
@@ -253,6 +330,22 @@ def _form(x: Any) -> Any:
     except TypeError:
         raise TraceError(f"compile: an argument is a {type(x).__name__}, which can't be told from another.") from None
     return (type(x), x)
+
+
+def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """What a step calls its arguments: one word per Tensor or float among them, numbered in lists."""
+    code = getattr(getattr(step, "forward", step), "__code__", None)
+    words = list(code.co_varnames[: code.co_argcount]) if code is not None else []
+    if words and words[0] == "self":
+        del words[0]
+    words += [""] * (len(args) - len(words))
+    found: list[str] = []
+    for word, value in (*zip(words, args, strict=False), *kwargs.items()):
+        inside = arguments_of(value)
+        found += (
+            [word] if inside and inside[0] is value else [f"{word}_{k}" if word else "" for k in range(len(inside))]
+        )
+    return found
 
 
 def _layout(array: Any) -> Any:
@@ -291,7 +384,9 @@ def _data(listing: Listing) -> tuple[list[Any], list[Any], list[Any]]:
 @overload
 def compile(step: Callable[..., Any], *, grads: bool = True, limit: int = LIMIT) -> Compiled: ...
 @overload
-def compile(step: None = None, *, grads: bool = True, limit: int = LIMIT) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(
+    step: None = None, *, grads: bool = True, limit: int = LIMIT
+) -> Callable[[Callable[..., Any]], Compiled]: ...
 def compile(step: Callable[..., Any] | None = None, *, grads: bool = True, limit: int = LIMIT) -> Any:
     """A function that does what `step` does, as a NumPy program written for it; also a decorator.
 

@@ -40,6 +40,7 @@ class Watch:
             self._optimizer(optimizer, program)
         self._kept = self._look()
         self._ids = [*map(id, self._kept)]
+        self.tensors = {id(x) for x in self._kept if isinstance(x, Tensor)}
 
     # --- what there is
 

@@ -100,6 +100,8 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
             remember(record, out)
         if mode.anomaly:
             check_forward(record, arrays, (out,))
+        if compute is primitive:
+            mode.trace.values[record] = out
     return result
 
 

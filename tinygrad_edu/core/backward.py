@@ -133,7 +133,7 @@ def propagate(
     slopes = slopes_from(roots)
     visit = functools.partial(visit_checked, _visit) if mode.anomaly else _visit
     if mode.trace is not None:
-        mode.trace.section("backward")
+        mode.trace.differentiate([record for record, _ in roots])
         visit = functools.partial(mode.trace.visit, _visit)
     previous, mode.grad = mode.grad, create_graph
     try:

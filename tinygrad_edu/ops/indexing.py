@@ -17,6 +17,7 @@ from ..core.errors import DtypeError
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
+from ..core.write import read
 from .dims import one_axis
 from .public import public
 
@@ -224,9 +225,10 @@ def _bound(value: Any) -> int | None:
 
 def _index_arrays(part: Any) -> tuple[Any, ...] | int:
     if isinstance(part, Tensor):
-        if isinstance(part._array, Symbol):
+        array = read(part)
+        if isinstance(array, Symbol):
             if part.dtype.kind == "b":
-                part._array._refuse()
+                array._refuse()
             return (part,)
         part = part._values()
     if isinstance(part, Symbol):

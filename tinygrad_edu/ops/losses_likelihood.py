@@ -11,6 +11,7 @@ import numpy as np
 from ..core.dtypes import floating_only
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
+from ..core.write import read
 from .checks import check
 from .choices import choose
 from .domains import positive
@@ -99,7 +100,7 @@ def gaussian_nll_loss(
     if isinstance(var, (int, float)):
         var = input.new_full(tuple(input.shape), float(var))
     below = var < 0
-    check((~below)._array, "gaussian_nll_loss: var has negative entry/entries", ValueError, var._array)
+    check((~below)._array, "gaussian_nll_loss: var has negative entry/entries", ValueError, read(var))
     if var.shape != input.shape:
         differ = [v for x, v in zip(input.shape, var.shape, strict=False) if x != v]
         if input.shape[:-1] == var.shape:

@@ -14,6 +14,7 @@ import numpy as np
 from ..core.errors import DtypeError, LinAlgError, ShapeError
 from ..core.primitive import Operand
 from ..core.tensor import Tensor
+from ..core.write import read
 from .checks import check
 from .decomposition import (
     cholesky_factor,
@@ -108,7 +109,7 @@ def as_matrix(A: Any, name: str, square: bool = True) -> Any:
 
 def _refuse_nan(result: Any, A: Any, message: str) -> None:
     """Raise LinAlgError where a matrix without NaN has given NaN: LAPACK could not go on."""
-    result, A = (x._array if isinstance(x, Tensor) else x for x in (result, A))
+    result, A = (read(x) if isinstance(x, Tensor) else x for x in (result, A))
     if result.__class__ is np.ndarray and np.isfinite(result).all():
         return
     bad = np.any(result != result, axis=(-2, -1)) & ~np.any(A != A, axis=(-2, -1))

@@ -15,6 +15,7 @@ from ..core.dtypes import arithmetic, get_default_dtype, int64
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
+from ..core.write import read
 from .checks import check
 from .dims import one_axis
 from .filling import filled
@@ -212,7 +213,7 @@ def _checked_q(input: Any, q: Any, how: str, name: str) -> Any:
         raise RuntimeError(f"{name}: q must be a scalar or 1D tensor, got shape {tuple(q.shape)}.")
     if q.dtype != input.dtype:
         raise RuntimeError(f"{name}: q tensor must be same dtype as the input tensor, {q.dtype} is not {input.dtype}.")
-    values = q._array if isinstance(q, Tensor) else q
+    values = read(q) if isinstance(q, Tensor) else q
     check((values >= 0) & (values <= 1), f"{name}: q values must be in the range [0, 1]", RuntimeError, values)
     return q
 
@@ -347,7 +348,7 @@ def _check_weights(w: Any, n: int, name: str, kinds: str) -> None:
             f"cov: expected {name} to have the same numel as there are observations in the input "
             f"but got shape {tuple(w.shape)} for {n} observations."
         )
-    check((w._array if isinstance(w, Tensor) else w) >= 0, f"cov: {name} cannot be negative", RuntimeError)
+    check((read(w) if isinstance(w, Tensor) else w) >= 0, f"cov: {name} cannot be negative", RuntimeError)
 
 
 @public("corrcoef")

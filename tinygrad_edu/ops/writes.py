@@ -20,7 +20,7 @@ from ..core.primitive import Array, Primitive, primitive
 from ..core.record import Record, Storage, user_site
 from ..core.tensor import Tensor, record_of
 from ..core.views import follow, hand_over, refresh
-from ..core.write import keep, repeats, storage_of, write
+from ..core.write import keep, read, repeats, storage_of, write
 from .choices import choose
 from .conversion import astype
 from .indexing import Slot, getitem, numbers_first, split_key, truth
@@ -208,7 +208,7 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
                 f"setitem: a {value.dtype} value does not fit into a {target.dtype} tensor; convert it first."
             )
         value = astype(value, dtype=target.dtype)  # by slices PyTorch truncates
-    numbers = value._array if isinstance(value, Tensor) else value
+    numbers = read(value) if isinstance(value, Tensor) else value
     first, spec = numbers_first(spec)
     assign_to(target if first is None else getitem(target, key=first), value, numbers, spec, arrays)
 
@@ -220,7 +220,7 @@ def assign_to(
     target: Tensor, value: Any, numbers: Any, spec: tuple[Any, ...], arrays: tuple[Any, ...], name: str = "setitem"
 ) -> None:
     """Write `numbers` at an index of the target, and record that `value` is there now."""
-    places = [a._array if isinstance(a, Tensor) else a for a in arrays]
+    places = [read(a) if isinstance(a, Tensor) else a for a in arrays]
     try:
         region = np.broadcast_shapes(getitem_shape(target, spec, places), np.shape(numbers))
     except ValueError:
@@ -292,7 +292,7 @@ def getitem_shape(target: Tensor, spec: tuple[Any, ...], places: list[Any]) -> t
 def _overwrite(target: Tensor, value: Any, name: str) -> Tensor:
     """Replace all of a tensor's numbers by a value that broadcasts to it."""
     _check_writable(target, value, name)
-    numbers = value._array if isinstance(value, Tensor) else value
+    numbers = read(value) if isinstance(value, Tensor) else value
     if isinstance(value, Tensor) and value.dtype != target.dtype:
         value = astype(value, dtype=target.dtype)
         numbers = value._array

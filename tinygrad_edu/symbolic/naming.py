@@ -80,9 +80,9 @@ class Names:
             if len(records) == 1 and not name.startswith("_"):
                 self.give(next(iter(records.values())), name)
 
-    def by_order(self) -> None:
-        """The article's letters for affine maps, in the order in which they run."""
-        self.constants = constant_formulas(self.order, self.of)
+    def by_order(self, values: bool = True) -> None:
+        """The article's letters for affine maps, in the order in which they run; `values`: they have numbers."""
+        self.constants = {} if not values else constant_formulas(self.order, self.of)
         number = 0
         users: dict[Record, list[Record]] = {}
         for record in self.order:

@@ -67,7 +67,9 @@ class Program:
         guards: list[tuple[Symbol, Any]],
         sections: list[tuple[int, str]],
         cleared: set[Tensor],
+        given: list[Any],
     ) -> None:
+        self.given = given  # the arguments of the trace, to tell whether the step changes one
         self.optimizers = optimizers  # whose states the step uses
         self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
         self.guards = guards  # numbers that a Python `if` or loop of the step saw: (number, what it saw)
@@ -161,8 +163,10 @@ class Trace:
         self.guards: list[tuple[Symbol, Any]] = []  # and what Python saw of them
         self.sections: list[tuple[int, str]] = []
         self.cleared: set[Tensor] = set()
-        self.computed: list[tuple[Record, Any]] = []  # the values that have records, for their names
+        # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
+        self.values: dict[Record, Any] = {}
         self.cotangents: list[tuple[Record, Symbol]] = []
+        self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
 
@@ -277,6 +281,11 @@ class Trace:
         if was is None or was.grad is None or was.grad not in self.before:
             self.cleared.add(tensor)
 
+    def differentiate(self, roots: list[Record]) -> None:
+        """A backward pass begins."""
+        self.section("backward")
+        self.roots += roots
+
     def visit(self, visit: Callable[..., None], record: Record, dY: Any, *rest: Any) -> None:
         """Note which value a cotangent belongs to, and go on."""
         if isinstance(dY, Symbol):
@@ -292,6 +301,9 @@ class Trace:
 
     def restore(self) -> list[tuple[Any, Tensor, str, Tensor]]:
         """Give every tensor back what it had. Returns what the step has added to the states of optimizers."""
+        for tensor, was in self.before.items():
+            if tensor._record is not None:
+                self.values.setdefault(tensor._record, was.symbol)
         for tensor, was in self.before.items():
             tensor._array, tensor._record, tensor._view = was.array, was.record, was.view
             if was.record is not None:
@@ -349,8 +361,8 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         run.enter([a for a in given if isinstance(a, Tensor)])
         numbers = [None if isinstance(a, Tensor) else run.number(a, "") for a in given]
         arguments = [run.before[a].symbol if isinstance(a, Tensor) else n for a, n in zip(given, numbers, strict=True)]
-        queue = iter(numbers)
-        args, kwargs = _exchanged((args, kwargs), lambda a: next(queue) or a)
+        queue = iter([a if n is None else n for a, n in zip(given, numbers, strict=True)])
+        args, kwargs = _exchanged((args, kwargs), lambda _: next(queue))
         result = step(*args, **kwargs)
         writes, grads = [], []
         for tensor, was in list(run.before.items()):
@@ -374,7 +386,7 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     optimizers = [optimizer for optimizer, _ in run.optimizers]
     return Program(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
-        optimizers, added, run.guards, run.sections, run.cleared,
+        optimizers, added, run.guards, run.sections, run.cleared, given,
     )  # fmt: skip
 
 

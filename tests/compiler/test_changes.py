@@ -1,0 +1,411 @@
+"""What varies from call to call stays live; what the program can't follow is traced again, or refused by name."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn, optim
+
+
+def noisy():
+    return nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.2), nn.BatchNorm1d(16), nn.Linear(16, 4))
+
+
+def made(optimizer=lambda p: optim.SGD(p, lr=0.1), build=noisy):
+    te.manual_seed(0)
+    model = build()
+    optimizer = optimizer(model.parameters())
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, optimizer, step
+
+
+def assert_follows(change, make=made, data=None, steps=8):
+    """After each step the same change is made to both; all steps stay equal. Returns the compiled step."""
+    (eager_model, eager_optimizer, eager), (model, optimizer, step) = make(), make()
+    step = te.compile(step)
+    te.manual_seed(5)
+    X, Y = te.randn(16, 8), te.randint(0, 4, (16,))
+    for k in range(steps):
+        x, y = (X, Y) if data is None else data(k, X, Y)
+        state = te.get_rng_state()
+        expected = eager(x, y)
+        te.set_rng_state(state)
+        assert step(x, y).item() == expected.item()
+        for (name, a), b in zip(eager_model.state_dict().items(), model.state_dict().values(), strict=True):
+            assert a.numpy().tobytes() == b.numpy().tobytes(), name
+        state = te.get_rng_state()  # a change may draw
+        change(k, eager_model, eager_optimizer)
+        te.set_rng_state(state)
+        change(k, model, optimizer)
+    return step
+
+
+def nothing(k, model, optimizer):
+    pass
+
+
+def at(number, change):
+    """A change that happens once."""
+    return lambda k, model, optimizer: change(model, optimizer) if k == number else None
+
+
+CHANGES = {  # the change, and how many programs it takes
+    "nothing": (nothing, 1),
+    "learning rate": (lambda k, m, o: o.param_groups[0].__setitem__("lr", 0.3 / (k + 1)), 1),
+    "momentum is switched on": (at(3, lambda m, o: o.param_groups[0].__setitem__("momentum", 0.9)), 3),
+    "train and eval": (lambda k, m, o: m.train(k % 2 == 0), 2),
+    "a parameter is frozen": (at(3, lambda m, o: m[0].weight.requires_grad_(False)), 2),
+    "a module is exchanged": (at(3, lambda m, o: m.__setitem__(1, nn.Tanh())), 2),
+    "dropout's p": (at(3, lambda m, o: setattr(m[2], "p", 0.5)), 2),
+    "weights are loaded": (at(3, lambda m, o: m.load_state_dict({n: v * 0.5 for n, v in m.state_dict().items()})), 1),
+    "weights are overwritten": (at(3, lambda m, o: m[0].weight.data.zero_()), 1),
+    "weights get other memory": (at(3, lambda m, o: setattr(m[0].weight, "data", m[0].weight.data.clone() * 2)), 1),
+    "gradients are dropped": (at(3, lambda m, o: m.zero_grad()), 1),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_between_steps_are_followed(name):
+    """Settings, modes, modules and weights: read anew or traced again, never stale, and no more often than needed."""
+    change, programs = CHANGES[name]
+    step = assert_follows(change)
+    assert repr(step) == f"<compiled step: {programs} program{'s' if programs > 1 else ''}>"
+
+
+def test_state_of_an_optimizer_may_be_loaded():
+    """load_state_dict makes other tensors, which the program must not confuse with those it knew."""
+    change = at(3, lambda model, optimizer: optimizer.load_state_dict(optimizer.state_dict()))
+    assert_follows(change, lambda: made(lambda p: optim.Adam(p, lr=0.01)))
+
+
+def test_parameter_groups_may_be_added():
+    """The new group has settings and state of its own."""
+    half = lambda p: optim.SGD([{"params": list(p)[:2], "momentum": 0.9}], lr=0.2)
+    assert_follows(at(3, lambda m, o: o.add_param_group({"params": [m[4].weight]})), lambda: made(half))
+
+
+def test_last_batch_may_be_smaller():
+    """Another shape is another program; coming back to the first one traces nothing."""
+    small = lambda k, X, Y: (X[:5], Y[:5]) if k % 3 == 2 else (X, Y)
+    assert repr(assert_follows(nothing, data=small)) == "<compiled step: 2 programs>"
+
+
+def test_data_may_be_transposed_or_part_of_a_larger_array():
+    """Another layout is another program, since sums run in another order."""
+    layouts = [lambda X: X, lambda X: X.T.contiguous().T, lambda X: te.cat([X, X], 1)[:, 4:12]]
+    assert_follows(nothing, data=lambda k, X, Y: (layouts[k % 3](X), Y))
+
+
+def test_eager_and_compiled_steps_alternate():
+    """Parameters and state stay the same objects."""
+    (eager_model, _, eager), (model, _, step) = made(optim.Adam), made(optim.Adam)
+    compiled = te.compile(step)
+    X, Y = te.randn(16, 8), te.randint(0, 4, (16,))
+    before = list(map(id, model.parameters()))
+    for k in range(8):
+        state = te.get_rng_state()
+        expected = eager(X, Y).item()
+        te.set_rng_state(state)
+        assert (compiled if k % 2 else step)(X, Y).item() == expected
+    assert list(map(id, model.parameters())) == before
+    for a, b in zip(eager_model.parameters(), model.parameters(), strict=True):
+        assert a.tolist() == b.tolist()
+
+
+def test_gradients_accumulate_over_calls():
+    """Without zero_grad a step adds to what .grad holds; None at first, and again after the update."""
+
+    def make():
+        te.manual_seed(0)
+        model = nn.Linear(8, 4)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x, y):
+            loss = F.cross_entropy(model(x), y) / 2
+            loss.backward()
+            return loss
+
+        return model, optimizer, step
+
+    (eager_model, eager_optimizer, eager), (model, optimizer, step) = make(), make()
+    step = te.compile(step)
+    X, Y = te.randn(16, 8), te.randint(0, 4, (16,))
+    for k in range(12):
+        eager(X, Y)
+        step(X, Y)
+        for p, q in zip(eager_model.parameters(), model.parameters(), strict=True):
+            assert p.grad.tolist() == q.grad.tolist()
+        if k % 3 == 2:
+            for o in (eager_optimizer, optimizer):
+                o.step()
+                o.zero_grad()
+    assert repr(step) == "<compiled step: 2 programs>"
+
+
+def test_grads_false_leaves_none():
+    """compile(step, grads=False): the same steps, and .grad is None after each."""
+    (eager_model, _, eager), (model, _, step) = made(), made()
+    step = te.compile(step, grads=False)
+    X, Y = te.randn(16, 8), te.randint(0, 4, (16,))
+    for _ in range(4):
+        state = te.get_rng_state()
+        expected = eager(X, Y).item()
+        te.set_rng_state(state)
+        assert step(X, Y).item() == expected
+        assert all(p.grad is None for p in model.parameters())
+    assert [p.tolist() for p in model.parameters()] == [p.tolist() for p in eager_model.parameters()]
+
+
+def test_floats_among_the_arguments_are_live():
+    """Another float takes no new program, in keywords and lists too."""
+    step = te.compile(lambda x, a, *, b: x * a + b[0])
+    X = te.randn(3)
+    for a in (1.0, 2.0, 3.5):
+        assert step(X, a, b=[a + 1, 0.0]).tolist() == (X * a + (a + 1)).tolist()
+    assert repr(step) == "<compiled step: 1 program>"
+
+
+def test_float_that_an_if_reads_makes_a_program_per_branch():
+    """`if t > 0.5` holds for many t; the program is used as long as the answer is the same."""
+
+    def step(x, t):
+        return x * 2 if t > 0.5 else x * t
+
+    compiled = te.compile(step)
+    X = te.randn(3)
+    for t in (0.1, 0.2, 0.7, 0.9, 0.3):
+        assert compiled(X, t).tolist() == step(X, t).tolist()
+    assert repr(compiled) == "<compiled step: 2 programs>"
+
+
+SCALE = 1.0
+
+
+def test_variables_that_the_step_sees_are_never_stale(monkeypatch):
+    """A global, a variable of an enclosing function and an attribute: another value is another program."""
+
+    class Trainer:
+        def __init__(self):
+            self.factor, self.calls = 1.0, 0
+
+        def step(self, x):
+            return x * SCALE * self.factor * offset
+
+    trainer, offset = Trainer(), 1.0
+    step = te.compile(trainer.step)
+    X = te.randn(3)
+    expected = lambda: (X * SCALE * trainer.factor * offset).tolist()
+    assert step(X).tolist() == expected()
+    trainer.calls = 7  # nothing that the step reads
+    assert step(X).tolist() == expected()
+    assert repr(step) == "<compiled step: 1 program>"
+    trainer.factor = 2.0
+    assert step(X).tolist() == expected()
+    offset = 3.0
+    assert step(X).tolist() == expected()
+    monkeypatch.setattr(f"{__name__}.SCALE", 5.0)
+    assert step(X).tolist() == expected()
+
+
+def test_too_many_programs_are_refused():
+    """After `limit` programs the message says what differs."""
+    step = te.compile(lambda x: x * 2, limit=3)
+    for k in range(3):
+        step(te.ones(k + 1))
+    with pytest.raises(te.TraceError, match="traced 3 times, and something is different again: the arguments"):
+        step(te.ones(9))
+
+
+def reads_in_hook():
+    model = nn.Linear(8, 4)
+    model.register_forward_hook(lambda module, given, out: print(out.sum().item()))
+    return model
+
+
+REFUSED = {
+    "if": lambda x: x if x.sum() > 0 else -x,
+    "item": lambda x: x * x.max().item(),
+    "float": lambda x: x * float(x.max()),
+    "numpy": lambda x: x * x.numpy().sum(),
+    "mask": lambda x: x[x > 0],
+    "nonzero": lambda x: te.nonzero(x),
+    "unique": lambda x: te.unique(x),
+    "hook": reads_in_hook(),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_reading_a_value_is_refused_with_the_line(name):
+    """What a Python `if` would see is unknown while tracing; the message names the line and the way out."""
+    with pytest.raises(te.TraceError, match=r"test_changes\.py:\d+: a value is read"):
+        te.compile(REFUSED[name])(te.randn(16, 8))
+
+
+def test_line_search_is_refused():
+    """LBFGS decides by values how often it runs the closure."""
+    model = nn.Linear(8, 4)
+    optimizer = optim.LBFGS(model.parameters())
+    with pytest.raises(te.TraceError, match="LBFGS"):
+        te.compile(lambda: optimizer.step(lambda: model(te.ones(2, 8)).sum()))()
+
+
+def test_labels_out_of_range_raise_before_anything_is_changed():
+    """The check is a line of the program: the message is the eager one, and the weights are as they were."""
+    model, _, step = made(build=lambda: nn.Linear(8, 4))
+    step = te.compile(step)
+    X, Y = te.randn(16, 8), te.randint(0, 4, (16,))
+    step(X, Y)
+    step(X, Y)
+    before = [p.tolist() for p in model.parameters()]
+    Y[3] = 7
+    with pytest.raises(IndexError, match=r"labels must lie in 0\.\.3 .*, found 7 at index 3"):
+        step(X, Y)
+    assert [p.tolist() for p in model.parameters()] == before
+
+
+def test_what_is_returned_is_the_callers():
+    """Nested results are copies: the next call does not change them, and writing to them changes nothing."""
+    step = te.compile(lambda x: (x, {"a": [x * 2, x.T]}))
+    X = te.randn(3, 2)
+    step(X)
+    first = step(X)
+    kept = first[1]["a"][0].tolist()
+    step(X + 1)
+    assert first[1]["a"][0].tolist() == kept
+    first[0].zero_()
+    assert X.abs().sum() > 0
+    assert first[1]["a"][1].tolist() == X.T.tolist()
+
+
+def test_tensors_outside_may_be_written_and_swapped():
+    """In-place operations on what lives outside of the step, and an exchange of two tensors."""
+
+    def make():
+        a, b = te.ones(3), te.zeros(3)
+
+        def step(x):
+            a.add_(x).mul_(2)
+            y = a * 1
+            a[0] = 5.0
+            kept = a.clone()
+            a.copy_(b)
+            b.copy_(kept)
+            return y + b
+
+        return a, b, step
+
+    (a, b, eager), (c, d, step) = make(), make()
+    step = te.compile(step)
+    for k in range(5):
+        assert eager(te.ones(3) * k).tolist() == step(te.ones(3) * k).tolist()
+        assert (a.tolist(), b.tolist()) == (c.tolist(), d.tolist())
+
+
+def test_model_alone_is_compiled_for_inference():
+    """compile(model) answers as the model, and is asked for its parts as the model is."""
+    model = noisy().eval()
+    compiled = te.compile(model)
+    with te.no_grad():
+        for _ in range(3):
+            X = te.randn(16, 8)
+            assert compiled(X).tolist() == model(X).tolist()
+    assert compiled.training is False
+    assert next(iter(compiled.parameters())) is model[0].weight
+
+
+def test_as_a_decorator_with_options():
+    """@compile(grads=False) is a decorator too, and the step keeps its name and docstring."""
+
+    @te.compile(grads=False)
+    def halve(x):
+        """Half of x."""
+        return x / 2
+
+    assert halve(te.ones(2)).tolist() == [0.5, 0.5]
+    assert halve.__doc__ == "Half of x."
+    assert repr(halve) == "<compiled halve: 1 program>"
+    with pytest.raises(TypeError, match="expected a function of tensors, got int"):
+        te.compile(3)
+
+
+def test_steady_state_makes_no_array():
+    """Of arrays of 262,144 bytes none is made anew: what is allocated on the way is less (NumPy's own buffers)."""
+    te.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8))
+    optimizer = optim.Adam(model.parameters())
+
+    @te.compile(grads=False)
+    def step(x):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x), x)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    X = te.randn(4096, 8)
+    for _ in range(3):
+        step(X)
+    assert "made anew at every call               0" in step.explain()
+    tracemalloc.start()
+    try:
+        step(X)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        step(X)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert peak < 65536, peak  # the loss's Tensor and one iterator buffer of 32 KB
+
+
+def test_source_is_asked_for_after_a_call():
+    """There is no program before the shapes are known."""
+    step = te.compile(lambda x: x * 2)
+    with pytest.raises(RuntimeError, match="has not been called yet"):
+        _ = step.source
+    step(te.ones(2))
+    assert "np.multiply" in step.source
+
+
+def test_ndarrays_among_the_arguments_are_refused():
+    """A program could not know when the array changes."""
+    with pytest.raises(te.TraceError, match="pass a tensor"):
+        te.compile(lambda x: te.ones(2) * x)(np.ones(2))
+
+
+def test_arguments_may_be_changed():
+    """A step that writes into its argument, or leaves a gradient in it, does so to the one of each call."""
+
+    @te.compile
+    def step(buffer, x):
+        buffer.add_(x)
+        (x * buffer.detach()).sum().backward()
+        return buffer.sum()
+
+    for k in range(4):
+        buffer, x = te.ones(3) * k, te.ones(3, requires_grad=True)
+        version = buffer.numpy()
+        assert step(buffer, x).item() == 3 * (k + 1)
+        assert version.tolist() == [k + 1.0] * 3
+        assert x.grad.tolist() == [k + 1.0] * 3
+
+
+def test_one_tensor_as_two_arguments():
+    """step(X, X) and step(X, Y) are different programs, and so is one whose argument the step also sees outside."""
+    W = te.ones(2)
+    step = te.compile(lambda x, y: x * 10 + y + W)
+    X, Y = te.tensor([1.0, 2.0]), te.tensor([3.0, 4.0])
+    for x, y in ((X, X), (X, Y), (Y, X), (W, Y), (X, Y), (X, X), (X, W)):
+        assert step(x, y).tolist() == (x * 10 + y + W).tolist()

@@ -147,15 +147,21 @@ class Worker:
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
         """The worker's answer; it is absent from now on if it hasn't answered while there was patience."""
+        self.tell(do, **arguments)
+        return self.hear()
+
+    def tell(self, do: str, **arguments: Any) -> None:
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self.process.stdin.flush()
+
+    def hear(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
         with selectors.DefaultSelector() as waiting:
             waiting.register(self.process.stdout, selectors.EVENT_READ)
             if not waiting.select(self.patience):
                 self.process.kill()
-                return {"absent": f"no answer to {do!r} in {self.patience:.0f} s"}
+                return {"absent": f"no answer in {self.patience:g} s"}
         answer = self.process.stdout.readline()
         if not answer:
             raise RuntimeError(f"{self.name} ended with code {self.process.wait()}; its error stands above.")
@@ -173,7 +179,8 @@ def run(workload: Workload, quick: bool = False, without: Sequence[str] = ()) ->
     compared = {name for bar in workload.bars for name in (bar.above, bar.below)}
     glance = compared & IN_A_GLANCE or compared
     wanted = [name for name in in_order(workload.contenders) if name in glance or not quick]
-    absent = {name: "left out" for name in wanted if name in without}
+    large = [name for name in wanted if quick and workload.nodes.get(name, 0) > 100_000]
+    absent = {name: "left out" for name in wanted if name in without or name in large}
     absent |= {name: "not installed" for name in wanted if not is_present(name)}
     present = [name for name in wanted if name not in absent]
     rounds = workload.rounds[quick]
@@ -237,8 +244,11 @@ def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str,
     info: dict[str, Any] = {}
     samples: dict[str, Any] = {name: [] for name in names}
     try:
+        for worker in workers:  # all import at once: nothing is timed yet
+            worker.tell("start", collector=workload.collector.get(worker.name, True))
+        info |= {worker.name: worker.hear() for worker in workers}
         for worker in workers:
-            known = info[worker.name] = worker.ask("start", collector=workload.collector.get(worker.name, True))
+            known = info[worker.name]
             if workload.unit == "step" and "absent" not in known:
                 known |= worker.ask("losses", steps=max(workload.check, 1))
         able = [worker for worker in workers if "absent" not in info[worker.name]]

@@ -272,3 +272,31 @@ def test_update_is_one_event():
         optimizer.step()
     assert [e.name for e in p.events if e.kind == UPDATE] == ["SGD.step"]
     np.testing.assert_array_equal(W.detach().numpy(), 0.5)
+
+
+def test_compiled_step_is_one_row():
+    """A compiled step is one event, with the products of its program in it; the program is the same afterwards."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @te.compile
+    def step(X):
+        optimizer.zero_grad()
+        loss = model(X).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    X = te.ones(5, 4)
+    for _ in range(2):
+        step(X)
+    with profile() as p:
+        step(X)
+        step(X)
+    (row,) = p.key_averages()
+    assert (row.name, row.calls) == ("compiled step", 2)
+    assert 0 < row.products < row.program == row.total
+    assert "program ms" in p.table()
+    count = len(p.events)
+    step(X)
+    assert len(p.events) == count

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
-FORWARD, BACKWARD, UPDATE, MODULE, PRODUCT, USER = "forward", "backward", "update", "module", "product", "user"
-COUNTED = (FORWARD, BACKWARD, UPDATE)  # the kinds that make the rows of the table
+FORWARD, BACKWARD, UPDATE, PROGRAM = "forward", "backward", "update", "program"  # of a compiled step
+MODULE, PRODUCT, USER = "module", "product", "user"
+COUNTED = (FORWARD, BACKWARD, UPDATE, PROGRAM)  # the kinds that make the rows of the table
 
 
 class Event:

@@ -56,7 +56,7 @@ class Products:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.before: list[tuple[FunctionType, CodeType]] = []
-        self.modules: list[ModuleType] = []
+        self.names: list[dict[str, Any]] = []  # the globals that hold the timer
 
     def start(self) -> None:
         for module in list(sys.modules.values()):
@@ -64,22 +64,31 @@ class Products:
             if not any(name.startswith(f"tinygrad_edu.{part}.") for part in PARTS):
                 continue
             codes = _timed_codes(module)
-            if not codes:
-                continue
-            setattr(module, CALL, self._timed)
-            self.modules.append(module)
-            for function in _functions(module):
+            for function in _functions(module) if codes else ():
                 code = codes.get(_key(function.__code__))
                 if code is not None:
-                    self.before.append((function, function.__code__))
-                    function.__code__ = code
+                    self._put(function, code)
 
     def stop(self) -> None:
         for function, code in self.before:
             function.__code__ = code
-        for module in self.modules:
-            delattr(module, CALL)
-        self.before, self.modules = [], []
+        for names in self.names:
+            del names[CALL]
+        self.before, self.names = [], []
+
+    def watch(self, function: FunctionType, source: str) -> None:
+        """Time the products of a function whose source is known, until the end."""
+        code = _twins(source, function.__code__.co_filename).get(_key(function.__code__))
+        if code is not None:
+            self._put(function, code)
+
+    def _put(self, function: FunctionType, code: CodeType) -> None:
+        names = function.__globals__
+        if CALL not in names:
+            names[CALL] = self._timed
+            self.names.append(names)
+        self.before.append((function, function.__code__))
+        function.__code__ = code
 
     def _timed(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         compute = operator.matmul if function is None else function
@@ -100,13 +109,16 @@ def _key(code: CodeType) -> Key:
 def _timed_codes(module: ModuleType) -> dict[Key, CodeType]:
     """The timed twin of every function of a module that contains products."""
     try:
-        source = inspect.getsource(module)
+        return _twins(inspect.getsource(module), module.__file__ or "?")
     except (OSError, TypeError):
         return {}
-    if "@ " not in source and "np.dot(" not in source and "np.matmul(" not in source:
+
+
+@functools.lru_cache(maxsize=64)
+def _twins(source: str, filename: str) -> dict[Key, CodeType]:
+    if not any(word in source for word in ("@ ", "np.dot(", "np.matmul(")):
         return {}
     tree = ast.parse(source)
-    filename = module.__file__ or "?"
     old = list(_inner(compile(tree, filename, "exec")))
     new = list(_inner(compile(_Replace().visit(tree), filename, "exec")))
     pairs = zip(old, new, strict=True)

@@ -1,7 +1,8 @@
 """`profile`: put a clock around every primitive, module and optimizer step, for the length of a `with`.
 
-Forwards are wrapped where they are kept (Primitive.forward), and so are Module.__call__, each optimizer's step and
-backward's visit of a record; at the end all is as before. So the engine has no line about profiles, and pays nothing.
+Forwards are wrapped where they are kept (Primitive.forward), and so are Module.__call__, each optimizer's step,
+backward's visit of a record and the run of a compiled step; at the end all is as before. So the engine has no line
+about profiles, and pays nothing.
 
 A record's index tells in which module it was made: indices come from one clock, which is read whenever a module's
 forward begins or ends.
@@ -15,6 +16,7 @@ import enum
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import perf_counter_ns
 from typing import Any, TypeVar
@@ -25,7 +27,7 @@ from ..core.primitive import PRIMITIVES
 from ..core.record import Record, stamp
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
-from .events import BACKWARD, FORWARD, MODULE, UPDATE, USER, Event, Recorder
+from .events import BACKWARD, FORWARD, MODULE, PROGRAM, UPDATE, USER, Event, Recorder
 from .products import Products
 from .table import Averages, report
 
@@ -88,6 +90,7 @@ class profile:
         self._roots: list[Module] = []  # kept, so that no id is given anew
         self._stamps: list[int] = [0]  # when the innermost module changed ...
         self._paths: list[str] = [""]  # ... and to which
+        self._products = Products(self.recorder)
         self._undo = contextlib.ExitStack()
 
     @property
@@ -99,10 +102,10 @@ class profile:
         if _running is not None:
             raise RuntimeError("profile: another profile is running; only one can be.")
         self.recorder = Recorder(self.recorder.shapes)
-        products = Products(self.recorder)
-        self._undo.callback(products.stop)
+        self._products = Products(self.recorder)
+        self._undo.callback(self._products.stop)
         try:
-            products.start()
+            self._products.start()
             self._watch()
         except BaseException:
             self._undo.close()
@@ -179,6 +182,9 @@ class profile:
                 self._replace(kind, "step", self._updating(kind.step))
         self._replace(Module, "__call__", self._calling(Module.__call__))
         self._replace(engine, "_visit", self._visiting(engine._visit))
+        compiler = sys.modules.get("tinygrad_edu.compiler.step")
+        if compiler is not None:  # else nothing has been compiled
+            self._replace(compiler.Written, "run", self._running(compiler.Written.run))
         self._replace(symbol, "infer", record.silent(symbol.infer))  # it runs forwards for their shapes alone
 
     def _replace(self, holder: Any, name: str, value: Any) -> None:
@@ -257,6 +263,26 @@ class profile:
                 recorder.finish(event)
 
         return updated
+
+    def _running(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A compiled step is one event; the products of its program are seen as those of rules are."""
+        watched = set()
+
+        @functools.wraps(run)
+        def ran(written: Any, given: Any) -> Any:
+            recorder = self.recorder
+            if not recorder.here():
+                return run(written, given)
+            if written not in watched:
+                watched.add(written)
+                self._products.watch(written._function, written.source)
+            event = recorder.begin(f"compiled {written.name}", PROGRAM, self._here())
+            try:
+                return run(written, given)
+            finally:
+                recorder.finish(event)
+
+        return ran
 
 
 class record_function(contextlib.ContextDecorator):

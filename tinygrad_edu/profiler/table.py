@@ -1,6 +1,6 @@
 """What a profile's events come to: rows of times, as text. Times are inclusive and rows never overlap, so they add up.
 
-A primitive that another one calls within counts for that one, and one within an optimizer's step for the step.
+A primitive that another one calls counts for that one, and one within an optimizer's step for the step.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from .events import BACKWARD, FORWARD, MODULE, PRODUCT, UPDATE, Event
+from .events import BACKWARD, COUNTED, MODULE, PRODUCT, PROGRAM, Event
 
 SORTS = {
     "total": "total",
@@ -32,12 +32,13 @@ class Row:
     forward: int = 0
     backward: int = 0
     update: int = 0
+    program: int = 0
     products: int = 0
     calls: int = 0
 
     @property
     def total(self) -> int:
-        return self.forward + self.backward + self.update
+        return self.forward + self.backward + self.update + self.program
 
     # PyTorch's words, in microseconds
     @property
@@ -82,21 +83,14 @@ class Averages(list[Row]):
         if rest:
             shown.append(_sum(f"{len(rest)} others", rest))
         everything = self.total()
-        lines = [_line(row.name, row, self.wall) for row in [*shown, everything]]
-        between = [
-            "between primitives",
-            "",
-            "",
-            "",
-            _ms(self.wall - everything.total),
-            _percent(self.wall - everything.total, self.wall),
-            "",
-            "",
-        ]
-        return _aligned([_HEAD, *lines, between])
+        kinds = [kind for kind in COUNTED if kind != PROGRAM or everything.program]
+        lines = [_line(row.name, row, self.wall, kinds) for row in [*shown, everything]]
+        rest_ns = self.wall - everything.total
+        between = ["between primitives", *[""] * len(kinds), _ms(rest_ns), _percent(rest_ns, self.wall), "", ""]
+        return _aligned([["primitive", *(f"{kind} ms" for kind in kinds), *_HEAD], *lines, between])
 
 
-_HEAD = ["primitive", "forward ms", "backward ms", "update ms", "total ms", "of all", "products", "calls"]
+_HEAD = ["total ms", "of all", "products", "calls"]
 
 
 def report(events: list[Event], wall: int, modules: dict[str, str], steps: int, sort_by: str, row_limit: int) -> str:
@@ -108,12 +102,12 @@ def report(events: list[Event], wall: int, modules: dict[str, str], steps: int, 
     parts = [head, averages.table(sort_by, row_limit)]
     rows = module_rows(events, modules)
     if rows:
-        lines = [["module", *_HEAD[1:3], *_HEAD[4:]]]
+        kinds = COUNTED[:2]
+        lines = [["module", *(f"{kind} ms" for kind in kinds), *_HEAD]]
         for path, row in rows.items():
             above, _, own = path.rpartition(".")
             label = "  " * _depth(path, rows) + (f"{own}: " if above in rows else "") + modules.get(path, path)
-            line = _line(label, row, wall)
-            lines.append([*line[:3], *line[4:]])
+            lines.append(_line(label, row, wall, kinds))
         parts.append(_aligned(lines))
     return "\n\n".join(parts)
 
@@ -152,15 +146,15 @@ def _depth(path: str, rows: dict[str, Row]) -> int:
 def _sum(name: str, rows: Iterable[Row]) -> Row:
     total = Row(name)
     for row in rows:
-        for field in ("forward", "backward", "update", "products", "calls"):
+        for field in (*COUNTED, "products", "calls"):
             setattr(total, field, getattr(total, field) + getattr(row, field))
     return total
 
 
-def _line(label: str, row: Row, wall: int) -> list[str]:
+def _line(label: str, row: Row, wall: int, kinds: Iterable[str]) -> list[str]:
     return [
         label,
-        *(_ms(getattr(row, kind)) if getattr(row, kind) else "-" for kind in (FORWARD, BACKWARD, UPDATE)),
+        *(_ms(getattr(row, kind)) if getattr(row, kind) else "-" for kind in kinds),
         _ms(row.total),
         _percent(row.total, wall),
         _percent(row.products, row.total),

@@ -159,7 +159,7 @@ def propagate(
                     if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
                         continue  # nothing is wanted of what it was computed from, so nothing is freed
                 if hooks and record.node_hooks:
-                    visit_hooked(visit, record, dY, cotangents, borrowed, useful, create_graph)
+                    _visit_hooked(visit, record, dY, cotangents, borrowed, useful, create_graph)
                 else:
                     visit(record, dY, cotangents, borrowed, useful, create_graph)
                 if not retain and record.holds:
@@ -251,7 +251,7 @@ def _visit(
             borrowed.add(x)
 
 
-def visit_hooked(
+def _visit_hooked(
     visit: Any,
     record: Record,
     dY: Any,

@@ -133,7 +133,8 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """Windows as columns (N, C * kH * kW, positions) added back where `unfold` takes them: (N, C, *output_size)."""
     name = "fold"
-    _check_dtype(name, input)
+    if input.dtype.kind == "b":  # added as truths are
+        return fold(input.long(), output_size, kernel_size, dilation, padding, stride) != 0
     window = per_axis(name, "kernel_size", kernel_size, 2, least=1)
     image = per_axis(name, "output_size", output_size, 2, least=1)
     grid, padding = _grid(name, 2, stride, padding, dilation)

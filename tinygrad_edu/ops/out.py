@@ -43,7 +43,7 @@ _ALOOF = frozenset(_ALOOF_NAMES.split())
 # ... and what may be written anywhere. All others, which are elementwise, may be written on an argument as a whole.
 _ANYWHERE_NAMES = """
     addbmm addmm addmv all amax amin aminmax any argmax argmin baddbmm bmm cholesky cholesky_inverse cholesky_solve
-    cross cummax cummin diag histc inner inverse logsumexp matmul matrix_power max mean median min mm mode mv
+    cross cummax cummin diag histc inner inverse logsumexp matmul matrix_power max mean median min mm mv
     mvlgamma nanmean nanmedian nanquantile narrow_copy prod quantile renorm std sum svd var vdot
 """
 _ANYWHERE = frozenset(_ANYWHERE_NAMES.split())
@@ -118,7 +118,7 @@ def _check(target: Tensor, result: Tensor, arrays: list[Any], name: str) -> None
             f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
             f"location. Please clone() the tensor before performing the operation: out= {tuple(array.shape)} repeats."
         )
-    if name in _ANYWHERE and name not in _ALOOF:
+    if name in _ANYWHERE:
         return
     for x in arrays:
         same = x.shape == array.shape and x.strides == array.strides and x.ctypes.data == array.ctypes.data

@@ -464,6 +464,7 @@ from .ops.products import (
 from .ops.queries import (
     broadcast_shapes,
     can_cast,
+    conj_physical,
     finfo,
     iinfo,
     is_complex,
@@ -486,9 +487,6 @@ from .ops.queries import (
 )
 from .ops.queries import (
     real as conj,
-)
-from .ops.queries import (
-    real as conj_physical,
 )
 from .ops.queries import (
     real as resolve_conj,

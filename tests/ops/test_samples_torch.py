@@ -13,6 +13,19 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 WHOLE = np.arange(6).reshape(2, 3)
 TRUTH = np.array([True, False])
+BEYOND = [  # Python integers that a small integer dtype can't hold
+    lambda u, L: u * -3,
+    lambda u, L: 300 - u,
+    lambda u, L: u // -2,
+    lambda u, L: u % -3,
+    lambda u, L: u | 257,
+    lambda u, L: u.add(u, alpha=-3),
+    lambda u, L: L.m.where(u > 5, u, -1),
+    lambda u, L: u.masked_fill(u > 5, -1),
+    lambda u, L: L.m.full_like(u, -1),
+    lambda u, L: u.clone().fill_(-1),
+    lambda u, L: [x := u.clone(), x.__setitem__(0, -3)][0],
+]
 SAMPLES = {
     "matrix-norm-1-empty": lambda L: [L.m.linalg.norm(L.m.zeros(n), 1) for n in ((0, 0), (0, 3), (3, 0))],
     "matrix-norm-inf-empty": lambda L: [L.m.linalg.norm(L.m.zeros(n), math.inf) for n in ((0, 0), (0, 3), (3, 0))],
@@ -58,9 +71,26 @@ SAMPLES = {
     "addbmm-cut": lambda L: L.m.addbmm(L.m.ones(2, 2).long(), *[L.m.ones(3, 2, 2).long()] * 2, beta=2.7, alpha=True),
     "gather-nothing": lambda L: L.m.gather(L.m.ones(5), 0, L.m.zeros(2, 0, dtype=L.m.uint8)),
     "gather-nothing-float": lambda L: L.m.gather(L.m.ones(2, 5), 0, L.m.zeros(2, 3, 0)),
+    "int8-limits": lambda L: L.m.tensor([-128, 127, -1]).to(L.m.int8) ** L.m.tensor([-128, -128, -127]).to(L.m.int8),
+    "polygamma": lambda L: [L.m.polygamma(1, L.m.ones(2)), L.m.ones(2).polygamma(2), L.m.ones(2).polygamma_(1)],
     "rdiv": lambda L: L.m.tensor([2.0, 4.0]).__rdiv__(8),
     "pinv-lower": lambda L: L.m.linalg.pinv(L.m.tensor([[2.0, 7.0], [0.0, 4.0]]), hermitian=True),
+    "addbmm-int8": lambda L: L.m.addbmm(*[L.m.ones(n, dtype=L.m.int8) for n in ((2, 2), (3, 2, 2), (3, 2, 2))]),
+    "numbers": lambda L: [L.m.add(2, 3), L.m.add(2, 3, alpha=2), L.m.mul(2.5, 3), L.m.sub(2, 3), L.m.div(3, 2)],
+    "numbers-rounded": lambda L: [L.m.div(-3, 2, rounding_mode=r) for r in ("floor", "trunc")],
+    "beyond-uint8": lambda L: [f(L.m.tensor([5, 250], dtype=L.m.uint8), L) for f in BEYOND],
+    "beyond-int8": lambda L: [L.m.tensor([5, -100], dtype=L.m.int8) * 300],
+    "arange-cut-later": lambda L: [L.m.arange(2.1, -2.9, -1, dtype=d) for d in (L.m.int32, L.m.int64, L.m.uint8)],
+    "arange-half": lambda L: L.m.arange(0, 2, 0.5, dtype=L.m.int32),
+    "margin-of-integers": lambda L: L.F.margin_ranking_loss(
+        L.make(WHOLE), L.make(WHOLE[::-1].copy()), L.make(WHOLE - 2)
+    ),
+    "conj_physical": lambda L: [L.m.conj_physical(L.m.ones(1), out=L.m.empty(1)), L.m.ones(1).conj_physical_()],
     "out": lambda L: [
+        *[f(L.m.ones(3), 0, out=L.m.empty(3)) for f in (L.m.softmax, L.m.log_softmax, L.m.clamp_max, L.m.clamp_min)],
+        L.m.true_divide(L.m.ones(3), 2, out=L.m.empty(3)),
+        L.m.diff(L.m.ones(3), out=L.m.empty(2)),
+        L.m.isin(L.m.ones(3), L.m.ones(2), out=L.m.empty(3, dtype=L.m.bool)),
         L.m.zeros(2, out=L.m.ones(2, dtype=L.m.int64)),
         L.m.ones(2, out=L.m.empty(0)),
         L.m.eye(2, out=L.m.ones(2, 2)),
@@ -157,6 +187,10 @@ REFUSED = {
     "norm-least-empty": lambda L: L.m.linalg.norm(L.m.zeros(0, 3), -math.inf),
     "vander-N": lambda L: L.m.linalg.vander(L.m.ones(2, 1)),
     "gather-uint8": lambda L: L.m.gather(L.m.ones(3), 0, L.m.zeros(2, dtype=L.m.uint8)),
+    "full-beyond": lambda L: L.m.full((2,), 200, dtype=L.m.int8),
+    "fill-beyond": lambda L: L.m.ones(2, dtype=L.m.uint8).fill_(300),
+    "setitem-beyond": lambda L: L.m.ones(2, dtype=L.m.uint8).__setitem__(0, 300),
+    "clamp-beyond": lambda L: L.m.ones(2, dtype=L.m.uint8).clamp(-1, 300),
     "two-numbers": lambda L: L.m.maximum(2, 3),
     "two-numbers-max": lambda L: L.m.max(2, 3),
     "two-numbers-xlogy": lambda L: L.m.xlogy(2, 3),
@@ -170,6 +204,14 @@ REFUSED = {
     "out-expanded": lambda L: L.m.exp(L.m.ones(3), out=L.m.ones(1).expand(3)),
     "out-expanded-cat": lambda L: L.m.cat([L.m.ones(2), L.m.ones(2)], out=L.m.ones(1).expand(4)),
 }
+
+
+def test_comparisons_with_numbers_beyond_the_dtype_are_right():
+    """PyTorch compares with the low bits: that no uint8 is larger than -1."""
+    assert (OURS.m.tensor([5], dtype=OURS.m.uint8) > -1).all()
+    assert not (THEIRS.m.tensor([5], dtype=THEIRS.m.uint8) > -1).any()
+
+
 OVERLAPPING = {
     "partial": lambda L, x: L.m.exp(x[:3], out=x[1:]),
     "partial-of-the-second": lambda L, x: L.m.add(L.m.ones(3), x[:3], out=x[1:]),

@@ -121,7 +121,29 @@ def _join(a: np.dtype[Any], b: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _cast(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
+    if dtype.kind in "iu" and dtype.itemsize < 8:
+        operands = [wrapped(x, dtype) for x in operands]
     return [x if is_number(x) or x.dtype == dtype else x.astype(dtype) for x in operands]
+
+
+def wrapped(x: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python integer that a small integer dtype can't hold: its low bits, as in PyTorch, where NumPy refuses."""
+    if x.__class__ is not int or np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+        return x
+    return np.asarray(x, int64).astype(dtype)
+
+
+def held(x: Any, dtype: np.dtype[Any]) -> Any:
+    """A Python integer that is to be stored in a dtype: negative ones are wrapped into uint8, others must fit.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    if x.__class__ is not int or dtype.kind not in "iu" or np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+        return x
+    if dtype.kind == "u" and x < 0:
+        return wrapped(x, dtype)
+    raise RuntimeError(f"value {x} cannot be converted to type {dtype} without overflow.")
 
 
 # How a primitive treats the dtypes of its inputs. Each takes the operation's name and the operands
@@ -131,6 +153,12 @@ def _cast(operands: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
 def arithmetic(name: str, operands: Sequence[Any]) -> list[Any]:
     """Promote all to one dtype: add, multiply, maximum, comparisons."""
     return _cast(operands, promote(operands))
+
+
+def comparing(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `arithmetic`, but a Python integer beyond the dtype keeps its value: comparisons, limits."""
+    dtype = promote(operands)
+    return [x if is_number(x) or x.dtype == dtype else x.astype(dtype) for x in operands]
 
 
 def numeric(name: str, operands: Sequence[Any]) -> list[Any]:

@@ -90,6 +90,7 @@ class Primitive:
     needs_zeros = True  # of joint outputs: the cotangent of one that nobody used is zeros, else None
     add: Callable[..., None] | None = None
     store_out: Any  # how `out=` is answered; attached by ops/out.py
+    of_numbers: Any  # what becomes of a call without any tensor; attached by ops/public.py
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class Primitive:
                 domain = x
         if domain is None:
             if args and all(x.__class__ in (int, float, bool) for x in args):
-                raise TypeError(f"{self.name}(): none of the arguments is a Tensor; make one with tensor(...).")
+                return self.of_numbers(self, args, params)
             return self.forward(*args, **params)
         return domain.apply(self, args, params)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, but_first
+from ..core.dtypes import arithmetic, but_first, comparing
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor
@@ -130,7 +130,7 @@ def fmin(A: Array, B: Array) -> Array:
 
 @primitive(
     name="clamp",
-    types=arithmetic,
+    types=comparing,
     dZ=lambda dA, A, Z, lo: zero_where(~(Z >= lo), dA),
     dlo=lambda dA, A, Z, lo: zero_where(~(Z < lo), dA),
 )
@@ -141,7 +141,7 @@ def clamp_below(Z: Array, lo: Array) -> Array:
 
 @primitive(
     name="clamp",
-    types=arithmetic,
+    types=comparing,
     dZ=lambda dA, A, Z, hi: zero_where(~(Z <= hi), dA),
     dhi=lambda dA, A, Z, hi: zero_where(~(Z > hi), dA),
 )
@@ -152,7 +152,7 @@ def clamp_above(Z: Array, hi: Array) -> Array:
 
 @primitive(
     name="clamp",
-    types=arithmetic,
+    types=comparing,
     domain=(within(-2, 2), within(-1.0, -0.5), within(0.5, 1.0)),
     dZ=lambda dA, A, Z, lo, hi: zero_where(~((Z >= lo) & (Z <= hi)), dA),
     dlo=lambda dA, A, Z, lo, hi: zero_where(~((Z < lo) & (lo < hi)), dA),

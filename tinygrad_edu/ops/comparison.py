@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, discrete
+from ..core.dtypes import arithmetic, comparing, discrete
 from ..core.errors import DtypeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, wrap
@@ -26,7 +26,7 @@ def integers(name: str, operands: Sequence[Any]) -> list[Any]:
 
 @public("eq", inplace=True)
 @operator("eq", reflected=False, inplace=False)
-@primitive(np.equal, types=arithmetic)
+@primitive(np.equal, types=comparing)
 def eq(A: Array, B: Array) -> Array:
     """A == B, elementwise."""
     return np.equal(A, B)
@@ -34,7 +34,7 @@ def eq(A: Array, B: Array) -> Array:
 
 @public("ne", "not_equal", inplace=True)
 @operator("ne", reflected=False, inplace=False)
-@primitive(np.not_equal, types=arithmetic)
+@primitive(np.not_equal, types=comparing)
 def ne(A: Array, B: Array) -> Array:
     """A != B, elementwise."""
     return np.not_equal(A, B)
@@ -42,7 +42,7 @@ def ne(A: Array, B: Array) -> Array:
 
 @public("lt", "less", inplace=True)
 @operator("lt", reflected=False, inplace=False)
-@primitive(np.less, types=arithmetic)
+@primitive(np.less, types=comparing)
 def lt(A: Array, B: Array) -> Array:
     """A < B, elementwise."""
     return np.less(A, B)
@@ -50,7 +50,7 @@ def lt(A: Array, B: Array) -> Array:
 
 @public("le", "less_equal", inplace=True)
 @operator("le", reflected=False, inplace=False)
-@primitive(np.less_equal, types=arithmetic)
+@primitive(np.less_equal, types=comparing)
 def le(A: Array, B: Array) -> Array:
     """A <= B, elementwise."""
     return np.less_equal(A, B)
@@ -58,7 +58,7 @@ def le(A: Array, B: Array) -> Array:
 
 @public("gt", "greater", inplace=True)
 @operator("gt", reflected=False, inplace=False)
-@primitive(np.greater, types=arithmetic)
+@primitive(np.greater, types=comparing)
 def gt(A: Array, B: Array) -> Array:
     """A > B, elementwise."""
     return np.greater(A, B)
@@ -66,7 +66,7 @@ def gt(A: Array, B: Array) -> Array:
 
 @public("ge", "greater_equal", inplace=True)
 @operator("ge", reflected=False, inplace=False)
-@primitive(np.greater_equal, types=arithmetic)
+@primitive(np.greater_equal, types=comparing)
 def ge(A: Array, B: Array) -> Array:
     """A >= B, elementwise."""
     return np.greater_equal(A, B)

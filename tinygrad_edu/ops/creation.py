@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.convert import to_array
 from ..core.device import require_cpu
-from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype
+from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype, held
 from ..core.tensor import Tensor, from_numpy, wrap
 from ..core.value import Size
 from .dims import sizes
@@ -126,7 +126,7 @@ def full(
     """A shape filled with one number, whose type gives the dtype unless that is said."""
     fill_value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
     dtype = dtype_of_number(fill_value) if dtype is None else as_dtype(dtype)
-    return finish(np.full(sizes((size,), "full"), fill_value, dtype), requires_grad, name, device)
+    return finish(np.full(sizes((size,), "full"), held(fill_value, dtype), dtype), requires_grad, name, device)
 
 
 @constructor
@@ -166,11 +166,13 @@ def arange(
     if dtype is None:
         whole = all(isinstance(x, (int, np.integer)) for x in (start, end, step))
         dtype = np.int64 if whole else get_default_dtype()
-    if as_dtype(dtype).kind in "iu":  # as PyTorch: the three numbers are cut to integers first
+    if as_dtype(dtype) == np.int64:  # as PyTorch: the three numbers are cut to integers first
         start, end, step = int(start), int(end), int(step)
         if step == 0:
             raise ValueError("arange: step must be nonzero, and cut to an integer it is 0; leave dtype out.")
     count = max(math.ceil((end - start) / step), 0)
+    if as_dtype(dtype).kind in "iu":  # of the smaller integers only when it is known how many there are
+        start, step = int(start), int(step)
     values = start + step * np.arange(count) if count else np.zeros(0)
     return finish(np.asarray(values).astype(as_dtype(dtype)), requires_grad, name, device)
 

@@ -96,7 +96,7 @@ def power(A: Array, B: Array) -> Array:
 @primitive(name="pow", types=numeric)
 def integer_power(A: Array, B: Array) -> Array:
     """C = A ** B of integers; where B is negative, 0, or 1 and -1 of these themselves, as in PyTorch."""
-    return A ** np.absolute(B) * ((B >= 0) | (np.absolute(A) == 1))
+    return np.where(B >= 0, A ** np.maximum(B, 0), (np.absolute(A) == 1) * A ** (B & 1))
 
 
 @public("positive")

@@ -32,7 +32,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{tuple(input1.shape)}, input2: {tuple(input2.shape)}, target: {tuple(target.shape)}."
         )
-    return reduce_loss(clamp_below(-target * (input1 - input2) + margin, 0), reduction)
+    return reduce_loss(clamp_below(-target * (input1 - input2) + float(margin), 0), reduction)
 
 
 def cosine_embedding_loss(

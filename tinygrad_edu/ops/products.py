@@ -19,7 +19,7 @@ from .dims import one_axis
 from .einsum import contract, tensordot
 from .linalg import dot, matmul, matrix_product, matrix_vector, mm
 from .public import public
-from .reduction import sum_over
+from .reduction import as_asked, sum_over
 
 
 def expect(condition: bool, operation: str, what: str, *tensors: Any) -> None:
@@ -191,7 +191,8 @@ def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: flo
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
     """beta * input + alpha * the sum of the products of two stacks of matrices, pair by pair."""
     products = bmm(batch1, batch2)  # checks the shapes
-    return _combined("addbmm", input, sum_over(products, axis=(0,), keepdims=False), beta, alpha)
+    total = as_asked(sum_over(products, axis=(0,), keepdims=False), products.dtype)
+    return _combined("addbmm", input, total, beta, alpha)
 
 
 @public("trace")

@@ -14,10 +14,13 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ..core.apply import apply
+from ..core.dtypes import dtype_of_number
 from ..core.primitive import Primitive, signature
 from ..core.record import stamp
-from ..core.tensor import Tensor, method
+from ..core.tensor import Tensor, method, wrap
 from .out import TAKING_OUT, with_out
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,8 +45,9 @@ def public(*names: str, inplace: bool = False, function: bool = True, as_method:
 
     def attach(operation: F) -> F:
         accepting: Any = operation if isinstance(operation, Primitive) else _numpy_words(operation)
-        if function and (names or (operation.__name__,))[0] in TAKING_OUT:
-            accepting = with_out(accepting, (names or (operation.__name__,))[0])
+        taking = [name for name in names or (operation.__name__,) if function and name in TAKING_OUT]
+        if taking:
+            accepting = with_out(accepting, taking[0])
         bound = _bound(operation) if isinstance(operation, Primitive) else accepting
         for name in names or (operation.__name__,):
             if function:
@@ -91,6 +95,16 @@ def operator(symbol: str, reflected: bool = True, inplace: bool = True) -> Calla
         return primitive
 
     return attach
+
+
+def _of_numbers(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
+    """A call of Python numbers alone: PyTorch has it for its four operations, add(2, 3)."""
+    if primitive.name not in ("add", "sub", "mul", "div", "floor_divide"):
+        raise TypeError(f"{primitive.name}(): none of the arguments is a Tensor; make one with tensor(...).")
+    return apply(primitive, [wrap(np.asarray(x, dtype_of_number(x))) for x in args], params)
+
+
+Primitive.of_numbers = staticmethod(_of_numbers)
 
 
 def _bound(primitive: Primitive) -> Callable[..., Any]:

@@ -133,7 +133,13 @@ def is_complex(input: Any) -> bool:
     return False
 
 
-@public("real", "conj", "conj_physical", "resolve_conj", "resolve_neg")
+@public("conj_physical", inplace=True)
+def conj_physical(input: Any) -> Any:
+    """A copy: all numbers here are real."""
+    return input.clone()
+
+
+@public("real", "conj", "resolve_conj", "resolve_neg")
 def real(input: Any) -> Any:
     """The tensor itself: all numbers here are real."""
     return input

@@ -272,6 +272,12 @@ def polygamma(n: int, input: Any) -> Any:
     return polygamma_of(input, n=n)
 
 
+@public("polygamma", function=False, inplace=True)
+def _polygamma_method(input: Any, n: int) -> Any:
+    """The n-th derivative of digamma, n >= 0."""
+    return polygamma(n, input)
+
+
 @public("mvlgamma", inplace=True)
 def mvlgamma(input: Any, p: int) -> Any:
     """The logarithm of the p-dimensional gamma function, for input > (p - 1) / 2."""

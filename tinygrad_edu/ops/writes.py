@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.apply import as_operand
+from ..core.dtypes import held
 from ..core.errors import DtypeError, ShapeError, describe, name_of
 from ..core.kept import remember
 from ..core.mode import mode
@@ -221,6 +222,7 @@ def assign_to(
 ) -> None:
     """Write `numbers` at an index of the target, and record that `value` is there now."""
     places = [read(a) if isinstance(a, Tensor) else a for a in arrays]
+    numbers = held(numbers, target.dtype)
     try:
         region = np.broadcast_shapes(getitem_shape(target, spec, places), np.shape(numbers))
     except ValueError:

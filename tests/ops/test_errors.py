@@ -152,8 +152,8 @@ BAD = [
     Bad("bits-of-a-float", lambda t: t.count | 1.5, DtypeError,
         "bitwise_or: of integers and booleans only, not float32..."),
     Bad("inverse-of-floats", lambda t: ~t.v, DtypeError, "bitwise_not: not of float32."),
-    Bad("too-large", lambda t: tensor([1], dtype=tg.uint8) + 300, RuntimeError,
-        "add: ...300 out of bounds for uint8..."),
+    Bad("too-large", lambda t: tensor([1], dtype=tg.uint8).fill_(300), RuntimeError,
+        "value 300 cannot be converted to type uint8 without overflow."),
     Bad("augmented-type", lambda t: t.count.__iadd__(0.5), DtypeError, "+=: result type float32 can't be cast to the "
         "desired output type int64."),
     Bad("where-condition", lambda t: tg.where(t.v, t.v, 0), DtypeError, "where: expected condition to be a boolean "

@@ -29,6 +29,17 @@ STEPS = {
     "bernoulli": lambda x, y: D.Bernoulli(logits=x).entropy().sum(),
     "categorical": lambda x, y: D.Categorical(logits=x).log_prob(tg.tensor(LABELS)).sum(),
     "gamma": lambda x, y: D.kl_divergence(D.Gamma(x.exp(), y.exp()), D.Gamma(y.exp(), x.exp())).sum(),
+    "student": lambda x, y: D.StudentT(x.exp() + 3, y).log_prob(x * y).sum(),
+    "mixture": lambda x, y: D.MixtureSameFamily(D.Categorical(logits=y), D.Normal(x, 1.0)).log_prob(y[:, 0]).sum(),
+    "flow": lambda x, y: (
+        D.TransformedDistribution(D.Normal(y, 1.0), [D.TanhTransform(), D.ExpTransform()])
+        .log_prob(x.sigmoid().exp())
+        .sum()
+    ),
+    "ctc": lambda x, y: F.ctc_loss(F.log_softmax(x[:, None], 2), tg.tensor([[1, 2]]), tg.tensor([3]), tg.tensor([2])),
+    "sampled at places": lambda x, y: F.grid_sample(
+        x[None, None], y.reshape(1, 2, 3, 2).tanh(), "bicubic", "reflection", False
+    ).sum(),
     "multivariate": lambda x, y: D.MultivariateNormal(x, scale_tril=tg.eye(4)).log_prob(y).sum(),
 }
 

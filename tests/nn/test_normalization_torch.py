@@ -379,8 +379,6 @@ WITHOUT_PARAMETERS = {
     "InstanceNorm2d": lambda nn: nn.InstanceNorm2d(3),
     "BatchNorm2d": lambda nn: nn.BatchNorm2d(3, affine=False),
     "GroupNorm": lambda nn: nn.GroupNorm(1, 3, affine=False),
-    "LayerNorm": lambda nn: nn.LayerNorm(4, elementwise_affine=False),
-    "RMSNorm": lambda nn: nn.RMSNorm(4, elementwise_affine=False),
 }
 
 

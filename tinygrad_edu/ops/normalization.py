@@ -124,7 +124,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
     _check_floating(input, "rms_norm")
     eps = float(np.finfo(input.dtype).eps) if eps is None else eps
     if 0 in input.shape:
-        return _affine(input, weight, None, shape)
+        return _affine(input * 1, weight, None, shape)
     return _affine(over_root_mean_square(input, axis=_last(input, shape), eps=eps), weight, None, shape)
 
 
@@ -146,7 +146,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     _check_shapes("group_norm", (channels,), weight=weight, bias=bias)
     groups = reshape_to(input, shape=(n, num_groups, channels // num_groups * math.prod(places)))
     N = reshape_to(_standard(groups, (2,), eps), shape=tuple(input.shape))
-    return _affine(N, weight, bias, (channels, *(1 for _ in places)))
+    return _of_channels(N, weight, bias, (channels, *(1 for _ in places)))
 
 
 def batch_norm(
@@ -178,12 +178,12 @@ def batch_norm(
     if not training:
         return _by_running(input, running_mean, running_var, weight, bias, shape, eps, "batch_norm: training=False")
     if 0 in input.shape:
-        return _affine(input, weight, bias, shape)
+        return _of_channels(input, weight, bias, shape)
     N, M, V = standardized(input, axis=(0, *range(2, input.ndim)), eps=eps)
     count = math.prod(input.shape) // input.shape[1]
     _move(running_mean, M, momentum, 1.0, "batch_norm")
     _move(running_var, V, momentum, count / (count - 1), "batch_norm")
-    return _affine(N, weight, bias, shape)
+    return _of_channels(N, weight, bias, shape)
 
 
 def instance_norm(
@@ -214,12 +214,12 @@ def instance_norm(
             input, running_mean, running_var, weight, bias, shape, eps, "instance_norm: use_input_stats=False"
         )
     if 0 in input.shape:
-        return _affine(input, weight, bias, shape)
+        return _of_channels(input, weight, bias, shape)
     N, M, V = standardized(input, axis=tuple(range(2, input.ndim)), eps=eps)
     count = math.prod(input.shape[2:])
     _move(running_mean, M, momentum, 1.0, "instance_norm")
     _move(running_var, V, momentum, count / (count - 1), "instance_norm")
-    return _affine(N, weight, bias, shape)
+    return _of_channels(N, weight, bias, shape)
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
@@ -324,8 +324,12 @@ def _affine(N: Any, weight: Any, bias: Any, shape: Axes) -> Any:
     """N times weight plus bias, as far as they are there."""
     if weight is not None:
         return apply(scaled, (N, weight) if bias is None else (N, weight, bias), {"shape": shape})
-    # a copy, since N is saved for its rule, and scripts write into the result: ReLU(inplace=True) behind InstanceNorm
-    return clone(N) if bias is None else N + reshape_to(bias, shape=shape)
+    return N if bias is None else N + reshape_to(bias, shape=shape)
+
+
+def _of_channels(N: Any, weight: Any, bias: Any, shape: Axes) -> Any:
+    """The same, in memory of its own: N is saved for its rule, and ReLU(inplace=True) often follows these layers."""
+    return clone(N) if weight is None and bias is None else _affine(N, weight, bias, shape)
 
 
 def _by_running(

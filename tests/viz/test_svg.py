@@ -128,6 +128,13 @@ def test_boxes_stand_below_their_inputs():
     assert sum(route.target is not None for route in found.routes) == len(arrows)
 
 
+def test_a_box_that_nobody_uses_stands_below_what_it_comes_from():
+    """Not at the end, a long arrow away."""
+    sizes = dict.fromkeys("abcdx", (20.0, 10.0))
+    places = layout(sizes, [("a", "b"), ("b", "c"), ("c", "d"), ("a", "x")]).places
+    assert places["x"][1] == places["b"][1] < places["d"][1]
+
+
 def test_arrows_pass_beside_boxes():
     """A straight piece of an arrow that is several layers long crosses no box."""
     sizes = dict.fromkeys("abcde", (80.0, 30.0))

@@ -1,6 +1,7 @@
 """Places for the boxes of a graph, in layers, and ways for its arrows: Sugiyama's method.
 
-1. Layers: a box stands just above the highest of those that use it, so most arrows are one layer long.
+1. Layers: a box stands just above the highest of those that use it, so most arrows are one layer long; one that
+   nobody uses just below what it comes from.
 2. A longer arrow gets a point in every layer that it passes. Arrows from one box share their points
    as long as they run together: they carry the same value, and a value that 1,000 others use needs
    one line down the page rather than 1,000.
@@ -250,7 +251,7 @@ class _Grid:
 
 
 def _layers(count: int, pairs: list[tuple[int, int]]) -> list[int]:
-    """0 for the top; each box just above the highest that it has an arrow to."""
+    """0 for the top; each box just above the highest that it has an arrow to, or just below what it comes from."""
     sources: list[list[int]] = [[] for _ in range(count)]
     users = [0] * count
     for a, b in pairs:
@@ -258,6 +259,7 @@ def _layers(count: int, pairs: list[tuple[int, int]]) -> list[int]:
         users[a] += 1
     rank = [0] * count  # from below
     ready = [i for i in range(count) if not users[i]]
+    unused = list(ready)
     for b in ready:
         for a in sources[b]:
             rank[a] = max(rank[a], rank[b] + 1)
@@ -267,7 +269,11 @@ def _layers(count: int, pairs: list[tuple[int, int]]) -> list[int]:
     if len(ready) < count:
         raise ValueError("layout: the arrows go round in a circle.")
     highest = max(rank, default=0)
-    return [highest - r for r in rank]
+    layers = [highest - r for r in rank]
+    for b in unused:
+        if sources[b]:
+            layers[b] = 1 + max(layers[a] for a in sources[b])
+    return layers
 
 
 def _mean(values: list[float], otherwise: float) -> float:

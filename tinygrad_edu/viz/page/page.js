@@ -296,9 +296,10 @@ function spread(wishes, weights, offsets) { /* the nearest places to the wishes 
 function arrange(sizes, pairs) { /* columns from left to right: the middle of each box, and the way of each pair */
   const count = sizes.length, sources = sizes.map(() => []), users = sizes.map(() => 0), rank = sizes.map(() => 0);
   for (const [a, b] of pairs) { sources[b].push(a); users[a]++; }
-  const ready = rank.map((_, i) => i).filter(i => !users[i]);
+  const ready = rank.map((_, i) => i).filter(i => !users[i]), unused = [...ready];
   for (let i = 0; i < ready.length; i++) for (const a of sources[ready[i]]) { rank[a] = Math.max(rank[a], rank[ready[i]] + 1); if (!--users[a]) ready.push(a); }
   const last = Math.max(0, ...rank), layer = rank.map(r => last - r), wide = sizes.map(s => s[0]), half = sizes.map(s => s[1] / 2);
+  for (const b of unused) if (sources[b].length) layer[b] = 1 + Math.max(...sources[b].map(a => layer[a]));
   const before = sizes.map(() => []), after = sizes.map(() => []), light = sizes.map(() => true), via = pairs.map(() => []), ends = new Map();
   pairs.forEach(([a, b], e) => { light[b] = false; ends.has(a) ? ends.get(a).push(e) : ends.set(a, [e]); });
   for (const [a, list] of ends) { /* a long arrow has a point in each column that it passes; those from one box share theirs */
@@ -346,7 +347,7 @@ function arrange(sizes, pairs) { /* columns from left to right: the middle of ea
     });
     spread(wishes, row.map(i => light[i] ? 0.1 : i < count ? 1 : 4), offsets(row)).forEach((v, k) => { y[row[k]] = v; });
   }
-  const top = Math.min(...y.map((v, i) => v - half[i])), left = [], width = rows.map(row => Math.max(...row.map(i => wide[i])));
+  const top = Math.min(...y.map((v, i) => v - half[i])), left = [], width = rows.map(row => Math.max(0, ...row.map(i => wide[i])));
   y.forEach((v, i) => { y[i] = v - top + 14; });
   width.reduce((x, w, k) => { left[k] = x; return x + w + 44; }, 14);
   const x = layer.map(k => left[k] + width[k] / 2), ports = new Map();

@@ -151,12 +151,21 @@ class Emitted:
                 self.body.append(f"# {section}")
             self.body.append(self._line(line))
         results = [self._result(v, self._copy(v)) for v in self.listing.results]
-        results += [self._result(v, self._text(v)) for _, v in self.listing.grads if v in self.memory.wanted]
+        results += [self._result(v, self._left(v)) for v in self._grads]
         copies = [(old, value) for _, value, old in self.memory.copies if old is not None]
         moved = [(old, self._result(value, self._text(value))) for old, value in copies]
         for old, text in moved:
             self.body.append(f"np.copyto({self._name(old)}, {text})")
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    @property
+    def _grads(self) -> list[Any]:
+        """The gradients that the step leaves, where they are wanted."""
+        return [v for _, v in self.listing.grads if v is not None] if self.memory.grads else []
+
+    def _left(self, value: Any) -> str:
+        """A gradient that is left in `.grad`; of a constant one a copy, since it may be written."""
+        return self._text(value) if isinstance(value, Value) else f"np.array({self._text(value)})"
 
     def _result(self, value: Any, text: str) -> str:
         """What a value is after the tensors have been written: of one of those, or a part of one, a copy."""

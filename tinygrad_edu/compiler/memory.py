@@ -50,7 +50,8 @@ class Memory:
         self.into: dict[Value, Value] = {}
         self.root: dict[Value, Value] = {}  # a view -> the value whose memory it is
         self.copies: list[tuple[Any, Value, Value | None]] = []  # writes that need a copy at the end
-        self.wanted = {v for _, v in listing.grads if v is not None} if grads else set()
+        self.grads = grads
+        self.wanted = {v for _, v in listing.grads if isinstance(v, Value)} if grads else set()
         self._plan()
 
     def base(self, value: Value) -> Value:

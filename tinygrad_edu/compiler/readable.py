@@ -71,7 +71,7 @@ class Readable(Emitted):
             else:
                 self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
         results = [self._text(v) for v in self.listing.results]
-        results += [self._text(v) for _, v in self.listing.grads if v in self.memory.wanted]
+        results += [self._left(v) for v in self._grads]
         olds = {**dict(self.listing.tensors), **self.listing.given}
         for tensor, new in self.listing.writes:
             self.body.append(self._update(self._name(olds[tensor]), olds[tensor], new))

@@ -254,8 +254,9 @@ class Written:
         self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
         self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
         self._written = [t for t, _ in listing.writes if id(t) not in self._place]
-        wanted = self.memory.wanted
-        self._left = [(t, v is not None and v in wanted) for t, v in listing.grads]
+        self._left = [(t, v is not None) for t, v in listing.grads]
+        self._left_none = [t for t, _ in self._left if id(t) not in self._place]
+        self._given_none = [self._place[id(t)] for t, _ in self._left if id(t) in self._place]
         self._holders: list[Tensor | None] = [None] * len(self._left)
         from ..symbolic.trace import tensors_of
 
@@ -283,8 +284,13 @@ class Written:
         for tensor in self._written:
             storage = tensor._storage or storage_of(tensor)
             storage.version, storage.writer = version, (self.name, None)
-        if self._left:
+        if self.grads:
             self._leave_grads(out, given)
+        else:
+            for tensor in self._left_none:
+                tensor._record.grad = None  # type: ignore[union-attr]  # it has been differentiated
+            for place in self._given_none:
+                record_of(given[place]).grad = None
         if self._only:
             return wrap(np.asarray(out[0]))
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
@@ -312,7 +318,7 @@ def _form(x: Any) -> Any:
     """What tells one kind of arguments from another; floats are all alike."""
     if isinstance(x, Tensor):
         array, record = x._array, x._record
-        return array.shape, array.strides, array.dtype, record is not None and record.needs_grad
+        return array.shape, array.strides, array.dtype.num, record is not None and record.needs_grad
     if x.__class__ is float:
         return float
     if x.__class__ is tuple or x.__class__ is list:
@@ -349,7 +355,7 @@ def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str
 
 
 def _layout(array: Any) -> Any:
-    return array.shape, array.strides, array.dtype
+    return array.shape, array.strides, array.dtype.num
 
 
 def _needs_grad(tensor: Tensor) -> bool:

@@ -38,9 +38,11 @@ class Watch:
         self._walk(step, 0)
         for optimizer in program.optimizers:
             self._optimizer(optimizer, program)
-        self._kept = self._look()
-        self._ids = [*map(id, self._kept)]
-        self.tensors = {id(x) for x in self._kept if isinstance(x, Tensor)}
+        self._views.append([_MISSING])  # where this is found the lengths of all others are as they were
+        self._scopes = [(scope, operator.itemgetter(*names)) for scope, names in _by_scope(self._globals)]
+        self._kept = [*itertools.chain.from_iterable(self._views)]
+        self._outside = self._surroundings()
+        self.tensors = {id(x) for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}
 
     # --- what there is
 
@@ -100,13 +102,8 @@ class Watch:
                 self._names.update(method.__code__.co_names)
 
     def _module(self, module: Module, depth: int) -> None:
-        if id(module) in self._seen and module is not None and depth:
-            pass
         self._seen.add(id(module))
-        self._whole(vars(module).values(), module, type(module).__name__)
-        for part in (module._parameters, module._buffers, module._modules):
-            if part:
-                self._whole(part.values(), module, type(module).__name__)
+        self._whole(vars(module).values(), module, type(module).__name__)  # parameters, buffers and children included
         forward = type(module).forward
         if isinstance(forward, types.FunctionType):
             self._walk(forward, depth + 1)
@@ -129,10 +126,15 @@ class Watch:
 
     # --- whether it is the same
 
-    def _look(self) -> list[Any]:
-        found = [*itertools.chain.from_iterable(self._views)]
-        found += [getattr(cell, "cell_contents", _MISSING) for cell, _ in self._cells]
-        found += [scope.get(name, _MISSING) for scope, name in self._globals]
+    def _surroundings(self) -> list[Any]:
+        """What variables of enclosing functions and globals hold."""
+        found = [getattr(cell, "cell_contents", _MISSING) for cell, _ in self._cells]
+        for scope, get in self._scopes:
+            try:
+                values = get(scope)
+            except KeyError:  # deleted since
+                values = _MISSING
+            found += values if values.__class__ is tuple else (values,)
         return found
 
     def same(self) -> bool:
@@ -140,17 +142,17 @@ class Watch:
         for group, values, was, live, zero in self._settings:
             if values(group) != was or [not group[key] for key in live] != zero:
                 return False
-        ids = [*map(id, itertools.chain.from_iterable(self._views))]
-        if self._cells:
-            ids += [id(getattr(cell, "cell_contents", _MISSING)) for cell, _ in self._cells]
-        if self._globals:
-            ids += [id(scope.get(name, _MISSING)) for scope, name in self._globals]
-        if ids == self._ids:
-            return True
-        found = self._look()
-        if len(found) != len(self._kept) or not all(map(_equal, found, self._kept)):
+        now = self._surroundings()
+        if all(map(operator.is_, itertools.chain.from_iterable(self._views), self._kept)) and all(
+            map(operator.is_, now, self._outside)
+        ):
+            return len(now) == len(self._outside)
+        found = [*itertools.chain.from_iterable(self._views)]
+        if len(found) != len(self._kept) or len(now) != len(self._outside):
             return False
-        self._kept, self._ids = found, ids
+        if not all(map(_equal, found, self._kept)) or not all(map(_equal, now, self._outside)):
+            return False
+        self._kept, self._outside = found, now
         return True
 
     def difference(self) -> str:
@@ -158,19 +160,26 @@ class Watch:
         for group, values, was, live, zero in self._settings:
             if values(group) != was or [not group[key] for key in live] != zero:
                 return "a setting of an optimizer"
-        for (cell, name), value in zip(self._cells, self._kept[-len(self._cells) - len(self._globals) :], strict=False):
-            if not _equal(getattr(cell, "cell_contents", _MISSING), value):
-                return f"the variable {name}"
-        for (scope, name), value in zip(self._globals, self._kept[len(self._kept) - len(self._globals) :], strict=True):
-            if not _equal(scope.get(name, _MISSING), value):
+        names = [name for _, name in self._cells]
+        names += [name for _, several in _by_scope(self._globals) for name in several]
+        for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
+            if not _equal(now, was):
                 return f"the variable {name}"
         place = 0
-        for view, (_, what) in zip(self._views, self._owners, strict=True):
-            values_now = list(view)
-            if not all(map(_equal, values_now, self._kept[place : place + len(values_now)])):
+        for view, (_, what) in zip(self._views, self._owners, strict=False):
+            present = list(view)
+            if not all(map(_equal, present, self._kept[place : place + len(present)])):
                 return f"an attribute of {what}"
-            place += len(values_now)
+            place += len(present)
         return "the step's surroundings"
+
+
+def _by_scope(pairs: list[tuple[dict[str, Any], str]]) -> list[tuple[dict[str, Any], list[str]]]:
+    """The names that are watched in each dict."""
+    found: dict[int, tuple[dict[str, Any], list[str]]] = {}
+    for scope, name in pairs:
+        found.setdefault(id(scope), (scope, []))[1].append(name)
+    return list(found.values())
 
 
 def _equal(x: Any, y: Any) -> bool:

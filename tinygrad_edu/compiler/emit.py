@@ -339,10 +339,7 @@ class Emitted:
     # --- the whole
 
     def _assembled(self, name: str) -> str:
-        inputs = ", ".join(self._name(v) for v in self.arguments)
-        if len(inputs) > 90:
-            inputs = textwrap.fill(inputs, 108, initial_indent="        ", subsequent_indent="        ")
-            inputs = "\n" + inputs + ",\n"
+        inputs = listed([self._name(v) for v in self.arguments])
         text = self.head
         if self.uses_check:
             text += "\n\n\n" + CHECK
@@ -367,15 +364,23 @@ class Emitted:
         return scope["program"]()  # type: ignore[no-any-return]
 
 
+def listed(names: list[str]) -> str:
+    """A function's parameters, in lines of their own where they are many."""
+    text = ", ".join(names)
+    if len(text) < 90:
+        return text
+    return "\n" + textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    ") + ",\n"
+
+
 def indented(text: str, depth: int) -> str:
     return "\n".join("    " * depth + line if line else "" for line in text.split("\n"))
 
 
 def _default(function: Any, name: str, value: Any) -> bool:
     """Whether a keyword says what holds anyway."""
-    return isinstance(function, (Reduce, np.ufunc)) and (
-        (name == "keepdims" and not value) or (value is None and name != "axis")
-    )
+    if (name == "keepdims" and value is False) or (name == "order" and value == "C"):
+        return True
+    return isinstance(function, (Reduce, np.ufunc)) and value is None and name != "axis"
 
 
 def scalar(x: Any, line: Call) -> Any:

@@ -6,10 +6,12 @@ of its own; the writer numbers it.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from ..core.record import Record
 from ..core.symbol import Symbol
+from ..core.tensor import Tensor
 from ..symbolic.derive import topological
 from ..symbolic.naming import Names
 from ..symbolic.trace import Program, Trace
@@ -17,11 +19,12 @@ from .cells import Value
 from .listing import Listing
 
 
-def name_values(listing: Listing, program: Program, trace: Trace, words: list[str]) -> None:
+def name_values(listing: Listing, program: Program, trace: Trace, words: list[str], buffers: dict[Tensor, str]) -> None:
     """Give names to the Values of a listing.
 
     Args:
         words: what the step calls its arguments, in the order of the program's; empty where it has no word.
+        buffers: what modules call theirs; of several layers the later ones get a number.
     """
     taken: set[str] = set()
 
@@ -46,6 +49,10 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
             give(symbol, f"d{known.name}")
+    for tensor, name in buffers.items():
+        if tensor in program.tensors:
+            copies = (f"{name}_{k}" for k in itertools.count(2))
+            give(program.tensors[tensor], name if name not in taken else next(n for n in copies if n not in taken))
     for optimizer in program.optimizers:
         for parameter, entries in optimizer.state.items():
             owner = of_tensor.get(parameter)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
-from .emit import ARRAY, CHECK, Emitted, indented, scalar
+from .emit import ARRAY, CHECK, Emitted, indented, listed, scalar
 from .listing import Listing
 
 WIDEST = 88  # columns of a formula; a longer one is cut in two
@@ -59,6 +59,8 @@ class Readable(Emitted):
                 self._check(line)
                 continue
             spelled = self._spell(line)
+            while len(spelled[0]) > WIDEST and self._split(line):
+                spelled = self._spell(line)
             if len(line.results) > 1:
                 self.body.append(f"{', '.join(map(self._name, line.results))} = {spelled[0]}")
                 continue
@@ -76,6 +78,16 @@ class Readable(Emitted):
         for tensor, new in self.listing.writes:
             self.body.append(self._update(self._name(olds[tensor]), olds[tensor], new))
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    def _split(self, line: Call) -> bool:
+        """Give the longest part of a line a line of its own. Returns whether there was one."""
+        inside = [v for v in line.operands if v in self._texts and len(self._texts[v][0]) > len("np.sum(X)")]
+        if not inside:
+            return False
+        longest = max(inside, key=lambda v: len(self._texts[v][0]))
+        text = self._texts.pop(longest)[0]
+        self.body.append(f"{self._name(longest)} = {text}{self._shape(longest)}")
+        return True
 
     def _update(self, target: str, old: Value, new: Any) -> str:
         """`W1 -= lr * dW1`, where it is one of the kind, else `W1[...] = ...`."""
@@ -130,7 +142,7 @@ class Readable(Emitted):
 def readable(listing: Listing, memory: Any, name: str) -> str:
     """The program as formulas."""
     written = Readable(listing, memory, name)
-    inputs = ", ".join(map(written.names.__getitem__, written.arguments))
+    inputs = listed([written.names[v] for v in written.arguments])
     parts = [written.head, *([CHECK] if written.uses_check else []), *([ARRAY] if written.uses_array else [])]
     parts += written.helpers.sources
     body = [*written.setup, *written.body]

@@ -197,7 +197,7 @@ class Written:
         for symbol, group, key, part in program.numbers:
             values[symbol] = _setting(group, key, part)
         self.listing = listing = note(program, values)
-        name_values(listing, program, self.trace, self._words)
+        name_values(listing, program, self.trace, self._words, self.watch.buffers)
         results, writes, grads = _data(listing)
         self._write_out()
         program.install()

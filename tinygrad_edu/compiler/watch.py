@@ -33,6 +33,7 @@ class Watch:
         self._cells: list[tuple[types.CellType, str]] = []
         self._globals: list[tuple[dict[str, Any], str]] = []
         self._seen: set[int] = set()
+        self.buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
         self._names: set[str] = set()
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._walk(step, 0)
@@ -104,6 +105,7 @@ class Watch:
     def _module(self, module: Module, depth: int) -> None:
         self._seen.add(id(module))
         self._whole(vars(module).values(), module, type(module).__name__)  # parameters, buffers and children included
+        self.buffers.update({t: name for name, t in module._buffers.items() if t is not None})
         forward = type(module).forward
         if isinstance(forward, types.FunctionType):
             self._walk(forward, depth + 1)

@@ -132,6 +132,8 @@ def _joint(
             if result.dtype.kind == "f":
                 result._record = picked(record, k)
                 result._record.storage = result._storage
+                if mode.trace is not None:
+                    mode.trace.values[result._record] = result._array
         if mode.keep:
             remember(record, outs, results)
         if mode.anomaly:

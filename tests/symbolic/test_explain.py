@@ -356,3 +356,21 @@ def test_penalty_whose_factor_is_1_over_m_by_chance_keeps_its_number(penalty, sc
     e = te.explain(loss, scale)
     assert str(e["dW"]) == ("dW = 0.02 W + X dZᵀ" if scale == "exact" else "dW = 0.02 W + 1/m X dZᵀ")
     assert str(e["dZ"]) == ("dZ = 2/m (Z - Y)" if scale == "exact" else "dZ = 2 (Z - Y)")
+
+
+def test_gradient_of_numbers_alone():
+    """A mean with a minus before it, as a generator's loss has: dZ is -1/m, which no value is in."""
+    w = te.tensor([1.0, 2.0], requires_grad=True, name="w")
+    Z = w * te.tensor([[1.0, 0.5], [2.0, 1.0], [0.0, 3.0]])
+    e = explain(-Z.mean())
+    assert e.check() == 0.0
+    assert lines(e)["dZ"] == "-1/m"
+
+
+def test_ignored_labels_send_nothing(rng):
+    """A label of -100 is no class: its row is not P - Y, and m counts the others."""
+    Z = te.tensor(rng.standard_normal((4, 3)), requires_grad=True, name="Z")
+    e = explain(F.cross_entropy(Z, te.tensor([0, -100, 2, 1])))
+    assert e.m == 3
+    assert e.check() < 1e-10
+    assert_allclose(e["dZ"].value[1], 0)

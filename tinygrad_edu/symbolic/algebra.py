@@ -627,5 +627,7 @@ def _filled(like: Symbol, value: float = 1.0) -> Symbol:
 
 def _apply(key: str, /, *inputs: Any, **params: Any) -> Any:
     """The equation of a primitive on Symbols and numbers; of numbers alone the number."""
-    result = PRIMITIVES[key](*inputs, **params)
+    primitive: Any = PRIMITIVES[key]
+    compute = primitive if any(isinstance(x, Symbol) for x in inputs) else primitive.forward
+    result = compute(*inputs, **params)
     return result.item() if isinstance(result, (np.generic, np.ndarray)) and result.ndim == 0 else result

@@ -256,6 +256,8 @@ class Explanation:
                 self._reading.named[record, k] = self._atom(name, shape, lambda v, r=record, k=k: v[r][k])  # type: ignore[arg-type]
                 self._outputs.append((record, k, name))
             if record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
+                if np.any(kept_input(record, 1) == record.params["ignore_index"]):
+                    continue  # P - Y is not the whole story: rows of ignored labels send nothing
                 labels, shape = record.inputs[1], record.shape[1]
                 classes = shape[1]  # type: ignore[index]
                 Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.eye(n)[v[x]])  # type: ignore[arg-type]
@@ -638,7 +640,8 @@ def evaluate(x: Any, lookup: Callable[[Symbol], Any]) -> Any:
             done[id(part)] = (
                 np.asarray(inputs[0], np.float64) if to_float else part.primitive.forward(*inputs, **part.params)
             )
-    return done[id(x)] if isinstance(x, Symbol) else np.asarray(_plain(x), np.float64)
+    found = done[id(x)] if isinstance(x, Symbol) else np.asarray(_plain(x), np.float64)
+    return np.asarray(found) if isinstance(found, float) else found  # of numbers alone, such as m
 
 
 def _without_minus(x: Any) -> Any:

@@ -359,7 +359,7 @@ class Algebra:
         known = isinstance(sides[0], Symbol) and sides[0].name in self.same
         if known and sides[1] == 0 and condition.primitive.key in ("gt", "le"):
             sides[0] = self.same[sides[0].name]
-        return PRIMITIVES[condition.primitive.key](*sides)
+        return _apply(condition.primitive.key, *sides)
 
     def _indicator(self, condition: Any, negated: bool) -> Poly:
         condition = self._condition(condition)
@@ -468,6 +468,8 @@ class Algebra:
             if result is None:
                 result = self._emit_product(monomial, coefficient, None)
             elif coefficient < 0:
+                if getattr(result, "dtype", None) == np.bool_:  # a condition counts as 0 or 1
+                    result = _apply("astype", result, dtype=np.dtype(np.float64))
                 result = _apply("minus", result, self._emit_product(monomial, -coefficient, None))
             else:
                 result = _apply("plus", result, self._emit_product(monomial, coefficient, None))

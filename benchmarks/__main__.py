@@ -39,6 +39,7 @@ def main() -> None:
 
     machine = harness.machine()
     print(report.heading(machine), end="\n\n", flush=True)
+    failed: list[str] = []  # of ours: a peer may, and is told in the table
     if options.what in ("workloads", "all"):
         results = {}
         for name in options.only or NAMES:
@@ -49,6 +50,12 @@ def main() -> None:
         tables = "\n\n".join(report.workload_table(name, result) for name, result in results.items())
         text = f"# Figures kept\n\n{report.bars_table(results)}\n\n```\n{report.heading(machine)}\n\n{tables}\n```\n"
         store("figures", text, plot.overview(results), machine, results, options)
+        failed += [
+            f"{name}: {key} {why}"
+            for name, result in results.items()
+            for key, why in result["absent"].items()
+            if key.startswith(harness.OURS) and why.startswith("failed")
+        ]
     if options.what in ("growth", "all"):
         from . import growth
 
@@ -61,6 +68,8 @@ def main() -> None:
         store("growth", text, plot.growth(results), machine, results, options)
     if options.what == "all":
         operations.main(["--quick"] if options.quick else [])
+    if failed:
+        raise SystemExit("\n".join(failed))
 
 
 def store(

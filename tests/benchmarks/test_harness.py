@@ -187,6 +187,7 @@ def test_overview_marks_every_contender():
     texts = ["".join(t.itertext()) for t in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"article", "PyTorch eager", "micrograd", "NumPy by hand", "tinygrad_edu"} <= set(texts)
     assert "imports" not in texts
+    assert "500" in texts  # micrograd's ratio, beyond the edge of the scale
     scale = plot.Scale([0.25, 500.0], 0, 400)
     assert scale.ticks == [0.1, 1, 10, 100, 1000]
     assert (scale(0.1), scale(1), scale(1000)) == (0, 100, 400)

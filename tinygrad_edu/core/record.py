@@ -75,9 +75,9 @@ class Record:
     moved: int = 0  # of a leaf: stamp of the last `.data = ...`, which gave it other memory
     kept: Any = None  # core.kept.Kept; of a leaf (version, weak reference to a copy)
     former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
-    calls: Any = (
-        None  # of a module's result: (module, stamp before its forward, the call inside that had the same result)
-    )
+    # Of a module's result: the module, which lives as long as the graph; the stamp before its forward; and the same of
+    # the call inside it that had the same result
+    calls: Any = None
 
     def __init__(
         self,

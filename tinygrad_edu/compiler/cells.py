@@ -1,9 +1,10 @@
-"""The rule book read on cells: real arrays that note every NumPy call made on them.
+"""The rule book read on cells: arrays that note every NumPy call made on them.
 
 A traced program knows operations (`affine`, `tanh`, `cross_entropy`). What the compiler writes are the
 NumPy calls that their forwards make. To find them it runs the program once with cells in the place of
-arrays: each call is executed and noted, so its function, its arguments and the layout of its result
-are what eager mode computes with, and the written program gives the same bits.
+arrays: each call is noted, and made on zeros, so its function, its arguments and the layout of its
+result are what eager mode computes with, and the written program gives the same bits. Of large arrays
+only the layout is kept: noting takes no more memory than one call.
 
 A forward that does what can't be noted (it writes into an array, or an `if` reads a value) is kept
 whole, as a call of that forward.
@@ -25,6 +26,7 @@ from ..core.primitive import Array, Operand, Primitive
 # What they return has a shape that the values decide; the next call of the program may find another
 VALUE_SHAPED = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract}
 NUMBERS = (bool, int, float)
+SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the numbers
 # Between Python numbers; a ufunc would make float64 of them, and float64 of the float32 arrays that they meet
 PYTHON = {np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv}
 
@@ -94,15 +96,35 @@ def reduction(ufunc: np.ufunc, name: str) -> Method:
 class Value:
     """What one call computed, or an input of the program."""
 
-    __slots__ = ("call", "data", "index", "name", "number", "origin")
+    __slots__ = ("call", "data", "hollow", "index", "name", "number", "origin", "source")
 
     def __init__(self, data: Any, call: Call | None = None, index: int = 0) -> None:
-        self.data = data  # of the run that is noted
+        self.hollow = isinstance(data, np.ndarray) and data.nbytes > SMALL
+        self.data = outline(data) if self.hollow else data  # of the run that is noted; if hollow, its layout alone
+        self.source: Value | None = None  # the operand that it is a view of
         self.call = call
         self.index = index  # among several results of one call
         self.number = data.__class__ in NUMBERS
         self.name: str | None = None
         self.origin: Any = None  # the Symbol of the trace whose value it is
+
+    @property
+    def filled(self) -> Any:
+        """Something to compute with: the data, or zeros of their layout."""
+        return zeros_like(self.data) if self.hollow else self.data
+
+
+def outline(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array of the same shape and strides, without memory to speak of; its numbers must not be looked at."""
+    return np.lib.stride_tricks.as_strided(np.zeros(1, x.dtype), x.shape, x.strides, writeable=False)
+
+
+def zeros_like(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Zeros of the same shape and strides."""
+    reach = [(n - 1) * stride for n, stride in zip(x.shape, x.strides, strict=True)]
+    below, above = -sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
+    memory = np.zeros(below + above + x.itemsize, np.uint8)
+    return np.ndarray(x.shape, x.dtype, memory.data, below, x.strides)
 
 
 class Call:
@@ -173,17 +195,23 @@ class Notes:
             and not kwargs
         ):
             function, args = method("T", Attribute), args[:1]
-        plain_args, plain_kwargs = bare(args, lambda v: v.data), bare(kwargs, lambda v: v.data)
+        made: dict[Value, Any] = {}
+
+        def filled(value: Value) -> Any:
+            return made.setdefault(value, value.filled) if value not in made else made[value]
+
+        given = args, kwargs
         args, kwargs = bare(args, lambda v: v), bare(kwargs, lambda v: v)
         operands = values_of((args, kwargs))
         if not operands:
-            return function(*plain_args, **plain_kwargs)
+            return function(*args, **kwargs)
         key = (id(function), self._key(args), self._key(kwargs))
         self.made += 1
         known = self.known.get(key)
         if known is not None:
             self.merged += 1
             return Cell(known[0]) if len(known) == 1 else tuple(map(Cell, known))
+        plain_args, plain_kwargs = bare(given[0], filled), bare(given[1], filled)
         numbers = all(v.number for v in operands) and not any(isinstance(x, np.ndarray) for x in plain_args)
         data = (
             PYTHON.get(function, function)(*plain_args, **plain_kwargs)
@@ -201,6 +229,9 @@ class Notes:
         call.section = self.section
         several = data.__class__ is tuple or (isinstance(data, tuple) and hasattr(data, "_fields"))
         call.results = tuple(Value(d, call, k) for k, d in enumerate(data if several else (data,)))
+        for value, array in zip(call.results, data if several else (data,), strict=True):
+            shared = (v for v, x in made.items() if isinstance(x, np.ndarray) and np.may_share_memory(x, array))
+            value.source = next(shared, None) if isinstance(array, np.ndarray) else None
         self.lines.append(call)
         self.known[key] = call.results
         self.kept.append((function, args, kwargs))
@@ -211,7 +242,8 @@ class Notes:
         generator, kind = draw.func.__self__, draw.func.__name__  # type: ignore[attr-defined]
         source = self.generators.setdefault(id(generator), Value(generator))
         call = Call(method(kind, Draw), (source, *draw.args), {})
-        call.results = (Value(draw(), call),)
+        count, dtype, *_ = draw.args
+        call.results = (Value(np.zeros(count, dtype), call),)
         self.lines.append(call)
         return Cell(call.results[0])
 
@@ -236,14 +268,10 @@ class Notes:
             return self.whole(primitive, cells, params)
 
     def check(self, condition: Any, message: str, error: type[Exception], values: Any) -> None:
-        """Note a check, and make it."""
-        from ..ops.checks import check
-
+        """Note a check; a condition that is the same at every call is one that held."""
         if not isinstance(condition, Cell):
-            check(condition, message, error, values)
             return
         found = values.value if isinstance(values, Cell) else None
-        check(condition.value.data, message, error, None if found is None else found.data)
         self.lines.append(Check(condition.value, message, error, found))
 
     def _key(self, x: Any) -> Any:

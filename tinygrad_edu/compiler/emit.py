@@ -151,7 +151,7 @@ class Emitted:
                 self.body.append(f"# {section}")
             self.body.append(self._line(line))
         results = [self._result(v, self._copy(v)) for v in self.listing.results]
-        results += [self._result(v, self._left(v)) for v in self._grads]
+        results += [self._result(v, self._left(v)) for v in (*self._grads, *self._created)]
         copies = [(old, value) for _, value, old in self.memory.copies if old is not None]
         moved = [(old, self._result(value, self._text(value))) for old, value in copies]
         for old, text in moved:
@@ -162,6 +162,11 @@ class Emitted:
     def _grads(self) -> list[Any]:
         """The gradients that the step leaves, where they are wanted."""
         return [v for _, v in self.listing.grads if v is not None] if self.memory.grads else []
+
+    @property
+    def _created(self) -> list[Any]:
+        """What a first step computes for the optimizer's state."""
+        return [v for v in self.listing.created if v is not None]
 
     def _left(self, value: Any) -> str:
         """A gradient that is left in `.grad`; of a constant one a copy, since it may be written."""

@@ -1,7 +1,7 @@
 """A traced step as the NumPy calls that it makes: inputs, lines, and what is done with the results.
 
-`note(program, ...)` runs a program once, on the arrays of this moment, and keeps what was called.
-Nothing is written: the caller does that with the values, as one step.
+`note(program, ...)` runs a program once on cells and keeps what was called. It computes nothing that
+anyone will see, draws nothing and checks nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.mode import mode
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, as_array
 from ..symbolic.trace import Program
@@ -72,11 +73,11 @@ def note(program: Program, given: dict[Symbol, Any]) -> Listing:
     """Run a program on cells.
 
     Args:
-        given: the array or number of each of the program's inputs.
+        given: the array or number of each of the program's inputs; of arrays the layout matters.
     """
     notes = Notes()
     cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
-    previous, Notes.current = Notes.current, notes
+    previous, Notes.current, mode.dry = Notes.current, notes, True
     try:
         _check(program, None, cells, notes)
         with np.errstate(all="ignore"):
@@ -89,7 +90,7 @@ def note(program: Program, given: dict[Symbol, Any]) -> Listing:
                 if symbol in program.checks:
                     _check(program, symbol, cells, notes)
     finally:
-        Notes.current = previous
+        Notes.current, mode.dry = previous, False
     return Listing(program, notes, cells)
 
 

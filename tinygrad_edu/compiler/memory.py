@@ -186,10 +186,7 @@ def shared_with(line: Call | Check, value: Value) -> Value | None:
         return None
     if isinstance(line.function, (np.ufunc, Reduce, Draw)) or line.function in OUT_FUNCTIONS:
         return None
-    for x in line.operands:
-        if isinstance(x.data, np.ndarray) and np.may_share_memory(x.data, value.data):
-            return x
-    return None
+    return value.source
 
 
 def elementwise(line: Call) -> bool:

@@ -73,7 +73,7 @@ class Readable(Emitted):
             else:
                 self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
         results = [self._text(v) for v in self.listing.results]
-        results += [self._left(v) for v in self._grads]
+        results += [self._left(v) for v in (*self._grads, *self._created)]
         olds = {**dict(self.listing.tensors), **self.listing.given}
         for tensor, new in self.listing.writes:
             self.body.append(self._update(self._name(olds[tensor]), olds[tensor], new))

@@ -21,11 +21,10 @@ from ..core.record import stamp
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of, wrap
 from ..core.views import refresh
-from ..core.write import storage_of, write
+from ..core.write import storage_of
 from ..symbolic.trace import Program, Trace, arguments_of, record, replaced
-from .cells import Value
 from .emit import Emitted
-from .listing import Listing, note
+from .listing import note
 from .memory import Memory
 from .names import name_values
 from .passes import changes
@@ -188,7 +187,7 @@ class Written:
     # --- the first run
 
     def begin(self, given: Any) -> Any:
-        """Run the step while noting what it calls, and write the program."""
+        """Write the program, and run it for the first time."""
         program = self.program
         values: dict[Symbol, Any] = {symbol: self._array(tensor) for tensor, symbol in program.tensors.items()}
         for symbol, x in zip(program.arguments, given, strict=True):
@@ -198,21 +197,17 @@ class Written:
             values[symbol] = _setting(group, key, part)
         self.listing = listing = note(program, values)
         name_values(listing, program, self.trace, self._words, self.watch.buffers)
-        results, writes, grads = _data(listing)
         self._write_out()
-        program.install()
-        for (tensor, _), value in zip(listing.writes, writes, strict=True):
-            write(tensor, np.positive, value, by=self.name)
-        for (_, _, _, tensor), value in zip(program.created, listing.created, strict=True):
-            if isinstance(tensor._array, Symbol):
-                tensor._array = np.array(value.data if isinstance(value, Value) else value)
-        for (tensor, _), value in zip(program.grads, grads, strict=True):
-            record_of(tensor).grad = None if value is None or not self.grads else wrap(value)
         self._forget()
-        return replaced(self.result, dict(zip(map(id, self._returned), map(wrap, results), strict=True)))
+        out = self._execute(given)
+        computed = [tensor for *_, tensor in program.created if isinstance(tensor._array, Symbol)]
+        for tensor, value in zip(computed, out[len(out) - len(computed) :], strict=True):
+            tensor._array = np.array(value)
+        program.install()
+        return self._finish(out, given)
 
     def _forget(self) -> None:
-        """Let go of the first run's numbers; the source of formulas is written while their shapes are known."""
+        """Let go of the layouts; the source of formulas is written while they are known."""
         del self.trace
         self.formulas = readable(self.listing, self.memory, self.name)
         self.changes = changes(self.listing, self.memory)
@@ -267,6 +262,9 @@ class Written:
 
     def run(self, given: Any) -> Any:
         """Run the program that was written."""
+        return self._finish(self._execute(given), given)
+
+    def _execute(self, given: Any) -> tuple[Any, ...]:
         arrays = [float(given[k]) if number else given[k]._values() for k, number in self._arguments]
         if self._plain:
             arrays += [t._array for t in self._tensors]
@@ -276,7 +274,10 @@ class Written:
             arrays.append(_setting(group, key, part))
         arrays += self._generators
         with np.errstate(all="ignore"):
-            out = self._function(*arrays)
+            return self._function(*arrays)  # type: ignore[no-any-return]
+
+    def _finish(self, out: tuple[Any, ...], given: Any) -> Any:
+        """Count the writes, leave gradients, and hand over the results."""
         version = stamp()
         for place in self._changed:
             storage = given[place]._storage or storage_of(given[place])
@@ -374,17 +375,6 @@ def _evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
     assert symbol.primitive is not None
     value = symbol.primitive.forward(*inputs, **symbol.params)
     return value.item() if hasattr(value, "item") else value
-
-
-def _data(listing: Listing) -> tuple[list[Any], list[Any], list[Any]]:
-    """Of the first run: copies of what it returns, of what it writes, and of the gradients that it leaves."""
-
-    def data(value: Any) -> Any:
-        return np.array(value.data if isinstance(value, Value) else value)
-
-    results = [data(v) for v in listing.results]
-    writes = [data(v) for _, v in listing.writes]
-    return results, writes, [None if v is None else data(v) for _, v in listing.grads]
 
 
 @overload

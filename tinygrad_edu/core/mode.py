@@ -12,6 +12,7 @@ class Mode(threading.local):
     grad: bool = True
     keep: bool = False  # graphs keep their numbers (viz.keep, core.kept)
     anomaly: bool = False  # look for the first nan or infinity (core.anomaly)
+    dry: bool = False  # operations run on zeros for their layouts alone: no check of values
     trace: Any = None  # symbolic.trace.Trace while a step is being traced, else None
 
 

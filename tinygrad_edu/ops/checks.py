@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.mode import mode
 from ..core.primitive import Operand
 
 
@@ -20,7 +21,7 @@ def check(condition: Any, message: str, error: type[Exception] = RuntimeError, v
     """
     if isinstance(condition, Operand):
         condition.verify(message, error, values)
-    elif not (condition.all() if condition.ndim else condition):
+    elif not mode.dry and not (condition.all() if condition.ndim else condition):
         place = tuple(int(i) for i in np.argwhere(~np.asarray(condition))[0])
         found = f", found {values[place]}" if values is not None else ""
         where = f" at index {place[0] if len(place) == 1 else place}" if place else ""

@@ -46,7 +46,7 @@ TITLES = {  # in the order of the tables
 }
 IN_A_GLANCE = {"numpy", OURS, COMPILED, "torch"}  # what --quick has the time for
 PATIENCE = 240  # seconds; the slowest compiler that comes to an end here takes 60
-LONGEST = 0.5  # seconds that a contender's turn may take, once it has done one step
+LONGEST = 0.5  # seconds that a contender's turn may take, be it for one step
 
 Step = Callable[[], Any]
 
@@ -104,6 +104,7 @@ class Workload:
         rtol: how far those losses may differ, relatively, and why so is said beside it.
         unit: "step" (time), "node" (time, divided by `nodes`), "bytes" or "import".
         nodes: for the unit "node", the nodes of each contender's graph.
+        longest: seconds after which a worker's turn in a round ends, however few steps it has done.
         collector: contenders that run with Python's cyclic collector off have False here.
     """
 
@@ -116,6 +117,7 @@ class Workload:
     rtol: float = 0.0
     unit: str = "step"
     nodes: dict[str, int] = dataclasses.field(default_factory=dict)
+    longest: float = LONGEST
     collector: dict[str, bool] = dataclasses.field(default_factory=dict)
     contenders: dict[str, Callable[[], Step]] = dataclasses.field(default_factory=dict)
 
@@ -186,6 +188,8 @@ def run(workload: Workload, quick: bool = False, without: Sequence[str] = ()) ->
     rounds = workload.rounds[quick]
     measure = {"bytes": _memory, "import": _imports}.get(workload.unit, _steps)
     began, busy = time.perf_counter(), _others()
+    if quick:
+        workload = dataclasses.replace(workload, check=min(workload.check, 5), longest=LONGEST / 6)
     info, samples = measure(workload, present, rounds)
     others = (_others() - busy) / (time.perf_counter() - began)
     result: dict[str, Any] = {"question": workload.question, "unit": workload.unit, "absent": absent, "others": others}
@@ -257,7 +261,7 @@ def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str,
                 time.sleep(PAUSE)
                 steps = workload.steps if isinstance(workload.steps, int) else workload.steps[worker.name]
                 warm = max(steps // 10, 1) if steps > 1 else 0
-                answer = worker.ask("run", steps=steps, warm=warm, longest=LONGEST)
+                answer = worker.ask("run", steps=steps, warm=warm, longest=workload.longest)
                 samples[worker.name].append(answer.pop("samples", []))
                 info[worker.name] |= answer
     finally:

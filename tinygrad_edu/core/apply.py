@@ -30,8 +30,11 @@ _new = object.__new__
 _NUMBERS = frozenset((float, int, bool))
 
 
-def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
-    """Compute a primitive on Tensors, numbers and arrays, and record it if an input needs a gradient."""
+def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | None = None) -> Any:
+    """Compute a primitive on Tensors, numbers and arrays, and record it if an input needs a gradient.
+
+    Of several outputs the first `shown` become Tensors, if the others are computed for the rules alone.
+    """
     compute: Any = primitive.forward
     if mode.trace is not None:
         mode.trace.enter(args)
@@ -62,7 +65,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
             inputs.append(x)
             kinds += 2
         else:
-            return apply(primitive, [as_operand(primitive, x) for x in args], params)
+            return apply(primitive, [as_operand(primitive, x) for x in args], params, shown)
 
     try:
         if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
@@ -76,7 +79,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any]) -> Any:
         inputs = [record_of(x) if isinstance(x, Tensor) else x for x in args]
     if out.__class__ is not _ndarray:
         if out.__class__ is tuple:
-            return _joint(primitive, args, inputs, params, arrays, out, kinds if records else 0)
+            return _joint(primitive, args, inputs, params, arrays, out, kinds if records else 0, shown)
         out = as_array(out)
     result: Tensor = _new(Tensor)
     result._array = out
@@ -117,19 +120,19 @@ def _plan(primitive: Primitive, kinds: int, arrays: list[Any], params: dict[str,
 
 
 def _joint(
-    primitive: Primitive, args: Any, inputs: Any, params: dict[str, Any], arrays: Any, outs: Any, kinds: int
+    primitive: Primitive, args: Any, inputs: Any, params: Any, arrays: Any, outs: Any, kinds: int, shown: int | None
 ) -> tuple[Tensor, ...]:
     """The outputs of a primitive with several, recorded as one computation (see core.joint)."""
-    results = tuple(wrap(as_array(out)) for out in outs)
+    outs = tuple(map(as_array, outs))
+    results = tuple(map(wrap, outs[:shown]))
     if kinds:
-        outs = tuple(t._array for t in results)
         plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, outs)
-        shapes, dtypes = tuple(out.shape for out in outs), tuple(out.dtype for out in outs)
+        shapes, dtypes = tuple([out.shape for out in outs]), tuple([out.dtype for out in outs])
         record = Record(primitive, tuple(inputs), params, shapes, dtypes, True, user_site(), plan.edges)
         record.array = outs  # always: they say how many there are
         keep_saved(record, plan.reads, args, arrays, results)
         for k, result in enumerate(results):
-            if result.dtype.kind == "f":
+            if dtypes[k].kind == "f":
                 result._record = picked(record, k)
                 result._record.storage = result._storage
                 if mode.trace is not None:

@@ -21,6 +21,9 @@ from .public import public
 from .special import erf
 
 LARGEST_EXPONENT = {4: 88.0, 8: 709.0}  # per bytes of the dtype: log of the largest number, rounded down
+# NumPy takes extremes and sums along rows one row at a time, of columns side by side: the maxima of 256 rows of 10
+# float32 take 12 us, with the copy into columns 2.7; of 4096 rows of 32 216 and 92, of 64 rows of 64 4.8 and 5.3.
+FEW = 32
 LN2 = math.log(2)
 SQRT_HALF = math.sqrt(0.5)
 SQRT_TWO_OVER_PI = math.sqrt(2 / math.pi)
@@ -219,6 +222,13 @@ def gated(Z: Array, *, axis: int) -> Array:
     return _half(Z, axis, 0) * sigmoid(_half(Z, axis, 1))
 
 
+def highest(Z: Array, axis: int) -> Array:
+    """The largest along an axis, which is kept with length 1; of short rows by a copy with these in columns."""
+    if Z.__class__ is np.ndarray and Z.ndim == 2 and axis in (1, -1) and Z.shape[1] <= FEW:
+        return np.maximum.reduce(Z.T.copy(), axis=0)[:, None]
+    return np.maximum.reduce(Z, axis=axis, keepdims=True)
+
+
 def softmax_rule(dP: Array, P: Array, axis: int) -> Array:
     """The cotangent of the scores: what raises one probability lowers the others."""
     return P * (dP - np.sum(dP * P, axis=axis, keepdims=True))
@@ -227,7 +237,7 @@ def softmax_rule(dP: Array, P: Array, axis: int) -> Array:
 @primitive(name="softmax", types=floating_only, dZ=lambda dP, P, Z, *, axis: softmax_rule(dP, P, axis))
 def softmax_over(Z: Array, *, axis: int) -> Array:
     """P = exp(Z) / sum(exp(Z)) along an axis, shifted so that no exponent exceeds 0."""
-    E = np.exp(Z - np.maximum.reduce(Z, axis=axis, keepdims=True))
+    E = np.exp(Z - highest(Z, axis))
     return E / np.add.reduce(E, axis=axis, keepdims=True)
 
 
@@ -238,7 +248,7 @@ def softmax_over(Z: Array, *, axis: int) -> Array:
 )
 def log_softmax_over(Z: Array, *, axis: int) -> Array:
     """A = log(softmax(Z)) along an axis, without forming the softmax."""
-    S = Z - np.maximum.reduce(Z, axis=axis, keepdims=True)
+    S = Z - highest(Z, axis)
     return S - np.log(np.add.reduce(np.exp(S), axis=axis, keepdims=True))
 
 

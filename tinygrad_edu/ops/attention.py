@@ -160,9 +160,9 @@ def scaled_dot_product_attention(
     if batch != value.shape[:-2]:
         value = expand(value, (*batch, *value.shape[-2:]))
     if dropout_p <= 0:
-        return apply(attend, (S, value), {})[0]
+        return apply(attend, (S, value), {}, shown=1)[0]
     keep = dropout(full(S.shape, 1.0, dtype=S.dtype), dropout_p, True)
-    return apply(attend, (S, value, keep), {})[0]
+    return apply(attend, (S, value, keep), {}, shown=1)[0]
 
 
 def scores(Q: Any, K: Any, M: Any, scale: float | None = None, causal: bool = False) -> Any:

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from ..core.apply import apply
-from ..core.dtypes import floating_only, only_first
+from ..core.dtypes import floating_only, int64, only_first
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.sums import sum_axes
-from .activation import log_softmax_over, softmax_rule
+from .activation import FEW, log_softmax_over, softmax_rule
 from .checks import check
 from .choices import choose, zero_where
 from .conversion import astype
 from .dims import one_axis
-from .indexing import put_along, take_along
+from .indexing import take_along
 from .linalg import affine
 from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import mean_over, sum_over
@@ -35,39 +35,22 @@ from .shape import reshape_to
 )
 def minus_one_hot(P: Array, labels: Array, *, ignore_index: int) -> Array:
     """P - Y with Y[i, labels[i]] = 1 and zeros elsewhere; a row whose label is ignore_index becomes 0."""
+    D = P.copy(order="K")  # in P's own order: 319 us against 36 for 1024 x 100 in columns
     kept = labels != ignore_index
-    if kept.all():
-        Y = np.zeros_like(P)
-        Y[np.arange(len(P)), labels] = 1
-        return P - Y
-    Y = P.copy()
-    rows = np.flatnonzero(kept)
-    Y[rows] = 0
-    Y[rows, labels[rows]] = 1
-    return P - Y
+    if np.count_nonzero(kept) == len(labels):
+        rows = np.arange(len(labels))
+    else:
+        D[~kept] = 0
+        rows = np.flatnonzero(kept)
+        labels = labels[rows]
+    D[rows, labels] = P[rows, labels] - 1
+    return D
 
 
 @primitive(name="count_nonzero", types=None, opaque=True)
 def count_kept(labels: Array, *, ignore_index: int, dtype: np.dtype[Any]) -> Array:
     """How many labels there are besides ignore_index, as a number to divide by."""
     return np.asarray(np.count_nonzero(labels != ignore_index), dtype)
-
-
-def _back_at_labels(dp: Array, p: Array, A: Array, labels: Array, *, ignore_index: int) -> Array:
-    """dp where it came from, zeros elsewhere and in the rows that are ignored."""
-    ignored = labels == ignore_index
-    safe = np.where(ignored, 0, labels)
-    return put_along(zero_where(ignored, dp)[:, None], safe[:, None], axis=1, shape=A.shape)
-
-
-@primitive(name="nll_loss", types=None, opaque=True, dA=_back_at_labels)
-def at_labels(A: Array, labels: Array, *, ignore_index: int) -> Array:
-    """p[i] = A[i, labels[i]], and 0 where the label is ignore_index."""
-    kept = labels != ignore_index
-    every = bool(kept.all())
-    safe = valid_labels(labels if every else np.where(kept, labels, 0), n_classes=A.shape[1])
-    picked = A[np.arange(len(A)), safe]
-    return picked if every else np.where(kept, picked, 0)
 
 
 def _scores_rule(dO: Array, O: Array, Z: Array, labels: Array, *, ignore_index: int) -> Array:
@@ -80,18 +63,27 @@ def _scores_rule(dO: Array, O: Array, Z: Array, labels: Array, *, ignore_index: 
     return dZ if dP is None else dZ + softmax_rule(dP, P, axis=1)
 
 
-@primitive(name="cross_entropy", types=only_first(floating_only), dZ=_scores_rule)
+@primitive(name="cross_entropy", types=None, opaque=True, dZ=_scores_rule)
 def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> tuple[Array, Array]:
     """L = -mean(log P[i, labels[i]]) of scores Z (m, n_classes), in nats per sample; and P = softmax(Z).
 
-    Samples labelled ignore_index are left out of the mean. P is an output because the rule of Z reads it: to compute
-    it again took 29 us of a step of 64 x 10, what is left takes 9.
+    Samples labelled ignore_index are left out of the mean. P is an output because the rule of Z reads it.
+    Few classes are taken with samples in columns, where NumPy's loops are long: 64 x 10 take 12 us for 18.
     """
-    S = Z - np.maximum.reduce(Z, axis=1, keepdims=True)
+    axis = 0 if Z.shape[1] <= FEW else 1
+    S = Z.T.copy() if axis == 0 else Z
+    S = S - np.maximum.reduce(S, axis=axis, keepdims=True)
     E = np.exp(S)
-    T = sum_axes(E, (1,), True)
-    p = at_labels(S - np.log(T), labels, ignore_index=ignore_index)
-    return -np.add.reduce(p, axis=None) / count_kept(labels, ignore_index=ignore_index, dtype=Z.dtype), E / T
+    T = np.add.reduce(E, axis=0, keepdims=True) if axis == 0 else sum_axes(E, (1,), True)
+    np.divide(E, T, out=E)
+    S, P = (S.T, E.T) if axis == 0 else (S, E)
+    n_classes, rows = S.shape[1], np.arange(len(labels))
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= n_classes or 0 <= ignore_index < n_classes:
+        kept = labels != ignore_index
+        rows = np.flatnonzero(kept)
+        labels = valid_labels(np.where(kept, labels, 0), n_classes=n_classes)[rows]
+    total = np.add.reduce(np.log(T.reshape(-1)[rows]) - S[rows, labels])
+    return total / len(rows) if len(rows) else total * math.nan, P
 
 
 cross_entropy_of_classes.needs_zeros = False  # P is seldom used by anything but the rule
@@ -101,7 +93,7 @@ cross_entropy_of_classes.needs_zeros = False  # P is seldom used by anything but
 def valid_labels(labels: Array, *, n_classes: int) -> Array:
     """The labels themselves, once each is known to be one of 0 .. n_classes - 1."""
     check(
-        (labels >= 0) & (labels < n_classes),
+        np.logical_and(labels >= 0, labels < n_classes),
         f"Target out of bounds: labels must lie in 0..{n_classes - 1} (or be ignore_index)",
         IndexError,
         labels,
@@ -169,6 +161,16 @@ def cross_entropy(
         IndexError: a label is neither a class nor ignore_index.
         ShapeError: target has neither input's shape nor that without the class axis.
     """
+    if (
+        weight is size_average is reduce is None
+        and reduction == "mean"
+        and not label_smoothing
+        and input.ndim == 2
+        and input.dtype.kind == "f"
+        and target.dtype == int64
+        and target.shape == input.shape[:1]
+    ):  # first, since of 64 x 10 scores all that is asked below would take a quarter of the time
+        return _mean_of_classes(input, target, ignore_index)
     reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction, "cross_entropy")
     if not 0.0 <= label_smoothing <= 1.0:
@@ -192,7 +194,7 @@ def cross_entropy(
     target = _without_batch(input, target)
     _check_labels(input, target, ignore_index, "cross_entropy")
     if weight is None and reduction == "mean" and not label_smoothing and input.ndim == 2:
-        return apply(cross_entropy_of_classes, (input, target), {"ignore_index": ignore_index})[0]
+        return _mean_of_classes(input, target, ignore_index)
     log_P = log_softmax_over(input, axis=axis)
     hard = nll_loss(log_P, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
@@ -200,6 +202,10 @@ def cross_entropy(
     return (1 - label_smoothing) * hard + label_smoothing * _spread(
         log_P, target, weight, ignore_index, reduction, axis
     )
+
+
+def _mean_of_classes(Z: Any, labels: Any, ignore_index: int) -> Any:
+    return apply(cross_entropy_of_classes, (Z, labels), {"ignore_index": ignore_index}, shown=1)[0]
 
 
 def linear_cross_entropy(

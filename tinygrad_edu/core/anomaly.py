@@ -30,24 +30,16 @@ def check_forward(record: Record, arrays: Any, outs: Any) -> None:
         )
 
 
-def visit_checked(
-    visit: Callable[..., None],
-    record: Record,
-    dY: Any,
-    cotangents: dict[Record, Any],
-    owned: set[Record],
-    useful: set[Record] | None,
-    create_graph: bool,
-) -> None:
+def visit_checked(visit: Callable[..., None], record: Record, dY: Any, walk: Any) -> None:
     """Visit one value in backward, and refuse a gradient in which nan or an infinity arose."""
     mode.anomaly = False  # what a rule computes has no line of the user's; its result is looked at here
     try:
-        visit(record, dY, cotangents, owned, useful, create_graph)
+        visit(record, dY, walk)
     finally:
         mode.anomaly = True
     before = list(_arrays(dY))
     for i, x in enumerate(record.inputs):
-        found = _arisen(before, list(_arrays(cotangents.get(x)))) if isinstance(x, Record) else None
+        found = _arisen(before, list(_arrays(walk.cotangents.get(x)))) if isinstance(x, Record) else None
         if found:
             assert record.primitive is not None
             raise RuntimeError(

@@ -1,7 +1,7 @@
 """Reverse mode: walk the recorded graph once, from the outputs back to the leaves.
 
-Records are visited in the reverse of the order in which they were made, so each comes after every
-record that used its value, and its cotangent is complete when its rules run. Per record: ask the
+Of the records that something was sent to, the one that was made last is visited next: all that used
+its value were made later, so its cotangent is complete when its rules run. Per record: ask the
 rule of each input that needs a gradient, unbroadcast and cast the result to the input's shape and
 dtype, add it to what other users of that input have sent.
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,37 @@ def grad(
     return tuple(None if r not in found else _as_tensor(found[r]) for r in records)
 
 
+class Walk:
+    """A backward pass on its way."""
+
+    __slots__ = ("borrowed", "cotangents", "create_graph", "due", "useful")
+
+    def __init__(self, create_graph: bool, useful: set[Record] | None) -> None:
+        self.create_graph = create_graph
+        self.useful = useful  # only these are sent anything; None: all
+        self.cotangents: dict[Record, Any] = {}  # of the values reached and not visited
+        self.borrowed: set[Record] = set()  # those whose cotangent may be someone else's memory
+        self.due: list[tuple[int, Record]] = []  # a heap of the computed ones among them, the latest first
+
+    def send(self, record: Record, dX: Any) -> None:
+        """Add one contribution; in place only into an array that was made here for this purpose."""
+        known = self.cotangents.get(record)
+        if known is None:
+            self.cotangents[record] = dX
+            if record.primitive is not None:
+                heappush(self.due, (-record.index, record))
+        elif self.owns(known, record, dX):
+            self.cotangents[record] = np.add(known, dX, out=known)
+        else:
+            total = known + dX
+            self.cotangents[record] = np.asarray(total) if isinstance(total, np.generic) else total  # 0-d: an array
+            self.borrowed.discard(record)
+
+    def owns(self, known: Any, record: Record, dX: Any) -> bool:
+        """Whether a known cotangent is an array that was made here, so that the array dX may be added in place."""
+        return known.__class__ is _ndarray and record not in self.borrowed and dX.__class__ is _ndarray
+
+
 def propagate(
     roots: list[tuple[Record, Any]],
     retain: bool,
@@ -119,15 +151,13 @@ def propagate(
     Cotangents are arrays, or Tensors when the gradient's own graph is wanted (`create_graph`).
     No result shares memory with another or with anything a user holds.
     """
-    order = _latest_first([record for record, _ in roots])
-    useful = None
-    if targets is not None:
-        useful = _leading_to(targets, order)
-        order = [record for record in order if record in useful]
-    cotangents: dict[Record, Any] = {}
-    borrowed = {record for record, _ in roots}  # those whose cotangent may be someone else's memory
+    useful = None if targets is None else _leading_to(targets, [record for record, _ in roots])
+    walk = Walk(create_graph, useful)
+    cotangents, borrowed, due = walk.cotangents, walk.borrowed, walk.due
     for record, dY in roots:
-        _add(cotangents, borrowed, record, dY)
+        if useful is None or record in useful:
+            borrowed.add(record)
+            walk.send(record, dY)
     found: dict[Record, Any] = {}
 
     slopes = slopes_from(roots)
@@ -138,10 +168,9 @@ def propagate(
     previous, mode.grad = mode.grad, create_graph
     try:
         with np.errstate(all="ignore"):  # an infinite slope is an answer, as in PyTorch
-            for record in order:
-                dY = cotangents.pop(record, None)
-                if dY is None:
-                    continue
+            while due:
+                record = heappop(due)[1]
+                dY = cotangents.pop(record)
                 if stop and targets is not None and record in targets:
                     found[record] = _copy(dY)
                     continue
@@ -159,14 +188,12 @@ def propagate(
                     if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
                         continue  # nothing is wanted of what it was computed from, so nothing is freed
                 if hooks and record.node_hooks:
-                    _visit_hooked(visit, record, dY, cotangents, borrowed, useful, create_graph)
+                    _visit_hooked(visit, record, dY, walk)
                 else:
-                    visit(record, dY, cotangents, borrowed, useful, create_graph)
+                    visit(record, dY, walk)
                 if not retain and record.holds:
                     record.saved, record.array, record.holds = None, None, ()
             for leaf, dY in cotangents.items():  # only leaves are left
-                if useful is not None and leaf not in useful:
-                    continue
                 if leaf.hooks and not stop:
                     dY = _run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
                     borrowed.add(leaf)
@@ -178,14 +205,7 @@ def propagate(
     return found
 
 
-def _visit(
-    record: Record,
-    dY: Any,
-    cotangents: dict[Record, Any],
-    borrowed: set[Record],
-    useful: set[Record] | None,
-    create_graph: bool,
-) -> None:
+def _visit(record: Record, dY: Any, walk: Walk) -> None:
     """Send the cotangent of one value on to the inputs that it was computed from."""
     primitive = record.primitive
     inputs = record.saved
@@ -203,8 +223,8 @@ def _visit(
             refuse_written(record, storage)
     Y: Any = record if record.array is None else record.array
     if dY.__class__ is tuple and primitive.needs_zeros:
-        dY = complete(dY, record, _as_tensor if create_graph else np.asarray)
-    if create_graph:
+        dY = complete(dY, record, _as_tensor if walk.create_graph else np.asarray)
+    if walk.create_graph:
         inputs = [_as_value(x, r) for x, r in zip(inputs, record.inputs, strict=True)]
         if dY.__class__ is tuple:
             Y = outputs_of(record, of_record)
@@ -214,12 +234,13 @@ def _visit(
     if variadic:
         primitive.begin()
     sources = record.inputs
+    cotangents, useful = walk.cotangents, walk.useful
     for index in record.edges or edges_of(record):
         x = sources[index]
         if useful is not None and x not in useful:
             continue
         if variadic:
-            if primitive.add is not None and index == 0 and _owned(cotangents.get(x), x, borrowed, dY):
+            if primitive.add is not None and index == 0 and walk.owns(cotangents.get(x), x, dY):
                 primitive.add(cotangents[x], dY, *inputs, **params)
                 continue
             dX = primitive.call_rule(index, dY, Y, inputs, params)
@@ -230,7 +251,11 @@ def _visit(
         fresh = dX is not dY
         if dX.__class__ is not _ndarray:
             if dX.__class__ is tuple:
-                cotangents[x] = add_parts(cotangents.get(x), dX)
+                known = cotangents.get(x)
+                dX = add_parts(known, dX)
+                cotangents[x] = dX
+                if known is None:
+                    heappush(walk.due, (-x.index, x))
                 continue
             if dX is None:  # a Function's backward may have no gradient for an input
                 continue
@@ -242,24 +267,15 @@ def _visit(
         if dX.dtype is not x.dtype and dX.dtype != x.dtype:
             dX = dX.astype(x.dtype)
             fresh = True
-        if x in cotangents:
-            _add(cotangents, borrowed, x, dX)
-            continue
-        cotangents[x] = dX
         # A rule may give back its cotangent or a view of it; else it has computed a new value.
-        if not fresh or (dX.base if dX.__class__ is _ndarray else getattr(dX, "_view", dX)) is not None:
-            borrowed.add(x)
+        if x not in cotangents and (
+            not fresh or (dX.base if dX.__class__ is _ndarray else getattr(dX, "_view", dX)) is not None
+        ):
+            walk.borrowed.add(x)
+        walk.send(x, dX)
 
 
-def _visit_hooked(
-    visit: Any,
-    record: Record,
-    dY: Any,
-    cotangents: dict[Record, Any],
-    borrowed: set[Record],
-    useful: set[Record] | None,
-    create_graph: bool,
-) -> None:
+def _visit_hooked(visit: Any, record: Record, dY: Any, walk: Walk) -> None:
     """Visit a record, and let the hooks of its node see and replace what it sends before that is sent."""
     primitive, inputs = record.primitive, record.inputs
     assert primitive is not None
@@ -270,9 +286,9 @@ def _visit_hooked(
     try:
         for group in [(i,) for i in edges] if twice else [edges]:
             record.edges = group
-            parts: dict[Record, Any] = {}
-            visit(record, dY, parts, borrowed, useful, create_graph)
-            sent.update({i: parts.get(inputs[i]) for i in group})
+            aside = Walk(walk.create_graph, walk.useful)
+            visit(record, dY, aside)
+            sent.update({i: aside.cotangents.get(inputs[i]) for i in group})
     finally:
         record.edges = edges
     places = [i for i, x in enumerate(inputs) if x.__class__ is Record and primitive.has_rule(i)]
@@ -283,30 +299,9 @@ def _visit_hooked(
     for i, dX in zip(places, given, strict=True):
         if dX is not None:
             x = inputs[i]
-            if x not in cotangents:
-                borrowed.add(x)  # the hooks may have kept it
-            _add(cotangents, borrowed, x, dX if create_graph else dX._array)
-
-
-def _add(cotangents: dict[Record, Any], borrowed: set[Record], record: Record, dX: Any) -> None:
-    """Add one contribution; in place only into an array that was made here for this purpose."""
-    known = cotangents.get(record)
-    if known is None:
-        cotangents[record] = dX
-    elif _owned(known, record, borrowed, dX):
-        cotangents[record] = np.add(known, dX, out=known)
-    else:
-        total = known + dX
-        cotangents[record] = np.asarray(total) if isinstance(total, np.generic) else total  # 0-d stays an array
-        borrowed.discard(record)
-
-
-def _owned(known: Any, record: Record, borrowed: set[Record], dX: Any) -> bool:
-    """Whether a known cotangent is an array that was made here, so that the array dX may be added in place."""
-    return known.__class__ is _ndarray and record not in borrowed and dX.__class__ is _ndarray
-
-
-_index = operator.attrgetter("index")
+            if x not in walk.cotangents:
+                walk.borrowed.add(x)  # the hooks may have kept it
+            walk.send(x, dX if walk.create_graph else dX._array)
 
 
 def edges_of(record: Record) -> tuple[int, ...]:
@@ -318,28 +313,19 @@ def edges_of(record: Record) -> tuple[int, ...]:
     return edges
 
 
-def _latest_first(outputs: list[Record]) -> list[Record]:
-    """Every computed record below the outputs that needs a gradient, in the reverse of the order of creation.
-
-    A record is made after its inputs, so each comes after all that used it.
-    """
-    seen = {record for record in outputs if record.primitive is not None}
-    stack = list(seen)
+def _leading_to(targets: set[Record], roots: list[Record]) -> set[Record]:
+    """Those below the roots from which some target is reached, and the targets."""
+    below = {record for record in roots if record.primitive is not None}
+    stack = list(below)
     while stack:
         record = stack.pop()
-        inputs = record.inputs
-        for i in record.edges or edges_of(record):
-            x = inputs[i]
-            if x.primitive is not None and x not in seen:
-                seen.add(x)
+        for i in edges_of(record):
+            x = record.inputs[i]
+            if x.primitive is not None and x not in below:
+                below.add(x)
                 stack.append(x)
-    return sorted(seen, key=_index, reverse=True)
-
-
-def _leading_to(targets: set[Record], order: list[Record]) -> set[Record]:
-    """Those from which some target is reached."""
     useful = set(targets)
-    for record in reversed(order):
+    for record in sorted(below, key=operator.attrgetter("index")):  # a record is made after its inputs
         if any(record.inputs[i] in useful for i in edges_of(record)):
             useful.add(record)
     return useful

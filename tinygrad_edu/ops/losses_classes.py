@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.apply import apply
-from ..core.dtypes import floating_only, int64, only_first
+from ..core.dtypes import int64
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.sums import sum_axes

@@ -88,7 +88,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
         link_view(result, args[0], primitive, params)
     if records and (dtype := out.dtype).kind == "f":
         plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, out)
-        record = Record(primitive, tuple(inputs), params, out.shape, dtype, True, user_site(), plan.edges)
+        record = Record(primitive, tuple(inputs), params, out.shape, dtype, True, user_site(3), plan.edges)
         result._record = record
         if plan.reads_output:
             record.array = out

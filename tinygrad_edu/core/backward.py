@@ -26,7 +26,7 @@ from .kept import copied, slopes_from
 from .mode import mode
 from .record import Record
 from .sums import sum_rows
-from .tensor import Tensor, from_numpy, method, of_record, record_of, wrap
+from .tensor import Tensor, from_numpy, method, of_record, wrap
 from .views import refresh
 from .write import read, refuse_written, write
 
@@ -351,15 +351,15 @@ def _roots(outputs: Sequence[Tensor], cotangents: Sequence[Any], create_graph: b
     for output, given in zip(outputs, cotangents, strict=True):
         record = _needing(output, "backward")
         if given is None:
-            if output.numel() != 1:
+            array = output._array
+            if array.shape and output.numel() != 1:
                 raise RuntimeError(
                     f"backward: grad can be implicitly created only for scalar outputs, and {name_of(output)} has "
                     f"shape {tuple(output.shape)}. Reduce it (.sum(), .mean()), or pass gradient=, a "
                     "cotangent of this shape."
                 )
-            array = output._array
             if array.__class__ is _ndarray:
-                one = np.array(1, array.dtype).reshape(array.shape)
+                one = np.full(array.shape, 1, array.dtype) if array.shape else np.array(1, array.dtype)
                 roots.append((record, wrap(one) if create_graph else one))
                 continue
             dY: Any = wrap(np.ones_like(array))
@@ -382,13 +382,14 @@ def _needing(tensor: Any, operation: str) -> Record:
         mode.trace.enter((tensor,))
     if tensor._view is not None:
         refresh(tensor)
-    if not tensor.requires_grad:
+    record = tensor._record
+    if record is None or not record.needs_grad:
         raise RuntimeError(
             f"{operation}: {name_of(tensor)} {tuple(tensor.shape)} does not require grad and does not "
             "have a grad_fn: no input of its computation has requires_grad=True, or it was computed "
             "under no_grad()."
         )
-    return record_of(tensor)
+    return record
 
 
 def _as_value(saved: Any, record: Any) -> Any:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 
-@primitive(types=None, dX=lambda dY, Y, X, *, output: tuple(dY if i == output else None for i in range(len(X.shape))))
+@primitive(types=None, dX=lambda dY, Y, X, *, output: (*(None,) * output, dY, *(None,) * (len(X.shape) - output - 1)))
 def pick(X: Array, *, output: int) -> Array:
     """One output of a computation with several."""
     return X[output]

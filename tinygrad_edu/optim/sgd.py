@@ -84,6 +84,7 @@ class SGD(Optimizer):
             lr = live(group, "lr")
             decay = live(group, "weight_decay") if group["weight_decay"] else None
             momentum = live(group, "momentum") if group["momentum"] else None
+            rate, dtype = lr, None
             for W in group["params"]:
                 dW = W.grad
                 if dW is None:
@@ -96,7 +97,10 @@ class SGD(Optimizer):
                 if momentum is not None:
                     M = self._remember(group, W, D, momentum)
                     D = D + momentum * M if group["nesterov"] else M
-                write(W, np.subtract, W._array, lr * D, by="SGD.step", site=site)
+                if trace is None and D.dtype is not dtype:
+                    dtype = D.dtype
+                    rate = np.array(lr, dtype)  # a Python number would cost each product 0.3 us more
+                write(W, np.subtract, W._array, rate * D, by="SGD.step", site=site)
         return loss
 
     def _remember(self, group: Group, W: Tensor, D: Array, momentum: Any) -> Array:

@@ -19,7 +19,7 @@ from .joint import picked
 from .kept import remember
 from .mode import mode
 from .primitive import Array, Plan, Primitive
-from .record import Record, user_site
+from .record import Record, Storage, user_site
 from .symbol import Symbol, find_reads
 from .tensor import Tensor, as_array, from_numpy, record_of, wrap
 from .views import link_view, refresh
@@ -148,7 +148,9 @@ def keep_saved(record: Record, reads: tuple[int, ...], args: Any, arrays: Any, r
     """Keep the arrays that the rules will read (of inputs, of outputs), and no others, with their versions of now."""
     holds: list[tuple[Any, int, Any]] = []
     for result in results:
-        storage = result._storage or storage_of(result)
+        storage = result._storage
+        if storage is None:
+            storage = result._storage = Storage()
         storage.saved = True
         holds.append((storage, storage.version, None))
     if reads:
@@ -157,10 +159,9 @@ def keep_saved(record: Record, reads: tuple[int, ...], args: Any, arrays: Any, r
             storage = args[i]._storage or storage_of(args[i])
             storage.saved = True
             lock = None
-            array = arrays[i]
+            saved[i] = arrays[i]
             if storage.shared:
-                array, lock = keep(array)
-            saved[i] = array
+                saved[i], lock = keep(arrays[i])
             holds.append((storage, storage.version, lock))
         record.saved = saved
     record.holds = holds

@@ -42,7 +42,7 @@ def remember(record: Record, output: Any, results: Iterable[Any] = ()) -> None:
     copies: Any = copied(output)
     if output.__class__ is tuple:
         copies = tuple(map(copied, output))
-        for result, copy in zip(results, copies, strict=True):
+        for result, copy in zip(results, copies, strict=False):  # not all need be Tensors
             if result._record is not None and copy is not None:
                 result._record.kept = Kept(copy, {})
     if copies is None:

@@ -52,6 +52,7 @@ class Record:
     __slots__ = (
         "__dict__",  # made only for a record that departs from the defaults below
         "array",  # leaf or constant: its array. Result: the output, if a rule reads it
+        "calls",  # of a module's result: (module, stamp before its forward, calls of the one inside with the same result)
         "dtype",
         "edges",  # positions of the inputs that need a gradient; None until they are asked for
         "holds",  # (storage, version, lock) of every array that a rule will read
@@ -75,9 +76,6 @@ class Record:
     moved: int = 0  # of a leaf: stamp of the last `.data = ...`, which gave it other memory
     kept: Any = None  # core.kept.Kept; of a leaf (version, weak reference to a copy)
     former: Record | None = None  # of a leaf that was frozen: its record when it required a gradient
-    # Of a module's result: the module, which lives as long as the graph; the stamp before its forward; and the same of
-    # the call inside it that had the same result
-    calls: Any = None
 
     def __init__(
         self,
@@ -100,6 +98,7 @@ class Record:
         self.site = site  # where the user called: a few bytes, where a frame would keep its locals
         self.saved: Any = inputs
         self.array: Any = None
+        self.calls: Any = None
         self.holds: Any = ()
         self.edges = edges
         self.storage: Storage | None = None

@@ -126,7 +126,6 @@ def lstm_pull(
     dh, dc, tanh_c, part = np.zeros((4, n, m), A.dtype)
     z = np.empty((4 * n, m), A.dtype)  # one step's, in one piece: first the slopes
     of_i, of_f, of_g, of_o = z.reshape(4, n, m)
-    WT = np.ascontiguousarray(W.T)
     for k in range(T - 1, -1, -1):
         t = times[k]
         i, f, g, o = A[t].reshape(4, n, m)
@@ -147,7 +146,7 @@ def lstm_pull(
         if direct is not None:
             np.add(z, direct, z)
         np.copyto(dZ[:, t], z)
-        np.dot(WT, z, dh)
+        np.dot(W.T, z, dh)
         np.multiply(dc, f, dc)
     return dZ, dh.T, dc.T
 

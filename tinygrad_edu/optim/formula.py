@@ -38,6 +38,8 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..core.write import read, write
 
+WORTHWHILE = 1 << 14  # bytes; below, new memory comes as soon as scratch memory does in a new shape
+
 # Between numbers; a ufunc would make float64 of Python's, and float64 of the float32 arrays that they meet
 OPERATORS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 
@@ -58,15 +60,18 @@ class InPlace:
             by: who writes, for the message if a record needed the old value.
         """
         X = read(target)
-        write(target, self.compute, X, *[_operand(x, X.dtype) for x in args], by=by)
+        dtype = X.dtype
+        write(target, self.compute, X, *[x if x.__class__ is float else _operand(x, dtype) for x in args], by=by)
 
     def compute(self, *args: Array, out: Array) -> Array:
         """The formula's value, in the memory of `out`, which is that of the first argument."""
-        if isinstance(out, Symbol):
+        if out.__class__ is Symbol:
             return out.replace(self.formula(*args), self.formula.__name__)
-        if out.ndim == 0 or any(x is out for x in args[1:]):
+        if not out.shape or _again(out, args):
             return np.positive(self.formula(*args), out=out)
         function, slots = self._emitted
+        if out.nbytes < WORTHWHILE:
+            return function(*args, *(None,) * slots)
         return function(*args, *[scratch.take(slot, out) for slot in range(slots)])
 
     @property
@@ -143,8 +148,21 @@ def _order(result: Symbol) -> list[Symbol]:
     return sorted((s for s in found if s.primitive is not None), key=lambda s: s.index)
 
 
+def _again(out: Array, args: tuple[Array, ...]) -> bool:
+    """Whether the target is an operand too, besides being the first."""
+    again = False
+    for x in args:
+        if x is out:
+            if again:
+                return True
+            again = True
+    return False
+
+
 def _operand(x: Any, dtype: np.dtype[Any]) -> Any:
     """What the formula computes with. A 0-d array of float64 would make float64 of everything."""
+    if isinstance(x, float):  # NumPy's too
+        return float(x)
     if isinstance(x, Tensor):
         x = read(x)
     if isinstance(x, Symbol):

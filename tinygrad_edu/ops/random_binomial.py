@@ -53,7 +53,8 @@ def _one_of_few(n: float, p: float, uniform: Callable[[], float]) -> float:
 
 def _skipped(n: float, p: float, uniform: Callable[[], float]) -> float:
     """Successes, each of which a geometric number of trials takes."""
-    trials, successes, log_failure = 0.0, 0, math.log1p(-p)
+    trials, log_failure = 0.0, math.log1p(-p)
+    successes = 0
     while True:
         u = uniform()
         trials += math.ceil(math.log(u) / log_failure) if u > 0 else math.inf

@@ -53,7 +53,8 @@ def _one_of_few(n: float, p: float, uniform: Callable[[], float]) -> float:
 
 def _skipped(n: float, p: float, uniform: Callable[[], float]) -> float:
     """Successes, each of which a geometric number of trials takes."""
-    trials, log_failure = 0.0, math.log1p(-p)
+    log_failure = math.log1p(-p)
+    trials = 0.0
     successes = 0
     while True:
         u = uniform()

@@ -490,7 +490,6 @@ ALLOWED = {
     "ops/normalization.py:_moved": "handed to core.write, which hands it the memory",
     "ops/resizing.py:resample": "opaque forward: sums in an array that it has just made",
     "ops/generator.py:_box_muller": "works in the draws of `normal`",
-    "ops/random_binomial.py:_skipped": "a count, no array",
     "ops/columns.py:load": "of an opaque forward: frames samples in a buffer that it has just made",
     "ops/columns.py:matrices": "of an opaque forward: fills a buffer that it has just made",
     "ops/correlation.py:_correlate": "of an opaque forward: fills the result that its caller has just made",

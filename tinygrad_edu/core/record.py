@@ -52,7 +52,7 @@ class Record:
     __slots__ = (
         "__dict__",  # made only for a record that departs from the defaults below
         "array",  # leaf or constant: its array. Result: the output, if a rule reads it
-        "calls",  # of a module's result: (module, stamp before its forward, calls of the one inside with the same result)
+        "calls",  # of a module's result: the module, the stamp before its forward, the same of the call inside
         "dtype",
         "edges",  # positions of the inputs that need a gradient; None until they are asked for
         "holds",  # (storage, version, lock) of every array that a rule will read

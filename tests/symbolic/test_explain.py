@@ -374,3 +374,28 @@ def test_ignored_labels_send_nothing(rng):
     assert e.m == 3
     assert e.check() < 1e-10
     assert_allclose(e["dZ"].value[1], 0)
+
+
+def test_functions_and_hooks_of_the_user_are_explained(rng):
+    """A Function's backward is read on symbols and its forward run again; backward hooks are identities."""
+
+    class Squared(te.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, factor):
+            ctx.save_for_backward(x)
+            ctx.factor = factor
+            return x * x * factor
+
+        @staticmethod
+        def backward(ctx, dY):
+            (x,) = ctx.saved_tensors
+            return 2 * ctx.factor * x * dY, None
+
+    X = te.tensor(rng.standard_normal((5, 3)), name="X")
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh()).double()
+    model[1].register_full_backward_hook(lambda module, dX, dY: None)
+    L = Squared.apply(model(X), 3.0).mean()
+    L.backward()
+    explanation = te.explain(L)
+    assert explanation.check() < 1e-12
+    assert lines(explanation)["dH3"] == "6/m H3"

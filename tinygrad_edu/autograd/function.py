@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.anomaly import check_forward
 from ..core.apply import keep_saved
-from ..core.errors import ShapeError
+from ..core.errors import DtypeError, ShapeError
 from ..core.joint import picked
 from ..core.kept import remember
 from ..core.mode import mode
@@ -215,6 +215,8 @@ class _Application(Primitive):
         self.function = cls
         self.ctx = ctx
         self.arguments = [isinstance(x, Tensor) for x in args]
+        self.others = [None if isinstance(x, Tensor) else x for x in args]
+        self.dtypes: list[np.dtype[Any]] = []  # of the record's inputs
         self.outputs = [isinstance(y, Tensor) for y in outputs]
         self.places: list[tuple[str, int]] = []  # of each saved tensor: ("input" | "output" | "none", number)
         self.made: tuple[Any, Any] = ((), None)  # shape and dtype of the result
@@ -227,8 +229,24 @@ class _Application(Primitive):
         self.given: Any = None  # the cotangent that backward was last called with, and its answer
         self.gradients: list[Any] = []
 
-    def forward(self, *_: Any, **__: Any) -> Any:
-        raise RuntimeError(f"{self.name}: the forward of a Function is not run a second time.")
+    def forward(self, *arrays: Any, **__: Any) -> Any:
+        """Run the user's forward again, for a graph's numbers in float64: explain, and what draws values."""
+        try:
+            return self._again(arrays)
+        except (DtypeError, TypeError):  # it meets float32 of its own
+            return self._again([_as(x, dtype) for x, dtype in zip(arrays, self.dtypes, strict=True)])
+
+    def _again(self, arrays: Any) -> Any:
+        given = iter(map(wrap, map(np.asarray, arrays)))
+        args = [next(given) if is_tensor else x for is_tensor, x in zip(self.arguments, self.others, strict=True)]
+        ctx = FunctionCtx()
+        ctx.needs_input_grad = self.ctx.needs_input_grad
+        separate = self.function.setup_context is not Function.setup_context
+        with no_grad():
+            output = self.function.forward(*args) if separate else self.function.forward(ctx, *args)
+        outputs = output if isinstance(output, tuple) else (output,)
+        found = tuple(y._array for y in outputs if isinstance(y, Tensor))
+        return found if isinstance(self.made[1], tuple) else found[0]
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         """On Symbols, an equation; the forward's own Python is not opened."""
@@ -318,6 +336,10 @@ class _Application(Primitive):
         return gradient
 
 
+def _as(x: Any, dtype: np.dtype[Any]) -> Any:
+    return x.astype(dtype) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x
+
+
 def _alias(gradient: Any) -> Any:
     """A view: the engine never adds to one in place, and copies it where it ends in a .grad."""
     if isinstance(gradient, Tensor):
@@ -360,6 +382,7 @@ def _record(
     application.made = shape, dtype
     record = Record(application, tuple(inputs), {}, shape, dtype, True, user_site())
     arrays = [t._array for t in operands]
+    application.dtypes = [t.dtype for t in operands]
     keep_saved(record, tuple(read), operands, arrays, tuple(made[k] for k in kept))
     application.storages = [x.storage for x in inputs]
     if joint:

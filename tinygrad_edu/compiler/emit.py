@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from ..ops.indexing import Slot
+from ..symbolic.helpers import Helpers
 from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
-from .helpers import Helpers
 from .listing import Listing
 from .memory import Memory, stores
 

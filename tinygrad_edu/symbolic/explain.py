@@ -29,6 +29,7 @@ from .algebra import Algebra
 from .calls import Calls
 from .derive import Reading, cotangents, topological
 from .formulas import ASCII, LATEX, MATHML, TEXT, Style, formula
+from .helpers import called_in
 from .naming import Names, evaluated, paths_of
 from .printer import OPERATORS, expression
 from .walk import upwards
@@ -91,7 +92,10 @@ class Line:
 
     def source(self) -> str:
         """The equation as a line of NumPy."""
-        return f"{self.name} = {expression(opened(self.symbol))}"
+        text = expression(opened(self.symbol), self._owner.labels)
+        if getattr(self.symbol, "shape", ()) == () and self.shape and self._output is None:
+            text = f"np.full({self.shape}, {text})"  # the same number everywhere
+        return f"{self.name} = {text}"
 
     def _spelled(self, style: Style) -> str:
         return style.equation(style.name(self.name), formula(self.symbol, style))
@@ -245,6 +249,8 @@ class Explanation:
     def _joint_atoms(self, names: Names) -> dict[int, Symbol]:
         """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""
         one_hot: dict[int, Symbol] = {}
+        self.labels: dict[Symbol, str] = {}  # what the source calls labels whose one-hot rows the formulas call Y
+        self._classes: list[tuple[str, str, int]] = []
         for record in self._order:
             if not isinstance(record.dtype, tuple):
                 continue
@@ -261,7 +267,11 @@ class Explanation:
                 labels, shape = record.inputs[1], record.shape[1]
                 classes = shape[1]  # type: ignore[index]
                 Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.eye(n)[v[x]])  # type: ignore[arg-type]
-                one_hot[id(self._reading.value(labels))] = Y
+                known = self._reading.value(labels)
+                one_hot[id(known)] = Y
+                if isinstance(known, Symbol):
+                    self.labels[known] = "labels" if known.name in (None, "Y") else str(known.name)
+                    self._classes.append((str(known.name), self.labels[known], classes))
         return one_hot
 
     def _forward(self) -> Iterator[Line]:
@@ -476,16 +486,22 @@ class Explanation:
         return "\n".join(line.mathml() for line in self)
 
     def source(self) -> str:
-        """The equations as NumPy that runs on its own, given the leaves by their names."""
+        """The equations as NumPy that runs on its own, given the leaves by their names.
+
+        Operations that NumPy has no function for are written out above them.
+        """
         given = [n for r, n in self._reading.names.items() if r.primitive is None]
-        lines = [
-            "import numpy as np",
-            "",
-            f"# given: {', '.join(given)}" + ("" if self.m is None else f"; m = {self.m}"),
-        ]
-        if self.m is not None:
-            lines.append(f"m = {self.m}")
-        return "\n".join(lines + [line.source() for line in self])
+        equations = [line.source() for line in self]
+        helpers = called_in(equations)
+        head = [*sorted(set(helpers.imports)), "import numpy as np"]
+        for definition in helpers.sources:
+            head += ["", "", definition]
+        head += ["", f"# given: {', '.join(given)}" + ("" if self.m is None else f"; m = {self.m}")]
+        head += [] if self.m is None else [f"m = {self.m}"]
+        for name, labels, classes in self._classes:
+            head += [f"{labels} = {name}"] if labels != name else []
+            head += [f"Y = np.eye({classes})[{labels}]  # a row per sample, with 1 at its label"]
+        return "\n".join([*head, *equations])
 
     def _repr_latex_(self) -> str:
         return f"$${self.latex()}$$"

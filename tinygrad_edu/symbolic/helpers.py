@@ -1,4 +1,4 @@
-"""Functions that a program calls besides NumPy's, as source of their own.
+"""Functions that a program or formula calls besides NumPy's, as source of their own.
 
 A forward that is kept whole is written out with all that it refers to: other functions, primitives
 (as their forwards), classes and constants of the package. Names that two of them share are told apart.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import sys
 import textwrap
 import types
@@ -17,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import Operand, Primitive
+from ..core.primitive import PRIMITIVES, Operand, Primitive
 from ..ops.checks import check
+from ..ops.indexing import Slot
 
 CHECK = """def verify(condition, message, error=RuntimeError, values=None):
     if not np.all(condition):
@@ -205,6 +207,20 @@ class Helpers:
             self._kept.append(value)
             self.sources.append(f"{known} = {text}")
         return known
+
+
+_CALL = re.compile(r"(?<![\w.])(\w+)\(")
+
+
+def called_in(lines: list[str]) -> Helpers:
+    """What printed equations call besides NumPy."""
+    helpers = Helpers()
+    for name in dict.fromkeys(name for line in lines for name in _CALL.findall(line)):
+        if name in PRIMITIVES:
+            helpers.name(PRIMITIVES[name])
+        elif name == Slot.__name__:
+            helpers.object(Slot(0))
+    return helpers
 
 
 class Foreign(Exception):

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from .side_by_side import OURS, THEIRS, assert_refused_alike, compare, tensors
-
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from .side_by_side import OURS, THEIRS, assert_refused_alike, compare, tensors  # noqa: E402
 
 WHOLE = np.arange(6).reshape(2, 3)
 TRUTH = np.array([True, False])

@@ -56,6 +56,9 @@ class Readable(Emitted):
                 section = line.section
                 self.body.append(f"# {section}")
             if isinstance(line, Check):
+                for value in (line.condition, line.values):  # `x >= 0` has a name, for `.all()`
+                    if value in self._texts:
+                        self.body.append(f"{self._name(value)} = {self._texts.pop(value)[0]}")
                 self._check(line)
                 continue
             spelled = self._spell(line)

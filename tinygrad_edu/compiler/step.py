@@ -22,14 +22,14 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of, wrap
 from ..core.views import refresh
 from ..core.write import storage_of
-from ..symbolic.trace import Program, Trace, arguments_of, record, replaced
+from ..symbolic.trace import Program, Trace, arguments_of, numbers_replaced, record, replaced
 from .emit import Emitted
 from .listing import note
 from .memory import Memory
 from .names import name_values
 from .passes import changes
 from .readable import readable
-from .watch import Watch
+from .watch import SCALARS, Watch
 
 LIMIT = 16  # programs per step: more means that something changes at every call
 
@@ -51,12 +51,12 @@ class Compiled:
             return self.step(*args, **kwargs)
         if not kwargs and {*map(type, args)} == {Tensor}:
             given: Any = args
-            key: Any = (tuple([_form(x) for x in args]), mode.grad, get_default_dtype())
+            key: Any = (tuple([_form(x) for x in args]), mode.grad, mode.anomaly, get_default_dtype())
             if len(args) > 1 and len({*map(id, args)}) < len(args):  # one tensor given twice
                 key = (*key, *[[*map(id, args)].index(id(x)) for x in args])
         else:
             given = arguments_of((args, kwargs))
-            key = (_form((args, kwargs)), mode.grad, get_default_dtype())
+            key = (_form((args, kwargs)), mode.grad, mode.anomaly, get_default_dtype())
         known = self.programs.get(key)
         if known is not None:
             for written in known:
@@ -67,6 +67,11 @@ class Compiled:
 
     def _first(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
         """Trace, run, and keep the program for the next time."""
+        if mode.anomaly:
+            raise TraceError(
+                "compile: anomaly detection looks at every operation's numbers, which a program does not keep; "
+                "call the step itself."
+            )
         known = self.programs.setdefault(key, [])
         if self._count >= self.limit:
             why = known[0].watch.difference() if known else "the arguments"
@@ -74,13 +79,29 @@ class Compiled:
                 f"compile: {self._name} has been traced {self.limit} times, and something is different again: {why}. "
                 "Pass what varies as a tensor or float argument, keep shapes to a few, or call the step itself."
             )
-        trace = Trace()
-        program = record(self.step, args, kwargs, trace)
-        words = _words(self.step, args, kwargs)
-        written = Written(program, trace, self.step, self._name, self.grads, words)
-        result = written.begin(given)
+        trace, watch = Trace(), Watch([self.step, *_objects((args, kwargs))])
+        restore = watch.mark()
+        try:
+            program = record(self.step, args, kwargs, trace)
+            settled = not watch.changed()
+            if not settled:  # the program is that of this call alone; the next one must find that nothing changes
+                watch = Watch([self.step, *_objects((args, kwargs))])
+                record(self.step, args, kwargs, Trace())
+                what = watch.changed()
+                if what:
+                    raise TraceError(
+                        f"compile: each run of {self._name} changes {what}. That is Python, and a program changes "
+                        "only tensors, so it would be forgotten. Change it outside of the step (scheduler.step(), a "
+                        "count, a list of losses), return the value, or keep it in a tensor written in place."
+                    )
+            written = Written(program, trace, watch, self._name, self.grads, _words(self.step, args, kwargs))
+            result = written.begin(given)
+        except BaseException:
+            restore()
+            raise
         self._count += 1
-        known.insert(0, written)
+        if settled:
+            known.insert(0, written)
         self._last = written
         return result
 
@@ -134,10 +155,11 @@ class Source(str):
 class Written:
     """One program: what it holds for, where its inputs are, and the function that was written."""
 
-    def __init__(self, program: Program, trace: Trace, step: Any, name: str, grads: bool, words: list[str]) -> None:
+    def __init__(self, program: Program, trace: Trace, watch: Watch, name: str, grads: bool, words: list[str]) -> None:
         self._words = words
         self.program, self.trace, self.name, self.grads = program, trace, name, grads
-        self.watch = Watch(step, program)
+        self.watch = watch
+        watch.complete(program)
         self.result = program.result
         owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
         self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}
@@ -145,16 +167,25 @@ class Written:
         self._memory = [t._array for t in self._known]  # kept, so that an id stays one array's
         self._ids = [*map(id, self._memory)]
         self._layouts = [*map(_layout, self._memory)]
-        self._need = [*map(_needs_grad, self._known)]
+        self._need = [*map(_recording, self._known)]
         dependent = [t for t, _ in program.grads if t not in program.cleared]
-        dependent += [t for t in self._grad_of.values() if t not in dependent]
-        self._had_grad = [(record_of(t), t._record.grad is not None) for t in dependent]  # type: ignore[union-attr]
+        known = set(map(id, dependent))
+        dependent += [t for t in self._grad_of.values() if id(t) not in known]
+        place = {id(t): k for k, t in enumerate(program.given) if isinstance(t, Tensor)}
+        had = [(t, record_of(t).grad is not None) for t in dependent]
+        self._had_grad = [(record_of(t), was) for t, was in had if id(t) not in place]
+        self._came_with_grad = [(place[id(t)], was) for t, was in had if id(t) in place]
         self._guards = bool(program.guards)
         surroundings = self.watch.tensors | set(map(id, self._known))
         tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
         self._met = [(k, t) for k, t in tensors if id(t) in surroundings]  # arguments that the step sees outside too
         self._free = [k for k, t in tensors if id(t) not in surroundings]
         self._place = {id(t): k for k, t in tensors}
+        self._writes = bool(program.writes)
+        self._into_known = [t for t, _ in program.writes if id(t) in set(map(id, self._known))]
+        self._into_given = [self._place[id(t)] for t, _ in program.writes if id(t) in self._place]
+        self._owners_of: Any = None  # the `_memory` that the owners below have been found for
+        self._through = [(t, t._view.base) for t in trace.through if t._view is not None]
 
     def holds(self, given: Any) -> bool:
         """Whether the program is still what the step would do."""
@@ -163,26 +194,62 @@ class Written:
             if [*map(_layout, arrays)] != self._layouts:
                 return False
             self._memory, self._ids = arrays, [*map(id, arrays)]
-        if [*map(_needs_grad, self._known)] != self._need:
+        if [*map(_recording, self._known)] != self._need:
             return False
+        for tensor, base in self._through:  # a view of other memory by now?
+            if tensor._storage is not base._storage:
+                return False
         for k, tensor in self._met:
             if given[k] is not tensor:
                 return False
         for k in self._free:
             if id(given[k]._array) in self._ids:
                 return False
+        if self._writes and not self._apart(given):
+            return False
         for owner, had in self._had_grad:
             if (owner.grad is not None) != had:
                 return False
+        for k, had in self._came_with_grad:
+            record = given[k]._record
+            if (record is not None and record.grad is not None) != had:
+                return False
         return self.watch.same() and not (self._guards and self._differs(given))
+
+    def _apart(self, given: Any) -> bool:
+        """Whether no argument lies in memory that the program writes under another name."""
+        if self._owners_of is not self._memory:
+            arrays = {id(t): t._array for t in self._known}
+            self._owners = {_owner(x) for x in arrays.values()}
+            self._targets = [arrays[id(t)] for t in self._into_known]
+            self._target_owners = {_owner(x) for x in self._targets}
+            self._owners_of = self._memory
+        for k in self._free:
+            array = given[k]._array
+            if _owner(array) in self._target_owners and any(np.may_share_memory(array, x) for x in self._targets):
+                return False
+        for k in self._into_given:
+            array, owner = given[k]._array, _owner(given[k]._array)
+            if owner in self._owners and any(np.may_share_memory(array, x) for x in self._memory):
+                return False
+            for j in self._free:
+                other = given[j]
+                if other is not given[k] and _owner(other._array) == owner and np.may_share_memory(array, other._array):
+                    return False
+        return True
 
     def _differs(self, given: Any) -> bool:
         """Whether a number that the step's Python looked at looks different now."""
+        values = self._settings_of(given)
+        return any(_evaluated(symbol, values) != seen for symbol, seen in self.program.guards)
+
+    def _settings_of(self, given: Any) -> dict[Symbol, Any]:
+        """The Python numbers of a call."""
         values: dict[Symbol, Any] = {s: _setting(group, key, part) for s, group, key, part in self.program.numbers}
         for symbol, x in zip(self.program.arguments, given, strict=True):
             if symbol is not None and symbol.number:
                 values[symbol] = float(x)
-        return any(_evaluated(symbol, values) != seen for symbol, seen in self.program.guards)
+        return values
 
     # --- the first run
 
@@ -228,7 +295,7 @@ class Written:
         program, listing = self.program, self.listing
         self.memory = Memory(listing, self.grads)
         emitted = Emitted(listing, self.memory, self.name)
-        self._function = emitted.function()
+        self._function, self._borrowed = emitted.function(), emitted.helpers.borrowed  # the latter: without a source
         self.source = emitted.source
         position = {v: k for k, v in enumerate(listing.arguments) if v is not None}
         tensors = {v: t for t, v in listing.tensors}
@@ -256,6 +323,9 @@ class Written:
         from ..symbolic.trace import tensors_of
 
         self._returned = tensors_of(program.result)
+        found: list[Symbol] = []
+        numbers_replaced(program.result, found.append)
+        self._numbered = bool(found)
         self._only = len(self._returned) == 1 and self.result is self._returned[0]
 
     # --- the others
@@ -285,6 +355,8 @@ class Written:
         for tensor in self._written:
             storage = tensor._storage or storage_of(tensor)
             storage.version, storage.writer = version, (self.name, None)
+        if self.program.flags:
+            self._leave_flags(given)
         if self.grads:
             self._leave_grads(out, given)
         else:
@@ -294,8 +366,17 @@ class Written:
                 record_of(given[place]).grad = None
         if self._only:
             return wrap(np.asarray(out[0]))
+        if self._numbered:
+            settings = self._settings_of(given)
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
-        return replaced(self.result, dict(zip(map(id, self._returned), results, strict=True)))
+        result = replaced(self.result, dict(zip(map(id, self._returned), results, strict=True)))
+        return numbers_replaced(result, functools.partial(_evaluated, values=settings)) if self._numbered else result
+
+    def _leave_flags(self, given: Any) -> None:
+        """What the step makes of `requires_grad`."""
+        for tensor, needed in self.program.flags:
+            place = self._place.get(id(tensor))
+            (tensor if place is None else given[place]).requires_grad_(needed)
 
     def _leave_grads(self, out: tuple[Any, ...], given: Any) -> None:
         """What the step leaves in `.grad`: arrays that the program owns, the same ones at every call."""
@@ -332,11 +413,36 @@ def _form(x: Any) -> Any:
         raise TraceError(
             f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
         )
-    try:
-        hash(x)
-    except TypeError:
-        raise TraceError(f"compile: an argument is a {type(x).__name__}, which can't be told from another.") from None
-    return (type(x), x)
+    if isinstance(x, SCALARS):
+        return (type(x), x)
+    if isinstance(x, (dict, list, set, bytearray)):
+        raise TraceError(
+            f"compile: an argument is a {type(x).__name__}; what a program is given may be nested in dicts, lists and "
+            "tuples. Pass dict(...) or list(...) of it."
+        )
+    return (type(x), Same(x))
+
+
+def _objects(x: Any) -> list[Any]:
+    """What there is in nested arguments besides Tensors and floats."""
+    if x.__class__ is tuple or x.__class__ is list or (isinstance(x, tuple) and hasattr(x, "_fields")):
+        return [found for part in x for found in _objects(part)]
+    if x.__class__ is dict:
+        return [found for part in x.values() for found in _objects(part)]
+    return [] if isinstance(x, (Tensor, *SCALARS)) else [x]
+
+
+class Same:
+    """An object by identity, whatever it takes for equal; what it holds is watched."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __hash__(self) -> int:
+        return id(self.x)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.x is self.x
 
 
 def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
@@ -359,8 +465,21 @@ def _layout(array: Any) -> Any:
     return array.shape, array.strides, array.dtype.num
 
 
-def _needs_grad(tensor: Tensor) -> bool:
-    return tensor._record is not None and tensor._record.needs_grad
+def _owner(array: Any) -> int:
+    """What tells memory apart: the id of the array that it was made for."""
+    while array.base.__class__ is np.ndarray:
+        array = array.base
+    return id(array)
+
+
+def _recording(tensor: Tensor) -> Any:
+    """Whether operations on a tensor are recorded, and which hooks its gradient meets."""
+    record = tensor._record
+    if record is None or not record.needs_grad:
+        return False
+    if record.hooks or record.grad_hooks:
+        return [*(record.hooks or {}).values()], [*(record.grad_hooks or {}).values()]
+    return True
 
 
 def _setting(group: Any, key: str, part: int | None) -> float:
@@ -392,7 +511,7 @@ def compile(step: Callable[..., Any] | None = None, *, grads: bool = True, limit
 
     Args:
         step: a function of tensors: a whole training step (zero_grad, forward, backward, optimizer.step), a model, or
-            anything else that computes. What it returns are copies, without a graph.
+            anything else that computes. What it returns are copies, without a graph, and so is what it writes.
         grads: whether the gradients that the step leaves in `.grad` are there afterwards, in memory that the next call
             writes again; with False `.grad` is None after a call, which saves memory.
         limit: after so many programs (for other shapes, modes, settings) another one is refused.

@@ -2,136 +2,320 @@
 
 A trace is a run of Python, so it holds for the Python values that it saw: the modules and their modes,
 settings, variables of the step's surroundings. They are found by following what the step's code names:
-its closure, its globals, the functions among them, and inside of modules everything. Comparing takes
-one look at all of them, by identity; only where that fails are values compared.
+its closure, its globals, the functions and classes among them, hooks, and inside of modules everything.
+Comparing takes one look at all of them, by identity; only where that fails are values compared.
+
+The same look, before and after a trace, tells whether the step itself changes something in Python.
 """
 
 from __future__ import annotations
 
+import builtins
+import collections
+import functools
+import io
 import itertools
 import operator
+import random
+import sys
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
+from ..core.errors import TraceError
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from ..nn.hooks import KINDS
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..symbolic.trace import Program
 
-SCALARS = (bool, int, float, str, bytes, type(None))
+SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
+CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 _MISSING = object()
+_LIBRARIES = sys.stdlib_module_names | {"builtins", "numpy", "tinygrad_edu"}
 
 
 class Watch:
     """A snapshot of what a step's Python code can see."""
 
-    def __init__(self, step: Callable[..., Any], program: Program) -> None:
+    def __init__(self, seen: list[Any]) -> None:
         self._views: list[Iterable[Any]] = []  # live: of dicts and lists that are watched as a whole
-        self._owners: list[tuple[Any, str]] = []  # what they belong to, for messages
+        self._owners: list[str] = []  # what they belong to, for messages
         self._cells: list[tuple[types.CellType, str]] = []
-        self._globals: list[tuple[dict[str, Any], str]] = []
+        self._scopes: list[tuple[Any, str]] = []  # where a name is looked up, and the name
+        self._watched: set[tuple[int, str]] = set()
         self._seen: set[int] = set()
-        self.buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
-        self._names: set[str] = set()
+        self._kinds: set[type] = set()  # whose methods have been looked at
+        self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
+        self._names: set[str] = set()  # that the code of the step and of its functions reads
+        self._objects: list[tuple[Any, set[str]]] = []  # attributes of the user's, and those that classes have for them
+        self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
+        self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
+        self._dice: list[np.random.Generator] = []
+        self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
-        self._walk(step, 0)
+        self._queue = seen  # the step, and objects among its arguments
+        self.buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
+        self._walk()
+        self._keep()
+        self._drawn = self._draws()
+
+    def complete(self, program: Program) -> None:
+        """Add what the trace has met."""
         for optimizer in program.optimizers:
             self._optimizer(optimizer, program)
-        self._views.append([_MISSING])  # where this is found the lengths of all others are as they were
-        self._scopes = [(scope, operator.itemgetter(*names)) for scope, names in _by_scope(self._globals)]
-        self._kept = [*itertools.chain.from_iterable(self._views)]
-        self._outside = self._surroundings()
+        for tensor in program.tensors:
+            self._hooks_of(tensor)
+        self._walk()
+        self._keep()
         self.tensors = {id(x) for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}
+        del self._containers, self._groups, self._drawn
+
+    def _keep(self) -> None:
+        """Look at everything; what is seen now is what later looks are compared with."""
+        present = [(scope, name) for scope, name in self._scopes if scope.get(name, _MISSING) is not _MISSING]
+        self._absent = [(scope, name) for scope, name in self._scopes if scope.get(name, _MISSING) is _MISSING]
+        self._getters = [(scope, operator.itemgetter(*names), names) for scope, names in _by_scope(present)]
+        self._kept = [*self._everything()]
+        self._outside = self._surroundings()
 
     # --- what there is
 
-    def _walk(self, x: Any, depth: int) -> None:
-        if id(x) in self._seen or depth > 6 or isinstance(x, (*SCALARS, Tensor, type, types.ModuleType, Primitive)):
+    def _walk(self) -> None:
+        """Follow everything in the queue, and then the attributes that the code read so far has names for."""
+        while self._queue:
+            while self._queue:
+                self._visit(self._queue.pop())
+            for scope, inherited in [*self._objects]:
+                for name in sorted(self._names & (set(scope.keys()) | inherited)):
+                    self._name(scope, name, attribute=True)
+
+    def _visit(self, x: Any) -> None:
+        if isinstance(x, (*SCALARS, Tensor, Primitive)) or x is _MISSING or id(x) in self._seen:
             return
         self._seen.add(id(x))
+        self._held.append(x)
         if isinstance(x, types.MethodType):
-            self._walk(x.__func__, depth)
-            self._walk(x.__self__, depth)
+            self._queue += [x.__func__, x.__self__]
         elif isinstance(x, types.FunctionType):
-            if not str(x.__module__).startswith(("tinygrad_edu.", "numpy")):
-                self._function(x, depth)
+            if not _of_library(x.__module__):
+                self._function(x)
+        elif isinstance(x, functools.partial):
+            self._queue += [x.func, x.args, x.keywords]
+        elif isinstance(x, types.BuiltinMethodType):
+            self._queue.append(x.__self__)
+        elif isinstance(x, (staticmethod, classmethod)):
+            self._queue.append(x.__func__)
+        elif isinstance(x, property):
+            self._queue.append(x.fget)
+        elif isinstance(x, types.ModuleType):
+            if not _of_library(x.__name__):
+                self._objects.append((vars(x), set()))
+        elif isinstance(x, type):
+            self._class(x)
+            if isinstance(vars(x).get("__init__"), types.FunctionType):
+                self._queue.append(vars(x)["__init__"])
         elif isinstance(x, Module):
-            for module in x.modules():
-                self._module(module, depth)
+            self._module(x)
         elif isinstance(x, Optimizer):
-            pass  # those that the step uses are known
+            self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
+        elif isinstance(x, np.ndarray):
+            self._arrays.append((x, x.copy()))
+        elif isinstance(x, np.random.Generator):
+            self._dice.append(x)
         elif isinstance(x, dict):
-            self._whole(x.values(), x, "a dict")
-            for value in list(x.values()):
-                self._walk(value, depth + 1)
-        elif isinstance(x, (list, tuple)):
-            if len(x) <= 1000:
-                self._whole(x, x, "a list")
-                for value in x:
-                    self._walk(value, depth + 1)
-        elif hasattr(x, "__dict__") and not str(type(x).__module__).startswith(("tinygrad_edu.", "numpy", "builtins")):
-            used = [name for name in vars(x) if name in self._names]
-            self._names_of(type(x))
-            for name in used:
-                self._globals.append((vars(x), name))
-                self._walk(vars(x)[name], depth + 1)
+            self._whole(x, x, "a dict")
+            self._whole(x.values(), None, "a dict")
+            self._queue += list(x.values())
+        elif isinstance(x, CONTAINERS):
+            self._whole(x, x, f"a {type(x).__name__}")
+            self._queue += list(x)
+        elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
+            raise TraceError(
+                f"compile: the step reads from a {type(x).__name__}, an iterator: a program could not ask it for the "
+                "next one. Call next() outside of the step, and pass what it gives as an argument."
+            )
+        else:
+            self._object(x)
 
-    def _function(self, function: types.FunctionType, depth: int) -> None:
+    def _object(self, x: Any) -> None:
+        from .step import Compiled
+
+        kind = type(x)
+        if isinstance(x, Compiled):
+            self._queue.append(x.step)
+        elif kind.__module__.partition(".")[0] == "tinygrad_edu":
+            if hasattr(x, "__dict__"):
+                self._whole(vars(x).values(), vars(x), f"a {kind.__name__}")
+                self._queue += list(vars(x).values())
+        elif not _of_library(kind.__module__):
+            shadowed = {name for k in kind.__mro__ if not _of_library(k.__module__) for name in vars(k)}
+            if hasattr(x, "__dict__"):
+                self._objects.append((vars(x), shadowed))
+            if any("__slots__" in vars(k) for k in kind.__mro__):
+                self._objects.append((Slots(x), set()))
+            if isinstance(x, (dict, *CONTAINERS)):
+                self._whole(x, None, f"a {kind.__name__}")
+            self._class(kind)
+        elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace
+            self._objects.append((vars(x), set()))
+
+    def _class(self, kind: type) -> None:
+        if kind in self._kinds:
+            return
+        self._kinds.add(kind)
+        for base in kind.__mro__:
+            if not _of_library(base.__module__):
+                self._objects.append((vars(base), set()))
+                for name, value in vars(base).items():  # called without being named: x[k], x(...), len(x)
+                    if name.startswith("__") and isinstance(value, types.FunctionType) and name != "__init__":
+                        self._queue.append(value)
+
+    def _function(self, function: types.FunctionType) -> None:
         codes = [function.__code__]
         for code in codes:
             self._names.update(code.co_names)
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
             for name in code.co_names:
-                if name in function.__globals__ and (function.__globals__, name) not in self._globals:
-                    value = function.__globals__[name]
-                    if not isinstance(value, (types.ModuleType, type)):
-                        self._globals.append((function.__globals__, name))
-                        self._walk(value, depth + 1)
+                if name in function.__globals__ or not hasattr(builtins, name):
+                    self._name(function.__globals__, name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
-            self._walk(getattr(cell, "cell_contents", None), depth + 1)
-        for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self._walk(value, depth + 1)
+            self._queue.append(getattr(cell, "cell_contents", None))
+        self._queue += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
 
-    def _names_of(self, kind: type) -> None:
-        """Methods of a user's class may read attributes too; one level of them is looked at."""
-        for method in vars(kind).values():
-            if isinstance(method, types.FunctionType) and method.__name__ in self._names:
-                self._names.update(method.__code__.co_names)
+    def _name(self, scope: Any, name: str, attribute: bool = False) -> None:
+        """Watch what a name stands for."""
+        if (id(scope), name) in self._watched:
+            return
+        self._watched.add((id(scope), name))
+        value = scope.get(name, _MISSING)
+        if value is _MISSING and not attribute:
+            return  # an attribute's name: co_names has both kinds
+        self._scopes.append((scope, name))
+        self._queue.append(value)
 
-    def _module(self, module: Module, depth: int) -> None:
-        self._seen.add(id(module))
-        self._whole(vars(module).values(), module, type(module).__name__)  # parameters, buffers and children included
+    def _module(self, module: Module) -> None:
+        own = vars(module)
+        hooks = module._hooks
+        derived: set[str] = set()  # attributes that a hook of ours computes anew at every forward
+        if hooks is not None:
+            for kind in KINDS:
+                if "forward" in kind or "backward" in kind:
+                    self._whole(hooks.of[kind].values(), hooks.of[kind], f"the hooks of {type(module).__name__}")
+                    self._queue += list(hooks.of[kind].values())
+            for hook in hooks.of["forward_pre"].values():
+                if _of_library(type(hook).__module__):
+                    derived.add(str(getattr(hook, "name", None) or getattr(hook, "_tensor_name", "")))
+        if derived:
+            self._containers.append((own, dict(own)))
+            for name in own.keys() - derived:
+                self._name(own, name, attribute=True)
+        else:
+            self._whole(own.values(), own, type(module).__name__)
         self.buffers.update({t: name for name, t in module._buffers.items() if t is not None})
-        forward = type(module).forward
-        if isinstance(forward, types.FunctionType):
-            self._walk(forward, depth + 1)
+        for name, value in own.items():
+            if isinstance(value, Tensor):
+                self._hooks_of(value)
+            elif name not in ("_kinds", "_hooks"):
+                self._queue.append(value)
+        of = type(module)
+        if of not in self._kinds:
+            self._class(of)
+            self._scopes += [(vars(k), "forward") for k in of.__mro__ if "forward" in vars(k)][:1]
+            self._queue.append(of.forward)
 
-    def _whole(self, view: Iterable[Any], owner: Any, what: str) -> None:
+    def _hooks_of(self, tensor: Tensor) -> None:
+        record = tensor._record
+        if record is not None:
+            for hooks in (record.hooks, record.grad_hooks):
+                self._queue += list((hooks or {}).values())
+
+    def _whole(self, view: Iterable[Any], container: Any, what: str) -> None:
         self._views.append(view)
-        self._owners.append((owner, what))
+        self._owners.append(what)
+        if isinstance(container, (dict, list, set, collections.deque)):
+            self._containers.append((container, container.copy()))
 
     def _optimizer(self, optimizer: Optimizer, program: Program) -> None:
-        self._whole(optimizer.param_groups, optimizer, type(optimizer).__name__)
-        self._whole(optimizer.state.values(), optimizer, f"{type(optimizer).__name__}'s state")
+        name = type(optimizer).__name__
+        self._whole(optimizer.param_groups, None, name)
+        self._whole(optimizer.state.values(), None, f"{name}'s state")
         for entries in optimizer.state.values():
-            self._whole(entries.values(), optimizer, f"{type(optimizer).__name__}'s state")
+            self._whole(entries.values(), None, f"{name}'s state")
         for group in optimizer.param_groups:
-            self._whole(group["params"], optimizer, f"the parameters of {type(optimizer).__name__}")
+            self._whole(group["params"], None, f"the parameters of {name}")
             live = [key for _, owner, key, _ in program.numbers if owner is group]
             fixed = tuple(key for key in group if key not in live and key not in ("params", "param_names"))
             values = operator.itemgetter(*fixed) if fixed else (lambda _: None)
             self._settings.append((group, values, values(group), tuple(live), [not group[key] for key in live]))
 
+    # --- whether the trace has changed it
+
+    def _draws(self) -> list[Any]:
+        return [random.getstate(), repr(np.random.get_state()), *(repr(d.bit_generator.state) for d in self._dice)]
+
+    def changed(self) -> str:
+        """What the step has changed while it was traced, in words; empty if nothing."""
+        if self._draws() != self._drawn:
+            return "the state of a random generator of Python or NumPy"
+        for group, was, name in self._groups:
+            for key, value in was.items():
+                if key != "params" and not _equal(group.get(key), value):
+                    return f"{key} of {name}"
+        if any(not np.array_equal(x, was, equal_nan=x.dtype.kind in "fc") for x, was in self._arrays):
+            return "an ndarray"
+        return "" if self._alike([*self._everything()], self._surroundings()) else self.difference()
+
+    def mark(self) -> Callable[[], None]:
+        """A function that puts everything back to where it is now."""
+        containers, groups = self._containers, self._groups
+        cells = [(cell, getattr(cell, "cell_contents", _MISSING)) for cell, _ in self._cells]
+        scopes = [(scope, name, scope.get(name, _MISSING)) for scope, name in self._scopes]
+        state, legacy = random.getstate(), np.random.get_state()
+        dice = [(d, d.bit_generator.state) for d in self._dice]
+
+        def restore() -> None:
+            for group, was, _ in groups:
+                _put(group, was)
+            for container, was in containers:
+                _put(container, was)
+            for cell, value in cells:
+                if value is not _MISSING:
+                    cell.cell_contents = value
+                elif hasattr(cell, "cell_contents"):
+                    del cell.cell_contents
+            for scope, name, value in scopes:
+                if isinstance(scope, types.MappingProxyType) or scope.get(name, _MISSING) is value:
+                    continue
+                if value is _MISSING:
+                    scope.pop(name, None)
+                else:
+                    scope[name] = value
+            for x, content in self._arrays:
+                if x.flags.writeable:
+                    np.copyto(x, content)
+            random.setstate(state)
+            np.random.set_state(legacy)
+            for generator, seed in dice:
+                generator.bit_generator.state = seed
+
+        return restore
+
     # --- whether it is the same
 
+    def _everything(self) -> Iterable[Any]:
+        """What dicts and lists hold. At the end something that they don't: where it is found, no length has changed."""
+        return itertools.chain(itertools.chain.from_iterable(self._views), (_MISSING,))
+
     def _surroundings(self) -> list[Any]:
-        """What variables of enclosing functions and globals hold."""
+        """What variables of enclosing functions, globals and attributes hold."""
         found = [getattr(cell, "cell_contents", _MISSING) for cell, _ in self._cells]
-        for scope, get in self._scopes:
+        for scope, get, _ in self._getters:
             try:
                 values = get(scope)
             except KeyError:  # deleted since
@@ -139,22 +323,30 @@ class Watch:
             found += values if values.__class__ is tuple else (values,)
         return found
 
+    def _alike(self, held: list[Any], outside: list[Any]) -> bool:
+        """Whether two looks have seen the same."""
+        if len(held) != len(self._kept) or len(outside) != len(self._outside):
+            return False
+        if any(scope.get(name, _MISSING) is not _MISSING for scope, name in self._absent):
+            return False
+        return all(map(_equal, held, self._kept)) and all(map(_equal, outside, self._outside))
+
     def same(self) -> bool:
         """Whether everything is as it was."""
         for group, values, was, live, zero in self._settings:
             if values(group) != was or [not group[key] for key in live] != zero:
                 return False
+        for x, content in self._arrays:
+            if not np.array_equal(x, content, equal_nan=x.dtype.kind in "fc"):
+                return False
         now = self._surroundings()
-        if all(map(operator.is_, itertools.chain.from_iterable(self._views), self._kept)) and all(
-            map(operator.is_, now, self._outside)
-        ):
+        unmoved = not self._absent and all(map(operator.is_, self._everything(), self._kept))
+        if unmoved and all(map(operator.is_, now, self._outside)):
             return len(now) == len(self._outside)
-        found = [*itertools.chain.from_iterable(self._views)]
-        if len(found) != len(self._kept) or len(now) != len(self._outside):
+        held = [*self._everything()]
+        if not self._alike(held, now):
             return False
-        if not all(map(_equal, found, self._kept)) or not all(map(_equal, now, self._outside)):
-            return False
-        self._kept, self._outside = found, now
+        self._kept, self._outside = held, now
         return True
 
     def difference(self) -> str:
@@ -163,27 +355,77 @@ class Watch:
             if values(group) != was or [not group[key] for key in live] != zero:
                 return "a setting of an optimizer"
         names = [name for _, name in self._cells]
-        names += [name for _, several in _by_scope(self._globals) for name in several]
+        names += [name for *_, several in self._getters for name in several]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
             if not _equal(now, was):
                 return f"the variable {name}"
         place = 0
-        for view, (_, what) in zip(self._views, self._owners, strict=False):
+        for view, what in zip(self._views, self._owners, strict=True):
             present = list(view)
-            if not all(map(_equal, present, self._kept[place : place + len(present)])):
-                return f"an attribute of {what}"
+            was = self._kept[place : place + len(present)]
+            if len(was) != len(present) or not all(map(_equal, present, was)):
+                return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
 
 
-def _by_scope(pairs: list[tuple[dict[str, Any], str]]) -> list[tuple[dict[str, Any], list[str]]]:
+def _by_scope(pairs: list[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
     """The names that are watched in each dict."""
-    found: dict[int, tuple[dict[str, Any], list[str]]] = {}
+    found: dict[int, tuple[Any, list[str]]] = {}
     for scope, name in pairs:
         found.setdefault(id(scope), (scope, []))[1].append(name)
     return list(found.values())
 
 
+class Slots:
+    """The attributes of an object that has no `__dict__`, looked up as in one."""
+
+    def __init__(self, x: Any) -> None:
+        self._x = x
+        names = (getattr(kind, "__slots__", ()) for kind in type(x).__mro__)
+        self._keys = {name for several in names for name in ((several,) if isinstance(several, str) else several)}
+
+    def keys(self) -> set[str]:
+        return self._keys
+
+    def get(self, name: str, default: Any) -> Any:
+        return getattr(self._x, name, default)
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self._x, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        setattr(self._x, name, value)
+
+    def pop(self, name: str, _: Any) -> None:
+        delattr(self._x, name)
+
+
+def _of_library(module: Any) -> bool:
+    """Whether a module is Python's, NumPy's or ours: what it holds does not change."""
+    return str(module).partition(".")[0] in _LIBRARIES
+
+
+def _put(container: Any, was: Any) -> None:
+    """Give a container what it held."""
+    if isinstance(container, dict):
+        if list(container) != list(was) or any(container[key] is not value for key, value in was.items()):
+            container.clear()
+            container.update(was)
+    elif len(container) != len(was) or any(x is not y for x, y in zip(container, was, strict=True)):
+        container.clear()
+        (container.update if isinstance(container, set) else container.extend)(was)
+
+
 def _equal(x: Any, y: Any) -> bool:
     """The same object, or equal Python values."""
-    return x is y or (type(x) is type(y) and isinstance(x, SCALARS) and bool(x == y or (x != x and y != y)))
+    if x is y:
+        return True
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, types.MethodType):
+        return x.__func__ is y.__func__ and x.__self__ is y.__self__
+    return isinstance(x, SCALARS) and bool(x == y or (x != x and y != y))

@@ -94,11 +94,14 @@ class Symbol(Operand, NDArrayOperatorsMixin):
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
         where = line_of(user_site())
-        raise TraceError(
+        error = TraceError(
             f"{where}: a value is read while the step is being traced. A trace runs without numbers, "
             "so what a Python `if`, float(), .item() or .numpy() would see is unknown; use where() "
             "for a choice, and read values outside of the traced step."
         )
+        if mode.trace is not None:
+            mode.trace.refused = error
+        raise error
 
     __array__ = _refuse
     __index__ = _refuse

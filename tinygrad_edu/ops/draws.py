@@ -50,7 +50,7 @@ def _laid_out(values: np.ndarray[Any, Any], like: Tensor) -> Tensor:
     """Numbers in the order in which the tensor's elements lie in memory: PyTorch fills a transpose that way."""
     order = sorted(range(like.ndim), key=like.stride().__getitem__, reverse=True)
     values = values.reshape([like.shape[i] for i in order])
-    return finish(values.transpose(np.argsort(order)))
+    return finish(np.transpose(values, tuple(np.argsort(order).tolist())))
 
 
 @public("bernoulli_", function=False)

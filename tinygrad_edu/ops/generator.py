@@ -40,6 +40,12 @@ _STATE = np.dtype(
 )
 
 
+def _refuse_in_trace(what: str) -> None:
+    """A program draws from a generator where it finds it."""
+    if mode.trace is not None:
+        raise TraceError(f"a step that is traced {what}: do that outside of it, and let the step only draw.")
+
+
 class Generator:
     """A stream of random numbers with a state of its own.
 
@@ -54,6 +60,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream anew. Returns the generator."""
+        _refuse_in_trace("seeds a generator")
         self._seed = int(seed)
         self._drawn = False  # PyTorch's state tells whether it is as it was seeded
         self._twister: Any = None  # made when first drawn from: importing numpy.random takes 10 ms
@@ -96,6 +103,8 @@ class Generator:
             TypeError: it is no tensor of bytes.
             RuntimeError: it is of another length, or not the state of a generator. Nothing has been changed.
         """
+        if mode.trace is not None and mode.trace.draws:  # they have not happened yet
+            _refuse_in_trace("goes back to a generator's state after a draw")
         if not isinstance(new_state, Tensor) or new_state.dtype != np.uint8:
             kind = f"a {new_state.dtype} tensor" if isinstance(new_state, Tensor) else type(new_state).__name__
             raise TypeError(f"RNG state must be a torch.ByteTensor: the uint8 tensor of get_state(), not {kind}.")

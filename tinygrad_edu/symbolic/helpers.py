@@ -97,6 +97,8 @@ class Helpers:
             return f"np.array({x.tolist()!r}, np.dtype({x.dtype.name!r}))"
         if isinstance(x, Primitive) or inspect.isfunction(x):
             return self.name(x)
+        if isinstance(x, tuple):  # Size
+            return self._literal(tuple(x))
         name = self._free(getattr(x, "__name__", type(x).__name__.lower()))
         self.borrowed[name] = x
         return name

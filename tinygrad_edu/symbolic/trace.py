@@ -10,6 +10,8 @@ so are hyperparameters, so nothing that may change is frozen into the program.
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,9 +19,10 @@ import numpy as np
 
 from ..core.errors import TraceError, name_of
 from ..core.mode import mode
-from ..core.record import Record, Storage
+from ..core.record import Record, Storage, is_internal
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, as_array, wrap
+from ..core.views import follow
 from ..core.write import write
 from ..ops.checks import check as verify
 from ..ops.writes import assign
@@ -68,7 +71,9 @@ class Program:
         sections: list[tuple[int, str]],
         cleared: set[Tensor],
         given: list[Any],
+        flags: list[tuple[Tensor, bool]],
     ) -> None:
+        self.flags = flags  # what the step leaves in requires_grad, where it changes it
         self.given = given  # the arguments of the trace, to tell whether the step changes one
         self.optimizers = optimizers  # whose states the step uses
         self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
@@ -146,6 +151,8 @@ class Program:
         for _, _, _, tensor in self.created:
             if isinstance(tensor._array, Symbol):
                 tensor._array = np.array(values[tensor._array])
+        for tensor, needed in self.flags:
+            tensor.requires_grad_(needed)
         for tensor, grad in self.grads:
             tensor.grad = None if grad is None else wrap(np.array(values[grad]))
         return _replaced(self.result, lambda t: wrap(np.array(values[t._array])))
@@ -169,13 +176,19 @@ class Trace:
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
+        self.written: dict[int, list[Any]] = {}  # and which arrays it is, by the same ids
+        self.views: dict[Tensor, Symbol] = {}  # what the base of a view held when its Symbol was taken
+        self.through: set[Tensor] = set()  # views from outside; the program reads and writes them as parts of the base
+        self.made: set[Tensor] = set()  # in the step, of numbers that it names: the same ones at every call
+        self.refused: TraceError | None = None  # also where the step has caught it
+        self.own: set[Tensor] = set()  # the arguments: views among them are other memory at the next call
 
     def enter(self, args: Any) -> None:
         """Put a Symbol in the place of the array of each Tensor that the step touches."""
         for x in args:
             if isinstance(x, Tensor):
                 if isinstance(x._array, Symbol):
-                    self._refuse_stale(x)
+                    self._follow(x)
                 elif x not in self.before:
                     self._lift(x)
             elif isinstance(x, np.ndarray):
@@ -185,18 +198,21 @@ class Trace:
                 )
 
     def _lift(self, tensor: Tensor) -> None:
-        storage = tensor._storage
-        if storage is not None and id(storage) in self.current:
-            raise TraceError(
-                f"{name_of(tensor)} shares the memory of a tensor that the step has written before; "
-                "take the view inside of the step, after the write."
-            )
-        array, record = tensor._array, tensor._record
-        symbol = Symbol(array.shape, array.dtype, record.name if record is not None else None)
+        array, record, storage, view = tensor._array, tensor._record, tensor._storage, tensor._view
+        through = view is not None and tensor not in self.own and view.base._storage is storage
+        if not through:
+            self._refuse_written(tensor)
+            symbol = Symbol(array.shape, array.dtype, record.name if record is not None else None)
+        else:
+            assert view is not None
+            self.enter((view.base,))
+            symbol = follow(view.base._array, view.steps)
+            self.views[tensor] = view.base._array
+            self.through.add(tensor)
         self.before[tensor] = Before(
             array,
             record,
-            tensor._view,
+            view,
             record.grad if record is not None else None,
             storage.version if storage is not None else 0,
             storage.writer if storage is not None else None,
@@ -204,15 +220,31 @@ class Trace:
         )
         tensor._array = symbol
 
-    def _refuse_stale(self, tensor: Tensor) -> None:
+    def _refuse_written(self, tensor: Tensor) -> None:
+        """A tensor that the step meets must not lie in memory that it has written under another name."""
         storage = tensor._storage
+        for other, symbol in self.current.values():
+            shared = storage is not None and storage.shared and other.shared
+            if not (other is storage or shared) or tensor._array is symbol:
+                continue
+            if any(np.may_share_memory(x, tensor._array) for x in self.written.get(id(other), ())):
+                raise TraceError(
+                    f"{name_of(tensor)} shares the memory of a tensor that the step has written before; "
+                    "take the view inside of the step, after the write."
+                )
+
+    def _follow(self, tensor: Tensor) -> None:
+        """Look at a view anew where its base has been written since."""
+        storage, view = tensor._storage, tensor._view
         if storage is None or id(storage) not in self.current:
             return
-        if tensor._view is None and tensor._array is self.current[id(storage)][1]:
-            return
-        if tensor._view is not None and tensor._view.base._array is not self.current[id(storage)][1]:
-            return
-        if tensor._view is None:
+        if view is not None and tensor not in self.own:
+            base = view.base
+            if base._storage is storage and self.views.get(tensor) is not base._array:
+                self.enter((base,))
+                tensor._array = follow(base._array, view.steps)
+                self.views[tensor] = base._array
+        elif tensor._array is not self.current[id(storage)][1] and tensor._view is None:
             raise TraceError(
                 f"{name_of(tensor)} shares the memory of a tensor that the step has written since; "
                 "take it again (.detach(), .data, a view) after the write."
@@ -221,21 +253,31 @@ class Trace:
     def wrote(self, tensor: Tensor) -> None:
         """Note what a tensor's memory holds now, in its base too if it is a view."""
         target = tensor
-        if tensor._view is not None:
+        if tensor._view is not None and tensor not in self.own:
             base, steps, *_ = tensor._view
             self.enter((base,))
             base._array = assign(base._array, tensor._array, steps=steps, key=(...,))
+            self.views[tensor] = base._array
             target = base
         storage = target._storage
-        if storage is not None:
-            self.current[id(storage)] = (storage, target._array)
-            for other, was in self.before.items():
-                shares = other is not target and other._storage is storage
-                if shares and other is not tensor and isinstance(was.array, np.ndarray) and other._view is None:
-                    raise TraceError(
-                        f"the step writes {name_of(target)} and also uses {name_of(other)}, which shares its "
-                        "memory; use one of them."
-                    )
+        if storage is None:
+            return
+        self.current[id(storage)] = (storage, target._array)
+        memory = self.before[target].array if target in self.before else None
+        if memory is None:
+            return
+        self.written.setdefault(id(storage), []).append(memory)
+        for other, was in self.before.items():
+            apart = other is target or other is tensor or other in self.through or not isinstance(was.array, np.ndarray)
+            if apart or (other._view is not None and other not in self.own):
+                continue
+            near = other._storage
+            shared = near is storage or (storage.shared and near is not None and near.shared)
+            if shared and np.may_share_memory(was.array, memory):
+                raise TraceError(
+                    f"the step writes {name_of(target)} and also uses {name_of(other)}, which shares its "
+                    "memory; use one of them."
+                )
 
     def fetch(self, group: Any, key: str, part: int | None = None) -> Symbol:
         """A hyperparameter, as a number that the program reads at every run; `part` of a setting that is several."""
@@ -358,20 +400,33 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     mode.trace = run
     added: list[Any] = []
     try:
-        run.enter([a for a in given if isinstance(a, Tensor)])
+        own = [a for a in given if isinstance(a, Tensor)]
+        run.own.update(own)
+        run.enter(own)
         numbers = [None if isinstance(a, Tensor) else run.number(a, "") for a in given]
         arguments = [run.before[a].symbol if isinstance(a, Tensor) else n for a, n in zip(given, numbers, strict=True)]
         queue = iter([a if n is None else n for a, n in zip(given, numbers, strict=True)])
         args, kwargs = _exchanged((args, kwargs), lambda _: next(queue))
         result = step(*args, **kwargs)
-        writes, grads = [], []
+        if run.refused is not None:
+            raise run.refused
+        run.enter(tensors_of(result))
+        writes, grads, flags = [], [], []
         for tensor, was in list(run.before.items()):
-            if tensor._array is not was.symbol:
+            if tensor in run.made:
+                continue
+            needed = tensor._record is not None and tensor._record.needs_grad
+            leaf = tensor._record is None or tensor._record.primitive is None
+            if leaf and needed != (was.record is not None and was.record.needs_grad):
+                flags.append((tensor, needed))
+            if tensor._array is not was.symbol and tensor not in run.through:
                 writes.append((tensor, tensor._array))
             record = tensor._record
             if record is not None and record.grad is not was.grad:
                 grads.append((tensor, None if record.grad is None else record.grad._array))
         frozen = _replaced(result, lambda t: wrap(t._array))
+    except TraceError as error:
+        raise _placed(error) from None
     finally:
         mode.trace = None
         added = run.restore()
@@ -381,13 +436,21 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
                 f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could "
                 "not change it. Keep it in a tensor."
             )
-    own = set(map(id, given))
-    tensors = {t: was.symbol for t, was in run.before.items() if id(t) not in own}
+    tensors = {t: was.symbol for t, was in run.before.items() if t not in run.own and t not in run.through}
     optimizers = [optimizer for optimizer, _ in run.optimizers]
     return Program(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
-        optimizers, added, run.guards, run.sections, run.cleared, given,
+        optimizers, added, run.guards, run.sections, run.cleared, given, flags,
     )  # fmt: skip
+
+
+def _placed(error: TraceError) -> TraceError:
+    """The refusal with the line of the step that it is about."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames if not is_internal(f.filename)]
+    if not lines or lines[-1] in str(error):
+        return error
+    return TraceError(f"{lines[-1]}: {error}")
 
 
 def arguments_of(x: Any) -> list[Any]:
@@ -450,4 +513,17 @@ def _replaced(result: Any, change: Callable[[Tensor], Any]) -> Any:
         return type(result)(_replaced(r, change) for r in result)
     if isinstance(result, dict):
         return {k: _replaced(v, change) for k, v in result.items()}
+    return result
+
+
+def numbers_replaced(result: Any, change: Callable[[Symbol], Any]) -> Any:
+    """Nested results with every Python number that was traced exchanged."""
+    if isinstance(result, Symbol):
+        return change(result)
+    if isinstance(result, tuple) and hasattr(result, "_fields"):
+        return type(result)(*(numbers_replaced(r, change) for r in result))
+    if isinstance(result, (list, tuple)):
+        return type(result)(numbers_replaced(r, change) for r in result)
+    if isinstance(result, dict):
+        return {k: numbers_replaced(v, change) for k, v in result.items()}
     return result

@@ -1,0 +1,107 @@
+"""Memory that goes by several names: views are read and written as parts of their base, the rest is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+
+
+def inside():
+    def step(x):
+        W = x * 1
+        v = W[1]
+        W.add_(1)
+        a = v * 2
+        v.mul_(3)
+        W[0].copy_(v)
+        return a, v, W
+
+    return step, ()
+
+
+def outside():
+    W = te.ones(3, 2)
+    v = W[1]
+
+    def step(x):
+        a = v + 1
+        W.add_(x)
+        b = v * 2
+        v.mul_(3)
+        W[1].sub_(1)
+        return a, b, v, W * 1
+
+    return step, (W, v)
+
+
+def overlapping():
+    W = te.arange(6.0)
+    v, u = W[:4], W[2:]
+
+    def step(x):
+        v.add_(x.sum())
+        u.mul_(2)
+        W[3] = 7.0
+        return v + u
+
+    return step, (W, v, u)
+
+
+@pytest.mark.parametrize("make", [inside, outside, overlapping])
+def test_views_follow_their_base(make):
+    """A write through any name is seen by all, eagerly and compiled alike."""
+    (eager, kept), (step, state) = make(), make()
+    step = te.compile(step)
+    for k in range(5):
+        x = te.ones(3, 2) * k
+        expected, found = eager(x), step(x)
+        for a, b in zip(*((r if isinstance(r, tuple) else (r,)) for r in (expected, found)), strict=True):
+            assert a.tolist() == b.tolist()
+        assert [t.tolist() for t in state] == [t.tolist() for t in kept]
+    assert repr(step) == "<compiled step: 1 program>"
+
+
+def test_view_that_looks_elsewhere_is_noticed():
+    """`v.data = ...` gives a view memory of its own."""
+    W = te.ones(3, 2)
+    v = W[1]
+    step = te.compile(lambda x: v * x)
+    assert step(te.ones(2)).tolist() == [1, 1]
+    v.data = te.zeros(2)
+    assert step(te.ones(2)).tolist() == [0, 0]
+    W.fill_(5)
+    assert step(te.ones(2)).tolist() == [0, 0]
+
+
+def test_arguments_that_overlap_what_is_written_are_refused():
+    """Apart they are allowed, also after a call with two that overlap; nothing has changed after the refusal."""
+
+    def add(x, y):
+        x.add_(y)
+        return x * y
+
+    step = te.compile(add)
+    for _ in range(3):
+        W = te.arange(12.0)
+        assert step(W[:8], W[4:].clone()).tolist() == add(te.arange(8.0), te.arange(4.0, 12)).tolist()
+        with pytest.raises(te.TraceError, match="shares its memory"):
+            step(W[:8], W[4:])
+        both = te.arange(12.0)
+        with pytest.raises(te.TraceError, match="shares its memory"):
+            step(both[:8], both[4:])
+        assert both.tolist() == te.arange(12.0).tolist()
+
+
+def test_ndarray_behind_two_tensors_is_refused():
+    """from_numpy twice: a write to one changes the other."""
+    array = np.ones(3, np.float32)
+    a, b = te.from_numpy(array), te.from_numpy(array)
+    with pytest.raises(te.TraceError, match="shares the memory"):
+        te.compile(lambda: (a.add_(1), b * 2)[1])()
+    step = te.compile(lambda x: (a.add_(1), x * 2)[1])
+    assert step(te.ones(3)).tolist() == [2, 2, 2]
+    with pytest.raises(te.TraceError, match="shares its memory"):
+        step(b)
+    assert array.tolist() == [2, 2, 2]

@@ -187,13 +187,8 @@ class Notes:
 
     def call(self, function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Make a call and note it. Returns Cells, or plain values where no Cell is among the arguments."""
-        if (
-            function is np.transpose
-            and len(args) == 2
-            and args[0].ndim == 2
-            and tuple(args[1]) == (1, 0)
-            and not kwargs
-        ):
+        turns = function is np.transpose and len(args) == 2 and not kwargs
+        if turns and args[0].ndim == 2 and tuple(args[1]) == (1, 0):
             function, args = method("T", Attribute), args[:1]
         made: dict[Value, Any] = {}
 
@@ -213,11 +208,9 @@ class Notes:
             return Cell(known[0]) if len(known) == 1 else tuple(map(Cell, known))
         plain_args, plain_kwargs = bare(given[0], filled), bare(given[1], filled)
         numbers = all(v.number for v in operands) and not any(isinstance(x, np.ndarray) for x in plain_args)
-        data = (
-            PYTHON.get(function, function)(*plain_args, **plain_kwargs)
-            if numbers
-            else function(*plain_args, **plain_kwargs)
-        )
+        data = _product(plain_args) if function is np.dot and not kwargs else None
+        if data is None:
+            data = (PYTHON.get(function, function) if numbers else function)(*plain_args, **plain_kwargs)
         if numbers and hasattr(data, "item"):
             data = data.item()
         self._order.append(key)
@@ -290,6 +283,15 @@ class Notes:
         if x.__class__ is slice:
             return ("slice", self._key(x.start), self._key(x.stop), self._key(x.step))
         return (x.__class__, repr(x)) if isinstance(x, NUMBERS) else ("object", _hashable(x, self.kept))
+
+
+def _product(args: tuple[Any, ...]) -> Any:
+    """The layout of a large product, which is what takes time: BLAS gives rows one after another."""
+    A, B = args
+    if not (isinstance(A, np.ndarray) and isinstance(B, np.ndarray) and A.ndim == B.ndim == 2):
+        return None
+    fits = A.shape[1] == B.shape[0] and A.dtype == B.dtype and A.dtype.kind == "f"
+    return np.zeros((A.shape[0], B.shape[1]), A.dtype) if fits and A.shape[0] * B.shape[1] * 4 > SMALL else None
 
 
 def _hashable(x: Any, kept: list[Any]) -> Any:

@@ -245,7 +245,7 @@ class _View:
                 text = f"{shares.mean():.0%} on average, {always} of {count} at all inputs"
                 one.setdefault("units", []).append([levels, text])
             levels, text = self.frames[-1]["units"][row]
-            some_of = f", {len(some)} of {count} units" if len(some) < count else f", {count} units"
+            some_of = f", {len(some)} of {count} units" if len(some) < count else f", {count} unit{'s' * (count != 1)}"
             out += (
                 f'<text x="10" y="{top:g}" class="t-name">{escaped(name + some_of)}</text>'
                 f'<text x="{WIDTH - 10}" y="{top:g}" text-anchor="end" id="t-u{row}">{text}</text>'

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
+import sys
+import threading
 import types
 
 import numpy as np
@@ -355,3 +357,27 @@ def test_every_helper_is_in_the_source():
     for text in (step.source, step.source(readable=True)):
         exec(text, {})
     assert not step._last._borrowed
+
+
+def test_threads_take_turns():
+    """A program's memory is used by one thread at a time: each gets its own numbers."""
+    layer = nn.Linear(6, 3)
+    step = te.compile(lambda x: layer(x).tanh().sum(1))
+    given = [te.randn(200, 6) for _ in range(4)]
+    expected = [layer(x).tanh().sum(1).tolist() for x in given]
+    found = [set() for _ in given]
+
+    def work(k):
+        found[k].update(step(given[k]).tolist() == expected[k] for _ in range(200))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert found == [{True}] * 4

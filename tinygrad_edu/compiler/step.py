@@ -9,6 +9,7 @@ of the step could see (watch). If not, the step is traced again.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -31,6 +32,8 @@ from .passes import changes
 from .readable import readable
 from .watch import SCALARS, Watch
 
+# A program's memory is one caller's at a time, and a trace exchanges the arrays of tensors that all threads share
+ONE_AT_A_TIME = threading.RLock()
 LIMIT = 16  # programs per step: more means that something changes at every call
 
 
@@ -57,13 +60,14 @@ class Compiled:
         else:
             given = arguments_of((args, kwargs))
             key = (_form((args, kwargs)), mode.grad, mode.anomaly, get_default_dtype())
-        known = self.programs.get(key)
-        if known is not None:
-            for written in known:
-                if written.holds(given):
-                    self._last = written
-                    return written.run(given)
-        return self._first(key, args, kwargs, given)
+        with ONE_AT_A_TIME:
+            known = self.programs.get(key)
+            if known is not None:
+                for written in known:
+                    if written.holds(given):
+                        self._last = written
+                        return written.run(given)
+            return self._first(key, args, kwargs, given)
 
     def _first(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
         """Trace, run, and keep the program for the next time."""

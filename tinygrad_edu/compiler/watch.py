@@ -124,7 +124,7 @@ class Watch:
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
-        elif isinstance(x, np.random.Generator):
+        elif "numpy.random" in sys.modules and isinstance(x, np.random.Generator):
             self._dice.append(x)
         elif isinstance(x, dict):
             self._whole(x, x, "a dict")
@@ -257,7 +257,11 @@ class Watch:
     # --- whether the trace has changed it
 
     def _draws(self) -> list[Any]:
-        return [random.getstate(), repr(np.random.get_state()), *(repr(d.bit_generator.state) for d in self._dice)]
+        found: list[Any] = [random.getstate(), *(repr(d.bit_generator.state) for d in self._dice)]
+        if "numpy.random" in sys.modules:  # else nothing has been drawn from it, and importing it takes 10 ms
+            name, key, *rest = np.random.get_state(legacy=True)
+            found.append((name, np.asarray(key).tobytes(), rest))
+        return found
 
     def changed(self) -> str:
         """What the step has changed while it was traced, in words; empty if nothing."""
@@ -276,7 +280,7 @@ class Watch:
         containers, groups = self._containers, self._groups
         cells = [(cell, getattr(cell, "cell_contents", _MISSING)) for cell, _ in self._cells]
         scopes = [(scope, name, scope.get(name, _MISSING)) for scope, name in self._scopes]
-        state, legacy = random.getstate(), np.random.get_state()
+        state, legacy = random.getstate(), np.random.get_state() if "numpy.random" in sys.modules else None
         dice = [(d, d.bit_generator.state) for d in self._dice]
 
         def restore() -> None:
@@ -300,7 +304,8 @@ class Watch:
                 if x.flags.writeable:
                     np.copyto(x, content)
             random.setstate(state)
-            np.random.set_state(legacy)
+            if legacy is not None:
+                np.random.set_state(legacy)
             for generator, seed in dice:
                 generator.bit_generator.state = seed
 

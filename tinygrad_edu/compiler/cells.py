@@ -69,6 +69,14 @@ class Draw(Method):
     """A draw from a generator: it must happen in its turn, whether it is used or not."""
 
 
+class Kernel(Method):
+    """Several calls in one, with several results (fuse.py)."""
+
+    def may_overwrite(self, old: Value, new: Value) -> bool:
+        """Whether a result can go where an operand lies: nothing reads the operand there any more."""
+        raise NotImplementedError
+
+
 class Subscript(Method):
     """`X[key]` with the key among the arguments."""
 

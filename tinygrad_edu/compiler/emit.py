@@ -148,7 +148,7 @@ class Emitted:
                 continue
             if line.section != section:
                 section = line.section
-                self.body.append(f"# {section}")
+                self.body.append(f"# {section or 'forward'}")
             self.body.append(self._line(line))
         results = [self._result(v, self._copy(v)) for v in self.listing.results]
         results += [self._result(v, self._left(v)) for v in (*self._grads, *self._created)]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
+from .cells import Attribute, Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
 from .listing import Listing
 
 OUT_FUNCTIONS = {np.dot, np.matmul, np.concatenate, np.stack, np.cumsum, np.cumprod, np.clip}
@@ -87,24 +87,22 @@ class Memory:
         guarded = {self.base(v) for v in self.wanted}  # read by the caller until the next run: never handed on
         for i, line in enumerate(lines):
             dying = [b for b in dict.fromkeys(self.base(v) for v in line.operands) if last[b] == i and b in owner]
-            if isinstance(line, Call) and stores(line):
-                (value,) = line.results
-                if value in self.into or value in self.root:
-                    pass
-                else:
-                    block = None
-                    if elementwise(line):
-                        block = next((owner[b] for b in dying if self._same(b, value) and self._only(line, b)), None)
-                        if block is not None and value not in guarded:
-                            dying = [b for b in dying if owner[b] != block]
-                        else:
-                            block = None
-                    if value in guarded:
-                        block = self._new(value)
-                    elif block is None:
-                        block = self._take(free, value)
-                    owner[value] = block
-                    self.place[value] = Place(block, value.data.shape, axes_of(value.data))
+            for value in line.results:
+                if not isinstance(line, Call) or not stores(line) or value in self.into or value in self.root:
+                    continue
+                block = None
+                if elementwise(line):
+                    block = next((owner[b] for b in dying if self._same(b, value) and self._only(line, b)), None)
+                    if block is not None and value not in guarded:
+                        dying = [b for b in dying if owner[b] != block]
+                    else:
+                        block = None
+                if value in guarded:
+                    block = self._new(value)
+                elif block is None:
+                    block = self._take(free, value)
+                owner[value] = block
+                self.place[value] = Place(block, value.data.shape, axes_of(value.data))
             for b in dying:
                 free.append(owner.pop(b))
             for value in line.results:  # not read at all
@@ -132,7 +130,7 @@ class Memory:
                 and value not in taken
                 and where[value] > quiet
                 and last.get(old, -1) <= where[value]
-                and all(self.base(v) is not old or (elementwise(line) and v is old) for v in line.operands)
+                and all(self.base(v) is not old or self._in_place(line, v, old, value) for v in line.operands)
                 and isinstance(old.data, np.ndarray)
                 and old.data.shape == np.shape(value.data)
                 and old.data.dtype == value.data.dtype
@@ -146,6 +144,13 @@ class Memory:
                 self.into[value] = old
             else:
                 self.copies.append((tensor, value, old))
+
+    @staticmethod
+    def _in_place(line: Call, read: Value, old: Value, new: Value) -> bool:
+        """Whether a call that reads a tensor can put the new one into it."""
+        if isinstance(line.function, Kernel):
+            return read is old and line.function.may_overwrite(old, new)
+        return elementwise(line) and read is old
 
     def _same(self, base: Value, value: Value) -> bool:
         """Whether a value can lie exactly where another does."""
@@ -184,7 +189,7 @@ def shared_with(line: Call | Check, value: Value) -> Value | None:
     """The operand that a result is a view of."""
     if isinstance(line, Check) or not isinstance(value.data, np.ndarray):
         return None
-    if isinstance(line.function, (np.ufunc, Reduce, Draw)) or line.function in OUT_FUNCTIONS:
+    if isinstance(line.function, (np.ufunc, Reduce, Draw, Kernel)) or line.function in OUT_FUNCTIONS:
         return None
     return value.source
 
@@ -195,7 +200,9 @@ def elementwise(line: Call) -> bool:
 
 
 def stores(line: Call) -> bool:
-    """Whether a call can be told where to put its result."""
+    """Whether a call can be told where to put its result; a kernel is always."""
+    if isinstance(line.function, Kernel):
+        return True
     if len(line.results) != 1:
         return False
     data = line.results[0].data

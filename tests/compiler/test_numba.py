@@ -1,0 +1,208 @@
+"""The accelerated engine: its kernels agree with eager mode, follow what changes, and are kept on disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn, optim
+
+numba = pytest.importorskip("numba", reason="Numba is not installed")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory):
+    """A folder for what is compiled, so that no earlier run's kernels are met."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+def training(build, optimizer, loss_of):
+    te.manual_seed(0)
+    model = build()
+    optimizer = optimizer(model.parameters())
+
+    def step(*batch):
+        optimizer.zero_grad()
+        loss = loss_of(model, *batch)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, optimizer, step
+
+
+def close(found, expected):
+    """Within 1e-5 of the largest magnitude: sums are taken in another order."""
+    found, expected = found.detach().numpy(), expected.detach().numpy()
+    return bool(np.abs(found - expected).max() <= 1e-5 * max(np.abs(expected).max(), 1e-6))
+
+
+def assert_close_steps(make, batches, change=None):
+    """Both take the steps from the same state, which is copied over before each. Returns the compiled step."""
+    (eager_model, eager_optimizer, eager), (model, optimizer, step) = make(), make()
+    step = te.compile(step, engine="numba")
+    for k, batch in enumerate(batches):
+        generator = te.get_rng_state()
+        expected = eager(*batch)
+        te.set_rng_state(generator)
+        found = step(*batch)
+        assert close(found, expected)
+        for (name, a), b in zip(model.state_dict().items(), eager_model.state_dict().values(), strict=True):
+            assert close(a, b), name
+        for (name, a), b in zip(model.named_parameters(), eager_model.parameters(), strict=True):
+            assert close(a.grad, b.grad), f"{name}.grad"
+        with te.no_grad():
+            for p, q in zip(model.parameters(), eager_model.parameters(), strict=True):
+                p.copy_(q)
+            for p, q in zip(optimizer.state.values(), eager_optimizer.state.values(), strict=True):
+                for key in p:
+                    assert close(p[key], q[key]), key
+                    p[key].copy_(q[key])
+        if change is not None:
+            change(k, eager_optimizer)
+            change(k, optimizer)
+    return step
+
+
+def labelled(rows, columns, classes, steps=6):
+    te.manual_seed(1)
+    return [(te.randn(rows, columns), te.randint(0, classes, (rows,))) for _ in range(steps)]
+
+
+def article():
+    return nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+
+
+def test_the_articles_step_is_three_kernels():
+    """Its products are small enough for loops; its exponentials stay NumPy's."""
+    te.manual_seed(1)
+    batches = [(te.randn(100, 2), (te.randn(100, 1) > 0).float()) for _ in range(6)]
+    loss = lambda model, X, Y: F.binary_cross_entropy_with_logits(model(X), Y)
+    step = assert_close_steps(lambda: training(article, lambda p: optim.SGD(p, lr=1.0), loss), batches)
+    assert step.source.count("@njit\ndef ") == 3
+    assert "np.tanh(Z1, out=A1)" in step.source
+    assert "in 3 kernels" in step.explain()
+    assert "kernel" not in step.source(readable=True)
+
+
+def test_adam_and_a_changing_learning_rate():
+    """The update of a parameter and its moments is one loop; settings stay live."""
+
+    def halve(k, optimizer):
+        optimizer.param_groups[0]["lr"] *= 0.5
+
+    build = lambda: nn.Linear(8, 4)
+    loss = lambda model, X, Y: F.cross_entropy(model(X), Y)
+    batches = labelled(16, 8, 4)
+    step = assert_close_steps(lambda: training(build, lambda p: optim.Adam(p, lr=0.01), loss), batches, halve)
+    assert repr(step).endswith("2 programs>")  # the first step makes the moments
+
+
+def test_normalisation_dropout_and_a_hinge():
+    """Masks come from eager's generator; running statistics and sums along axes agree."""
+    build = lambda: nn.Sequential(  # no bias before the batch's mean is taken off: its gradient is rounding alone
+        nn.Linear(8, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 1)
+    )
+
+    def hinge(model, X, Y):
+        return F.relu(1 - Y[:, None] * model(X)).mean() + 1e-3 * model[4].weight.square().sum()
+
+    sgd = lambda p: optim.SGD(p, lr=0.1)
+    assert_close_steps(lambda: training(build, sgd, hinge), [(x, y.float()) for x, y in labelled(16, 8, 2)])
+
+
+def test_a_convolutional_network():
+    """Arrays of four axes, and what stays with NumPy."""
+    build = lambda: nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 4))
+    loss = lambda model, X, Y: F.cross_entropy(model(X), Y)
+    batches = [(X.reshape(8, 1, 8, 8), Y) for X, Y in labelled(8, 64, 4)]
+    assert_close_steps(lambda: training(build, lambda p: optim.SGD(p, lr=0.1), loss), batches)
+
+
+def test_attention():
+    """Softmax along the last axis, scores of three axes, layer normalisation."""
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.attention = nn.LayerNorm(8), nn.MultiheadAttention(8, 2, batch_first=True)
+            self.out = nn.Linear(8, 4)
+
+        def forward(self, x):
+            h = self.first(x)
+            return self.out((x + self.attention(h, h, h, need_weights=False)[0]).mean(1))
+
+    loss = lambda model, X, Y: F.cross_entropy(model(X), Y)
+    batches = [(X.reshape(6, 5, 8), Y) for X, Y in labelled(6, 40, 4)]
+    assert_close_steps(lambda: training(Block, lambda p: optim.SGD(p, lr=0.1), loss), batches)
+
+
+def test_nan_goes_through_relu_and_maximum():
+    """As in NumPy; comparisons in loops must not lose it."""
+    step = te.compile(lambda x, y: (te.relu(x) * 2 + 1, te.maximum(x, y) - 1, te.minimum(x, y).abs()), engine="numba")
+    x, y = te.tensor([float("nan"), -1.0, float("inf"), -0.0]), te.tensor([1.0, float("nan"), 2.0, 3.0])
+    for _ in range(2):
+        for found, expected in zip(step(x, y), step.step(x, y), strict=True):
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+def test_views_float64_and_broadcasts():
+    """Transposed operands, axes of length one, numbers of two widths, conditions."""
+
+    def step(x, y, scale):
+        z = (x.T + y.double()) * scale
+        z = te.where(z > 0, z, z * z - 1) / (1 + z.abs())
+        return z.sum(0), z.amax(1), (z.T @ z).sum(), z.mean(), z[:, None, :] - y
+
+    te.manual_seed(3)
+    x, y = te.randn(5, 7).double(), te.randn(7, 1)
+    compiled = te.compile(step, engine="numba")
+    for scale in (0.5, 1.5, -2.0):
+        for found, expected in zip(compiled(x, y, scale), step(x, y, scale), strict=True):
+            assert found.dtype == expected.dtype
+            assert found.shape == expected.shape
+            assert close(found, expected)
+
+
+def test_a_wrong_label_is_refused_before_anything_changes():
+    """The checks stand before the first kernel that writes a parameter."""
+    build = lambda: nn.Linear(8, 4, bias=False)
+    loss = lambda model, X, Y: F.cross_entropy(model(X), Y)
+    model, _, step = training(build, lambda p: optim.SGD(p, lr=0.1), loss)
+    step = te.compile(step, engine="numba")
+    for X, Y in labelled(16, 8, 4, 3):
+        step(X, Y)
+    before = [p.detach().numpy().copy() for p in model.parameters()]
+    with pytest.raises(IndexError, match="labels must lie in"):
+        step(X, Y + 4)
+    assert all((p.detach().numpy() == b).all() for p, b in zip(model.parameters(), before, strict=True))
+
+
+PROGRAM = """
+import tinygrad_edu as te
+step = te.compile(lambda x, y: (x * y + x).relu() - y, engine="numba")
+x, y = te.tensor([1.0, -2.0]), te.tensor([3.0, 4.0])
+step(x, y)
+print(step(x, y).tolist())
+"""
+
+
+def test_a_second_process_finds_the_kernels(tmp_path):
+    """The first says that it compiles and how long it took; the second has nothing to compile."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    runs = [
+        subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [r.stdout for r in runs] == ["[1.0, -4.0]\n"] * 2
+    assert "Numba compiles 1 kernel" in runs[0].stderr
+    assert runs[1].stderr == ""

@@ -138,17 +138,13 @@ def zeros_like(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 class Call:
     """One NumPy call: `results = function(*args, **kwargs)`, where Values stand for arrays."""
 
-    __slots__ = ("args", "function", "kwargs", "results", "section")
+    __slots__ = ("args", "function", "kwargs", "operands", "results", "section")
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.function, self.args, self.kwargs = function, args, kwargs
+        self.operands = values_of((args, kwargs))  # the Values that it reads
         self.results: tuple[Value, ...] = ()
         self.section = ""
-
-    @property
-    def operands(self) -> list[Value]:
-        """The Values that it reads."""
-        return values_of((self.args, self.kwargs))
 
 
 class Check:

@@ -141,10 +141,15 @@ class Call:
     __slots__ = ("args", "function", "kwargs", "operands", "results", "section")
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.function, self.args, self.kwargs = function, args, kwargs
-        self.operands = values_of((args, kwargs))  # the Values that it reads
+        self.function, self.kwargs = function, kwargs
+        self.take(args)
         self.results: tuple[Value, ...] = ()
         self.section = ""
+
+    def take(self, args: tuple[Any, ...]) -> None:
+        """Read these arguments."""
+        self.args = args
+        self.operands = values_of((args, self.kwargs))  # the Values that it reads
 
 
 class Check:

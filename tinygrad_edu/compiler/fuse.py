@@ -363,7 +363,7 @@ def _stored(lines: list[Any], roots: set[Value]) -> list[Call | Check]:
             function.local = {v for v in between if v.data.size <= LOCAL}
             line.results = tuple(v for v in made if v in needed or (v in between and v not in function.local))
             reads = [reference(v).base for own in function.lines for v in own.operands]
-            line.args = tuple(dict.fromkeys(v for v in reads if v not in function.loop_of))
+            line.take(tuple(dict.fromkeys(v for v in reads if v not in function.loop_of)))
         elif _clear(line) and line.results[0] not in needed:
             continue
         needed.update(line.operands)

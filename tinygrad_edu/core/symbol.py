@@ -149,6 +149,18 @@ def find_reads(
     return any(y in reached for y in Ys), tuple(i for i, x in enumerate(inputs) if x in reached)
 
 
+def computed_by(*expressions: Any) -> list[Symbol]:
+    """Every operation that the expressions are computed by, in the order in which they were made."""
+    found: set[Symbol] = set()
+    stack = [e for e in expressions if isinstance(e, Symbol)]
+    while stack:
+        symbol = stack.pop()
+        if symbol not in found:
+            found.add(symbol)
+            stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
+    return sorted((s for s in found if s.primitive is not None), key=lambda s: s.index)
+
+
 def leaves(*expressions: Any) -> set[Symbol]:
     """The named or bare Symbols that the expressions are computed from."""
     seen: set[Symbol] = set()

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array, signature
-from ..core.symbol import Symbol
+from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor
 from ..core.write import read, write
 
@@ -96,7 +96,7 @@ def _emit(formula: Callable[..., Array]) -> tuple[str, int, dict[str, Any]]:
     for symbol in arguments:
         symbol.number = not symbol.shape
     result = formula(*arguments)
-    nodes = _order(result)
+    nodes = computed_by(result)
     target = names[0]
     text = {symbol: symbol.name or "" for symbol in arguments}
     last = {x: node for node in nodes for x in node.inputs if isinstance(x, Symbol)}
@@ -134,18 +134,6 @@ def _emit(formula: Callable[..., Array]) -> tuple[str, int, dict[str, Any]]:
     lines[-1] = f"return {lines[-1].partition(' = ')[2]}"
     head = ", ".join([*names, *(f"S{slot}" for slot in range(slots))])
     return f"def {formula.__name__}({head}):\n    " + "\n    ".join(lines) + "\n", slots, scope
-
-
-def _order(result: Symbol) -> list[Symbol]:
-    """The operations that a result is computed by, in the order in which they were written."""
-    found: set[Symbol] = set()
-    stack = [result]
-    while stack:
-        symbol = stack.pop()
-        if symbol not in found:
-            found.add(symbol)
-            stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
-    return sorted((s for s in found if s.primitive is not None), key=lambda s: s.index)
 
 
 def _again(out: Array, args: tuple[Array, ...]) -> bool:

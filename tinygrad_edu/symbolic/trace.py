@@ -20,7 +20,7 @@ import numpy as np
 from ..core.errors import TraceError, name_of
 from ..core.mode import mode
 from ..core.record import Record, Storage, is_internal
-from ..core.symbol import Symbol
+from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array, wrap
 from ..core.views import follow
 from ..core.write import write
@@ -102,14 +102,7 @@ class Program:
             roots += [check.condition, check.values]
         roots += [*self.draws, *(s for s, _ in self.guards), *(t._array for *_, t in self.created)]
         roots += [*(t._array for t in tensors_of(self.result))]
-        seen: set[Symbol] = set()
-        stack = [r for r in roots if isinstance(r, Symbol)]
-        while stack:
-            symbol = stack.pop()
-            if symbol not in seen:
-                seen.add(symbol)
-                stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
-        return sorted((s for s in seen if s.primitive is not None), key=lambda s: s.index)
+        return computed_by(*roots)
 
     def install(self) -> None:
         """Put what a first step adds into the optimizers' states."""
@@ -298,7 +291,7 @@ class Trace:
     def read(self, symbol: Symbol) -> Any:
         """What a number is now, for a Python `if`: the program holds as long as that is the same."""
         values: dict[Symbol, Any] = dict(self.given)
-        for part in _below(symbol):
+        for part in computed_by(symbol):
             inputs = [values[x] if isinstance(x, Symbol) else x for x in part.inputs]
             assert part.primitive is not None
             value = part.primitive.forward(*inputs, **part.params)
@@ -360,18 +353,6 @@ class Trace:
             optimizer.state.clear()
             optimizer.state.update(before)
         return added
-
-
-def _below(symbol: Symbol) -> list[Symbol]:
-    """What a Symbol is computed by, in order, itself included."""
-    found: set[Symbol] = set()
-    stack = [symbol]
-    while stack:
-        top = stack.pop()
-        if top not in found:
-            found.add(top)
-            stack.extend(x for x in top.inputs if isinstance(x, Symbol))
-    return sorted((s for s in found if s.primitive is not None), key=lambda s: s.index)
 
 
 def trace(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:

@@ -182,9 +182,9 @@ class profile:
                 self._replace(kind, "step", self._updating(kind.step))
         self._replace(Module, "__call__", self._calling(Module.__call__))
         self._replace(engine, "_visit", self._visiting(engine._visit))
-        compiler = sys.modules.get("tinygrad_edu.compiler.step")
-        if compiler is not None:  # else nothing has been compiled
-            self._replace(compiler.Written, "run", self._running(compiler.Written.run))
+        written = sys.modules.get("tinygrad_edu.compiler.written")
+        if written is not None:  # else nothing has been compiled
+            self._replace(written.Written, "run", self._running(written.Written.run))
         self._replace(symbol, "infer", record.silent(symbol.infer))  # it runs forwards for their shapes alone
 
     def _replace(self, holder: Any, name: str, value: Any) -> None:

@@ -1,0 +1,307 @@
+"""One program of a compiled step: what it holds for, where its inputs are, and the function that was written."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from ..core.record import stamp
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, record_of, wrap
+from ..core.views import refresh
+from ..core.write import storage_of
+from ..symbolic.trace import Program, Trace, numbers_replaced, replaced, tensors_of
+from .emit import Emitted
+from .kernels import accelerated
+from .listing import note
+from .memory import Memory
+from .names import name_values
+from .passes import changes
+from .readable import readable
+from .watch import Watch
+
+
+class Written:
+    """One program: what it holds for, where its inputs are, and the function that was written."""
+
+    def __init__(
+        self, program: Program, trace: Trace, watch: Watch, name: str, grads: bool, words: list[str], engine: str
+    ) -> None:
+        self._words, self._engine = words, engine
+        self.program, self.trace, self.name, self.grads = program, trace, name, grads
+        self.watch = watch
+        watch.complete(program)
+        self.result = program.result
+        owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
+        self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}
+        self._known = [t for t in program.tensors if t not in self._grad_of]
+        self._memory = [t._array for t in self._known]  # kept, so that an id stays one array's
+        self._ids = [*map(id, self._memory)]
+        self._layouts = [*map(_layout, self._memory)]
+        self._need = [*map(_recording, self._known)]
+        dependent = [t for t, _ in program.grads if t not in program.cleared]
+        known = set(map(id, dependent))
+        dependent += [t for t in self._grad_of.values() if id(t) not in known]
+        place = {id(t): k for k, t in enumerate(program.given) if isinstance(t, Tensor)}
+        had = [(t, record_of(t).grad is not None) for t in dependent]
+        self._had_grad = [(record_of(t), was) for t, was in had if id(t) not in place]
+        self._came_with_grad = [(place[id(t)], was) for t, was in had if id(t) in place]
+        self._guards = bool(program.guards)
+        surroundings = self.watch.tensors | set(map(id, self._known))
+        tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
+        self._met = [(k, t) for k, t in tensors if id(t) in surroundings]  # arguments that the step sees outside too
+        self._free = [k for k, t in tensors if id(t) not in surroundings]
+        self._place = {id(t): k for k, t in tensors}
+        self._writes = bool(program.writes)
+        self._into_known = [t for t, _ in program.writes if id(t) in set(map(id, self._known))]
+        self._into_given = [self._place[id(t)] for t, _ in program.writes if id(t) in self._place]
+        self._owners_of: Any = None  # the `_memory` that the owners below have been found for
+        self._through = [(t, t._view.base) for t in trace.through if t._view is not None]
+
+    def holds(self, given: Any) -> bool:
+        """Whether the program is still what the step would do."""
+        arrays = [t._array for t in self._known]
+        if [*map(id, arrays)] != self._ids:  # other memory, perhaps of the same layout
+            if [*map(_layout, arrays)] != self._layouts:
+                return False
+            self._memory, self._ids = arrays, [*map(id, arrays)]
+        if [*map(_recording, self._known)] != self._need:
+            return False
+        for tensor, base in self._through:  # a view of other memory by now?
+            if tensor._storage is not base._storage:
+                return False
+        for k, tensor in self._met:
+            if given[k] is not tensor:
+                return False
+        for k in self._free:
+            if id(given[k]._array) in self._ids:
+                return False
+        if self._writes and not self._apart(given):
+            return False
+        for owner, had in self._had_grad:
+            if (owner.grad is not None) != had:
+                return False
+        for k, had in self._came_with_grad:
+            record = given[k]._record
+            if (record is not None and record.grad is not None) != had:
+                return False
+        return self.watch.same() and not (self._guards and self._differs(given))
+
+    def _apart(self, given: Any) -> bool:
+        """Whether no argument lies in memory that the program writes under another name."""
+        if self._owners_of is not self._memory:
+            arrays = {id(t): t._array for t in self._known}
+            self._owners = {_owner(x) for x in arrays.values()}
+            self._targets = [arrays[id(t)] for t in self._into_known]
+            self._target_owners = {_owner(x) for x in self._targets}
+            self._owners_of = self._memory
+        for k in self._free:
+            array = given[k]._array
+            if _owner(array) in self._target_owners and any(np.may_share_memory(array, x) for x in self._targets):
+                return False
+        for k in self._into_given:
+            array, owner = given[k]._array, _owner(given[k]._array)
+            if owner in self._owners and any(np.may_share_memory(array, x) for x in self._memory):
+                return False
+            for j in self._free:
+                other = given[j]
+                if other is not given[k] and _owner(other._array) == owner and np.may_share_memory(array, other._array):
+                    return False
+        return True
+
+    def _differs(self, given: Any) -> bool:
+        """Whether a number that the step's Python looked at looks different now."""
+        values = self._settings_of(given)
+        return any(_evaluated(symbol, values) != seen for symbol, seen in self.program.guards)
+
+    def _settings_of(self, given: Any) -> dict[Symbol, Any]:
+        """The Python numbers of a call."""
+        values: dict[Symbol, Any] = {s: _setting(group, key, part) for s, group, key, part in self.program.numbers}
+        for symbol, x in zip(self.program.arguments, given, strict=True):
+            if symbol is not None and symbol.number:
+                values[symbol] = float(x)
+        return values
+
+    # --- the first run
+
+    def begin(self, given: Any) -> Any:
+        """Write the program, and run it for the first time."""
+        program = self.program
+        values: dict[Symbol, Any] = {symbol: self._array(tensor) for tensor, symbol in program.tensors.items()}
+        for symbol, x in zip(program.arguments, given, strict=True):
+            assert symbol is not None
+            values[symbol] = float(x) if symbol.number else x._values()
+        for symbol, group, key, part in program.numbers:
+            values[symbol] = _setting(group, key, part)
+        self.listing = listing = note(program, values)
+        name_values(listing, program, self.trace, self._words, self.watch.buffers)
+        self._write_out()
+        self._forget()
+        out = self._execute(given)
+        computed = [tensor for *_, tensor in program.created if isinstance(tensor._array, Symbol)]
+        for tensor, value in zip(computed, out[len(out) - len(computed) :], strict=True):
+            tensor._array = np.array(value)
+        program.install()
+        return self._finish(out, given)
+
+    def _forget(self) -> None:
+        """Let go of the layouts; the source of formulas is written while they are known."""
+        del self.trace
+        self.formulas = readable(self.listing, self.memory, self.name)
+        self.changes = changes(self.listing, self.memory) + self._kernels
+        for line in self.listing.lines:
+            for value in (*line.results, *line.operands):
+                value.data = None
+        del self.listing, self.memory
+
+    def _array(self, tensor: Tensor) -> Any:
+        owner = self._grad_of.get(tensor)
+        if owner is not None:
+            return record_of(owner).grad._array
+        if tensor._view is not None:
+            refresh(tensor)
+        return tensor._array
+
+    def _write_out(self) -> None:
+        program, listing = self.program, self.listing
+        self.memory = Memory(listing, self.grads)
+        self._kernels = ""
+        emitted: Emitted
+        if self._engine == "numba":
+            emitted, self._kernels = accelerated(listing, self.grads, self.name)
+        else:
+            emitted = Emitted(listing, self.memory, self.name)
+        self._function, self._borrowed = emitted.function(), emitted.helpers.borrowed  # the latter: without a source
+        self.source = emitted.source
+        position = {v: k for k, v in enumerate(listing.arguments) if v is not None}
+        tensors = {v: t for t, v in listing.tensors}
+        numbers = {v: rest for *rest, v in listing.numbers}
+        self._arguments: list[tuple[int, bool]] = []  # which of the given ones, and whether it is a number
+        self._tensors: list[Tensor] = []
+        self._numbers: list[Any] = []
+        self._generators: list[Any] = []
+        for value in emitted.arguments:
+            if value in position:
+                self._arguments.append((position[value], value.number))
+            elif value in tensors:
+                self._tensors.append(tensors[value])
+            elif value in numbers:
+                self._numbers.append(numbers[value])
+            else:
+                self._generators.append(value.data)
+        self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
+        self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
+        self._written = [t for t, _ in listing.writes if id(t) not in self._place]
+        self._left = [(t, v is not None) for t, v in listing.grads]
+        self._left_none = [t for t, _ in self._left if id(t) not in self._place]
+        self._given_none = [self._place[id(t)] for t, _ in self._left if id(t) in self._place]
+        self._holders: list[Tensor | None] = [None] * len(self._left)
+        self._returned = tensors_of(program.result)
+        found: list[Symbol] = []
+        numbers_replaced(program.result, found.append)
+        self._numbered = bool(found)
+        self._only = len(self._returned) == 1 and self.result is self._returned[0]
+
+    # --- the others
+
+    def run(self, given: Any) -> Any:
+        """Run the program that was written."""
+        return self._finish(self._execute(given), given)
+
+    def _execute(self, given: Any) -> tuple[Any, ...]:
+        arrays = [float(given[k]) if number else given[k]._values() for k, number in self._arguments]
+        if self._plain:
+            arrays += [t._array for t in self._tensors]
+        else:
+            arrays += [self._array(t) for t in self._tensors]
+        for group, key, part in self._numbers:
+            arrays.append(_setting(group, key, part))
+        arrays += self._generators
+        with np.errstate(all="ignore"):
+            return self._function(*arrays)  # type: ignore[no-any-return]
+
+    def _finish(self, out: tuple[Any, ...], given: Any) -> Any:
+        """Count the writes, leave gradients, and hand over the results."""
+        version = stamp()
+        for place in self._changed:
+            storage = given[place]._storage or storage_of(given[place])
+            storage.version, storage.writer = version, (self.name, None)
+        for tensor in self._written:
+            storage = tensor._storage or storage_of(tensor)
+            storage.version, storage.writer = version, (self.name, None)
+        if self.program.flags:
+            self._leave_flags(given)
+        if self.grads:
+            self._leave_grads(out, given)
+        else:
+            for tensor in self._left_none:
+                tensor._record.grad = None  # type: ignore[union-attr]  # it has been differentiated
+            for place in self._given_none:
+                record_of(given[place]).grad = None
+        if self._only:
+            return wrap(np.asarray(out[0]))
+        if self._numbered:
+            settings = self._settings_of(given)
+        results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
+        result = replaced(self.result, dict(zip(map(id, self._returned), results, strict=True)))
+        return numbers_replaced(result, functools.partial(_evaluated, values=settings)) if self._numbered else result
+
+    def _leave_flags(self, given: Any) -> None:
+        """What the step makes of `requires_grad`."""
+        for tensor, needed in self.program.flags:
+            place = self._place.get(id(tensor))
+            (tensor if place is None else given[place]).requires_grad_(needed)
+
+    def _leave_grads(self, out: tuple[Any, ...], given: Any) -> None:
+        """What the step leaves in `.grad`: arrays that the program owns, the same ones at every call."""
+        k = len(self._returned)
+        for place, (tensor, kept) in enumerate(self._left):
+            place_given = self._place.get(id(tensor))
+            record = record_of(tensor if place_given is None else given[place_given])
+            if not kept:
+                record.grad = None
+                continue
+            array, k = np.asarray(out[k]), k + 1
+            holder = self._holders[place]
+            if holder is None or holder._array is not array:
+                holder = self._holders[place] = wrap(array)
+            elif holder._storage is not None:
+                holder._storage.version = stamp()
+            record.grad = holder
+
+
+def _layout(array: Any) -> Any:
+    return array.shape, array.strides, array.dtype.num
+
+
+def _owner(array: Any) -> int:
+    """What tells memory apart: the id of the array that it was made for."""
+    while array.base.__class__ is np.ndarray:
+        array = array.base
+    return id(array)
+
+
+def _recording(tensor: Tensor) -> Any:
+    """Whether operations on a tensor are recorded, and which hooks its gradient meets."""
+    record = tensor._record
+    if record is None or not record.needs_grad:
+        return False
+    if record.hooks or record.grad_hooks:
+        return [*(record.hooks or {}).values()], [*(record.grad_hooks or {}).values()]
+    return True
+
+
+def _setting(group: Any, key: str, part: int | None) -> float:
+    return float(group[key] if part is None else group[key][part])
+
+
+def _evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
+    """What an expression of Python numbers comes to."""
+    if symbol in values:
+        return values[symbol]
+    inputs = [_evaluated(x, values) if isinstance(x, Symbol) else x for x in symbol.inputs]
+    assert symbol.primitive is not None
+    value = symbol.primitive.forward(*inputs, **symbol.params)
+    return value.item() if hasattr(value, "item") else value

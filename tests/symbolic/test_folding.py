@@ -114,7 +114,7 @@ def test_depth_folds_modules_to_a_line():
     """It says what comes out and what goes in, forward and backward, and how much is folded."""
     text = explain(transformer(2)).text(depth=1)
     assert re.search(r"^  H\d+ = Block\(H\d+\) +1 × 5 × 8 +1: \d+ lines folded$", text, re.M)
-    assert re.search(r"^  dN = Block′\(dN1, dx\) +1 × 5 × 8 +1: \d+ lines folded$", text, re.M)
+    assert re.search(r"^  dN = Block′\(dx, dN1\) +1 × 5 × 8 +1: \d+ lines folded$", text, re.M)
     assert "Modules are folded: .text(depth=2) opens them" in text
     assert text.count("Block(") == 2
     assert "Linear′(dZ" not in text

@@ -2,7 +2,9 @@
 
 from .by_hand import check_by_hand
 from .derive import Equation, forward_equations, gradient_equations
-from .explain import Explanation, FormulaError, explain
+from .explain import explain
+from .explanation import Explanation
+from .lines import FormulaError
 from .printer import expression, source
 from .trace import Program, trace
 

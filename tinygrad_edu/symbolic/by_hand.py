@@ -14,7 +14,8 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from .diagnosis import Walk
-from .explain import Explanation, Scale, callers_variables, explained
+from .explain import callers_variables, explained
+from .explanation import Explanation, Scale
 from .handed_in import Gradients, read
 from .report import Report
 

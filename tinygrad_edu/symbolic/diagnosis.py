@@ -10,9 +10,11 @@ import numpy as np
 from ..core.record import Record
 from ..core.symbol import Symbol
 from . import replay
-from .explain import Explanation, Line, Scale
+from .explanation import Explanation, Scale
+from .expressions import atoms
 from .handed_in import Failure, array_of
-from .mistakes import Mistake, Sources, atoms, kinks
+from .lines import Line
+from .mistakes import Mistake, Sources, kinks
 from .reckoning import ROUNDINGS, Array, World, fitted, gap_of, plain, squeezed
 from .report import Entry, Report
 from .suspects import VAGUE, Suspects

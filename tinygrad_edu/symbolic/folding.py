@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.record import Record
 from .calls import Call
+from .expressions import words
 from .formulas import ASCII, TEXT
-from .walk import upwards
 
 if TYPE_CHECKING:
-    from .explain import Explanation, Line
+    from .explanation import Explanation
+    from .lines import Line
 
 WIDTH = 100  # columns
 FORMULA = 70  # columns that a formula has at most, if others are shorter
@@ -206,7 +207,7 @@ def _folded(e: Explanation, call: Call, group: list[Line], ascii: bool) -> _Row:
     """One row for the lines of a module: what comes out of it, and what goes in; backwards with a dash."""
     style = ASCII if ascii else TEXT
     own = {line.name for line in group}
-    read = dict.fromkeys(name for line in group for name in _atoms(line.symbol) if name not in own)
+    read = dict.fromkeys(name for line in group for name in words(line.symbol) if name not in own)
     if group[0].forward:
         own = {name for record, name in e.names.items() if record in e.paths}
         told = [name for name in read if name not in own]
@@ -224,14 +225,3 @@ def _folded(e: Explanation, call: Call, group: list[Line], ascii: bool) -> _Row:
 
 def _size(shape: tuple[int, ...], ascii: bool) -> str:
     return (" x " if ascii else " × ").join(map(str, shape)) or "scalar"
-
-
-def _atoms(x: Any) -> list[str]:
-    """The names that an expression reads."""
-    found: dict[str, None] = {}
-    done: set[int] = set()
-    for part in upwards(x, done, lambda symbol: bool(symbol.name)):
-        done.add(id(part))
-        if part.name:
-            found[part.name] = None
-    return list(found)

@@ -141,6 +141,9 @@ class Ascii(Style):
     def ones(self) -> str:
         return "ones"
 
+    def setting(self, text: str) -> str:
+        return text.replace("…", "...")
+
     def index(self, a: str, key: str) -> str:
         return f"{a}[{key.replace('…', '...')}]"
 
@@ -191,6 +194,9 @@ class Latex(Style):
 
     def call(self, word: str, arguments: list[str]) -> str:
         return rf"{self.word(word)}\left({', '.join(arguments)}\right)"
+
+    def setting(self, text: str) -> str:
+        return r"\text{" + re.sub(r"([_#%&$])", r"\\\1", text) + "}"
 
     def ones(self) -> str:
         return r"\mathbf{1}"
@@ -357,6 +363,9 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
     if key in ("astype", "broadcast_to"):
         return parts[0]
     arguments = [text for text, _ in parts]
+    if key == "scatter":
+        at = style.index(style.setting("at="), _index(x.params["key"], parts[1:]))
+        return style.call("scatter", [parts[0][0], at]), ATOM
     arguments += [style.setting(f"{name}={_setting(value)}") for name, value in x.params.items() if name not in _SILENT]
     word = _WORDS.get(key) or (x.primitive.numpy.__name__ if x.primitive.numpy is not None else x.primitive.name)
     return style.call(word, arguments), ATOM
@@ -365,13 +374,27 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
 def _product(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
     a, b = x.inputs
     w = style.within
-    if _is_scalar(a):
-        right = w(parts[1], PRODUCT)
-        return style.side_by_side(w(parts[0], PRODUCT), right), PRODUCT
-    if _is_scalar(b):
-        return style.side_by_side(w(parts[1], PRODUCT), w(parts[0], PRODUCT)), PRODUCT
+    if _is_scalar(a) or _is_scalar(b):
+        first, second = (0, 1) if _is_scalar(a) else (1, 0)
+        left = style.brackets(parts[first][0]) if _ends_in_sum(x.inputs[first]) else w(parts[first], PRODUCT)
+        return style.side_by_side(left, w(parts[second], PRODUCT)), PRODUCT
     sides = [style.brackets(p[0]) if _is_matrix(i) else w(p, PRODUCT) for p, i in zip(parts, (a, b), strict=True)]
+    sides[0] = style.brackets(parts[0][0]) if _ends_in_sum(a) else sides[0]
     return style.elementwise(*sides), PRODUCT
+
+
+def _ends_in_sum(x: Any) -> bool:
+    """What is written to its right would seem to be summed too."""
+    while isinstance(x, Symbol) and not x.name and x.primitive is not None:
+        if x.primitive.key == "sum_over":
+            return True
+        if x.primitive.key == "multiply":
+            x = x.inputs[1 if _is_scalar(x.inputs[0]) or not _is_scalar(x.inputs[1]) else 0]
+        elif x.primitive.key in ("negative", "astype", "broadcast_to"):
+            x = x.inputs[0]
+        else:
+            return False
+    return False
 
 
 def _factor(x: Any, part: Spelled, style: Style) -> str:
@@ -398,7 +421,7 @@ def _index(key: tuple[Any, ...], arrays: list[Spelled]) -> str:
             words.append(":".join("" if v is None else str(v) for v in (k.start, k.stop)) + step)
         else:
             words.append("…" if k is ... else str(k))
-    return ", ".join(words)
+    return ", ".join(words[:-1] if words[-1:] == ["…"] and len(words) > 1 else words)
 
 
 def _setting(value: Any) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.tensor import Tensor
-from .explain import Explanation
+from .explanation import Explanation
 from .naming import Names
 from .printer import namespace
 

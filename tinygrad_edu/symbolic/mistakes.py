@@ -16,8 +16,10 @@ import numpy as np
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record
 from ..core.symbol import Symbol
-from .explain import Explanation, Line, substituted
+from .explanation import Explanation
+from .expressions import atoms, substituted
 from .formulas import ASCII, TEXT, formula
+from .lines import Line
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu_of", "gelu_exact")  # that are taken for one another
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of leaky_relu's left side, as people choose them
@@ -77,11 +79,6 @@ class Sources:
     def only_m(self, x: Any) -> bool:
         found = atoms(x)
         return bool(found) and all(atom is self.m for atom in found)
-
-
-def atoms(x: Any) -> list[Symbol]:
-    """The names that an expression is made of, in order."""
-    return [node for node in nodes(x) if node.primitive is None]
 
 
 def nodes(x: Any) -> list[Symbol]:

@@ -10,8 +10,9 @@ import numpy as np
 from ..core.record import Record
 from ..core.symbol import Symbol
 from . import replay
-from .explain import Explanation, Scale, evaluate
-from .mistakes import Sources, atoms
+from .explanation import Explanation, Scale
+from .expressions import atoms, evaluate
+from .mistakes import Sources
 
 Array = np.ndarray[Any, Any]
 SAME = 1e-6  # largest difference over the largest magnitude that is none: people add 1e-8 inside of a log

@@ -6,6 +6,7 @@ structure, so this works after it too, unless a leaf has been written since; und
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from ..core.backward import unbroadcast
 from ..core.joint import add_parts, complete, pick
 from ..core.kept import kept_values
-from ..core.record import Record
+from ..core.record import Record, stamp
 
 
 def unkept(order: list[Record]) -> list[tuple[Record, int]]:
@@ -26,6 +27,33 @@ def unkept(order: list[Record]) -> list[tuple[Record, int]]:
             if isinstance(x, Record) and x.primitive is None and kept.get(x) is None:
                 first[x] = min(first.get(x, user.index), user.index)
     return list(first.items())
+
+
+class Numbers:
+    """The numbers of a graph, replayed when they are first asked for, and which leaves they can't be had without."""
+
+    def __init__(self, order: list[Record]) -> None:
+        self._order = order
+        self._looked, self._stale = 0, list[Record]()  # what was stale, and when that was looked up
+
+    @functools.cached_property
+    def _unkept(self) -> list[tuple[Record, int]]:
+        return unkept(self._order)
+
+    @property
+    def stale(self) -> list[Record]:
+        """Leaves that have been written since they were used, and of which there is no copy."""
+        now = stamp()
+        if now != self._looked + 1:  # since then something has been recorded or written
+            self._stale = [r for r, used in self._unkept if r.written > used]
+        self._looked = now
+        return self._stale
+
+    @functools.cached_property
+    def all(self) -> tuple[dict[Record, Any], dict[Record, Any]]:
+        """Every value, and every cotangent."""
+        values = forward(self._order)
+        return values, backward(self._order, values)
 
 
 def _wide(array: Any) -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .explain import Line, Scale, plain_terminal
+from .explanation import Scale
+from .lines import Line, plain_terminal
 from .mistakes import Mistake
 from .printer import expression
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from ..core.record import Record
 from ..core.symbol import Symbol
-from .explain import Line, Scale
-from .mistakes import Mistake, atoms, rewrites
+from .explanation import Scale
+from .expressions import atoms
+from .lines import Line
+from .mistakes import Mistake, rewrites
 from .reckoning import Array, Reckoning, fitted, gap_of, plain, squeezed
 
 VAGUE = {"missing factor", "missing term", "wrong value", "constant factor", "wrong axis", "transposed"}  # say less

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..symbolic.explain import plain_terminal
+from ..symbolic.lines import plain_terminal
 from .graph import Array
 
 WIDTH = 100  # columns

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.tensor import Tensor
-from ..symbolic.explain import Scale, explain
+from ..symbolic.explain import explain
+from ..symbolic.explanation import Scale
 from .dot import lines
 from .graph import Graph, Names, graph, ids
 from .picture import LIMIT, Options, View, picture

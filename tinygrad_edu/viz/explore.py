@@ -20,14 +20,17 @@ import numpy as np
 
 from ..core.tensor import Tensor, record_of
 from ..symbolic.derive import topological
-from ..symbolic.explain import Explanation, Line, Scale, callers_variables, explained
+from ..symbolic.explain import callers_variables, explained
+from ..symbolic.explanation import Explanation, Scale
+from ..symbolic.expressions import words as used_in
+from ..symbolic.lines import Line
 from . import words
 from .cards import Card, escaped, picture
 from .frame import Framed, asset, digest
 from .modules import modules
 from .record import Training
 from .training import section
-from .trees import PRODUCTS, Tree, atoms, plane, reads, table, tree
+from .trees import PRODUCTS, Tree, plane, reads, table, tree
 
 LIMIT = 150  # values on a page; of a larger graph those nearest to the loss
 FOLDING = 400  # where there are modules that fold
@@ -117,7 +120,7 @@ def _page(
         lines["textbook"] = {line.name: line for line in textbook}
     forward = exact.forward[-limit:]
     left_out = len(exact.forward) - len(forward)
-    used = dict.fromkeys(name for line in forward for name in atoms(line.symbol))
+    used = dict.fromkeys(name for line in forward for name in used_in(line.symbol))
     given = [g for g in exact.given if g.name in used]
     known = {g.name for g in given} | {line.name for line in forward}
     before = [line for line in exact.forward[:left_out] if line.name in used]  # their values count as given
@@ -149,7 +152,7 @@ def _page(
     for line in forward:
         if f"d{line.name}" not in gradients:
             continue  # nothing comes back through it: a softmax that is only shown, a constant
-        for name in atoms(line.symbol):
+        for name in used_in(line.symbol):
             users.setdefault(name, []).append(line)
     code, rows = _code(forward)
     steps = [_start(number, given, before)]
@@ -239,7 +242,7 @@ def _step(
     for scale, found in lines.items():
         symbol = found[line.name].symbol
         trees[scale] = tree(symbol, values, slopes)
-        for name in atoms(symbol):
+        for name in used_in(symbol):
             if name in slopes:
                 uses[slopes[name], 1] = None
             elif name in values:

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 from ..core.record import is_internal
 from ..core.tensor import Tensor, record_of
 from ..symbolic.derive import topological
-from ..symbolic.explain import Explanation, FormulaError, Scale, explained
+from ..symbolic.explain import explained
+from ..symbolic.explanation import Explanation, Scale
+from ..symbolic.lines import FormulaError
 from .explore import FOLDING, Page
 from .keep import keep
 

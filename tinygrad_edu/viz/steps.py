@@ -12,8 +12,10 @@ from itertools import zip_longest
 from typing import Any
 
 from ..core.tensor import Tensor
-from ..symbolic.explain import Explanation, FormulaError, Line, Scale, explain
+from ..symbolic.explain import explain
+from ..symbolic.explanation import Explanation, Scale
 from ..symbolic.formulas import ASCII, TEXT
+from ..symbolic.lines import FormulaError, Line
 from .console import PIXELS, WIDTH, Console, Span, columns, fitted, size
 from .notation import summary, visible
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from ..core.record import Record
-from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of
 from ..core.views import refresh
 from ..symbolic.derive import Reading, topological
 from ..symbolic.explain import callers_variables
+from ..symbolic.expressions import atoms
 from ..symbolic.formulas import ASCII, TEXT, formula
 from ..symbolic.naming import Names, evaluated, paths_of
 from .console import WIDTH, Console, Span, columns, fitted, size
@@ -46,7 +46,7 @@ class Tree:
         self._root, self._names, self._paths, self._value, self._limit = root, names.of, paths, value, limit
         self._formulas = {r: reading.formulas[r] for r in names.of if r.primitive is not None}
         records = {id(symbol): record for record, symbol in reading.symbols.items() if record in names.of}
-        self._inputs = {r: [records[id(a)] for a in _atoms(f) if id(a) in records] for r, f in self._formulas.items()}
+        self._inputs = {r: [records[id(a)] for a in atoms(f) if id(a) in records] for r, f in self._formulas.items()}
         self._slopes = {r: _slope(r) for r in names.of if r.grad is not None or _is_leaf(r)}
 
     def text(self, console: Console | None = None) -> str:
@@ -165,20 +165,3 @@ def _slope(record: Record) -> str:
     if not grad.size:
         return "grad empty"
     return f"|grad| ≤ {grad.max():.3g}" if np.isfinite(grad).all() else "grad not finite"
-
-
-def _atoms(expression: Any) -> list[Symbol]:
-    """What an expression is made of, each once, in the order of reading."""
-    found: dict[int, Symbol] = {}
-    seen: set[int] = set()
-    stack = [expression]
-    while stack:
-        top = stack.pop()
-        if not isinstance(top, Symbol) or id(top) in seen:
-            continue
-        seen.add(id(top))
-        if top.primitive is None or top.name:
-            found[id(top)] = top
-        else:
-            stack.extend(reversed(top.inputs))
-    return list(found.values())

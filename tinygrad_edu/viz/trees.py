@@ -155,23 +155,6 @@ def _number(x: Any) -> str:
     return str(x)
 
 
-def atoms(x: Any) -> list[str]:
-    """The names that an expression uses, in the order in which they stand there."""
-    found: dict[str, None] = {}
-    seen: set[int] = set()
-    stack = [x]
-    while stack:
-        top = stack.pop()
-        if not isinstance(top, Symbol) or id(top) in seen:
-            continue
-        seen.add(id(top))
-        if top.primitive is None or top.name:
-            found[top.name or ""] = None
-        else:
-            stack.extend(reversed(top.inputs))
-    return list(found)
-
-
 def reads(x: Any) -> list[str]:
     """The names that an expression uses, each as often as an operation takes it, up to REPEATED times."""
     if isinstance(x, Symbol) and (x.primitive is None or x.name):

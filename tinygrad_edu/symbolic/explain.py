@@ -20,6 +20,7 @@ from .derive import topological
 from .explanation import Explanation, Scale
 from .lines import FormulaError
 from .naming import Names, paths_of
+from .reopened import reopened
 
 _FRONTS = "tinygrad_edu.viz.", "tinygrad_edu.core."  # what shows an explanation; the variables are those of its caller
 
@@ -67,24 +68,26 @@ def explained(
             + ("" if loss.requires_grad else " and does not require one")
             + "; reduce it (.sum(), .mean()), and set requires_grad=True on the parameters."
         )
-    root = record_of(loss)
+    root, copies, unkept = reopened(record_of(loss))
 
     def derived(guards: bool) -> Explanation:
         order = topological(root)
-        names = Names(order, root)
+        names = Names(order, root, copies)
         names.from_variables({k: v for k, v in variables.items() if v is not loss})
         names.from_source()
         paths = paths_of([model] if model is not None else variables.values())
         if model is None:  # models that no variable of the caller holds
             paths = {**Calls(order).paths, **paths}
         names.by_order()
-        return Explanation(root, names, scale, paths, guards, last)
+        return Explanation(root, names, scale, paths, guards, unkept, last)
 
     found = derived(guards=True)
+    found.copies = copies
     if not found.stale:
         try:
             found.check()
         except FormulaError:  # a floor under a denominator is in force: then it belongs into the formula
             found = derived(guards=False)
+            found.copies = copies
             found.keep_what_holds()
     return found

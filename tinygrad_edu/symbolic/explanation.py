@@ -41,13 +41,15 @@ class Explanation:
         scale: Scale,
         paths: dict[Record, str],
         guards: bool,
+        unkept: list[tuple[Record, int]],
         last: int | None = None,
     ) -> None:
         self.scale = scale
+        self.copies: dict[Record, Record] = {}  # of the user's records those that stand here: see `reopened`
         self.steps: dict[str, list[Any]] = {}
         self._order = names.order
         self._root, self.paths = root, paths
-        self._numbers = Numbers(names.order)
+        self._numbers = Numbers(names.order, unkept)
         self._means = means(root)
         counts = set(self._means.values())
         self.m = next(iter(counts)) if len(counts) == 1 else None

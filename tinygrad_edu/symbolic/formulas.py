@@ -386,14 +386,13 @@ def _product(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
 def _ends_in_sum(x: Any) -> bool:
     """What is written to its right would seem to be summed too."""
     while isinstance(x, Symbol) and not x.name and x.primitive is not None:
-        if x.primitive.key == "sum_over":
-            return True
-        if x.primitive.key == "multiply":
+        key: str = x.primitive.key
+        if key == "multiply":
             x = x.inputs[1 if _is_scalar(x.inputs[0]) or not _is_scalar(x.inputs[1]) else 0]
-        elif x.primitive.key in ("negative", "astype", "broadcast_to"):
+        elif key in ("negative", "astype", "broadcast_to"):
             x = x.inputs[0]
         else:
-            return False
+            return key == "sum_over"
     return False
 
 

@@ -36,8 +36,9 @@ _CHEAP = {  # what a formula takes in without a line of its own, if it is used o
 class Names:
     """Gathers names; the first one that claims a value or a word has it."""
 
-    def __init__(self, order: list[Record], root: Record) -> None:
+    def __init__(self, order: list[Record], root: Record, copies: Mapping[Record, Record] | None = None) -> None:
         self.order, self.root = order, root
+        self._copies = copies or {}  # of records that variables hold those in the graph
         self.of: dict[Record, str] = {}
         self.constants: dict[Record, ast.AST] = {}  # how those without a name were computed from those with one
         self.taken: set[str] = set()
@@ -62,8 +63,10 @@ class Names:
         mine = set(self.order)
         for name, value in variables.items():
             usable = name.isidentifier() and not name.startswith("_")
-            if usable and isinstance(value, Tensor) and value._record in mine:
-                self.give(value._record, name)
+            if usable and isinstance(value, Tensor) and value._record is not None:
+                record = self._copies.get(value._record, value._record)
+                if record in mine:
+                    self.give(record, name)
 
     def from_source(self) -> None:
         """Assignments and operands in the user's source."""

@@ -29,16 +29,17 @@ def unkept(order: list[Record]) -> list[tuple[Record, int]]:
     return list(first.items())
 
 
+def _wide(array: Any) -> Any:
+    array = np.asarray(array)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
 class Numbers:
     """The numbers of a graph, replayed when they are first asked for, and which leaves they can't be had without."""
 
-    def __init__(self, order: list[Record]) -> None:
-        self._order = order
+    def __init__(self, order: list[Record], unkept: list[tuple[Record, int]]) -> None:
+        self._order, self._unkept = order, unkept
         self._looked, self._stale = 0, list[Record]()  # what was stale, and when that was looked up
-
-    @functools.cached_property
-    def _unkept(self) -> list[tuple[Record, int]]:
-        return unkept(self._order)
 
     @property
     def stale(self) -> list[Record]:
@@ -56,11 +57,6 @@ class Numbers:
         return values, backward(self._order, values)
 
 
-def _wide(array: Any) -> Any:
-    array = np.asarray(array)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
-
-
 def forward(
     order: list[Record], given: Mapping[Record, Any] | None = None, touch: Callable[[Any], Any] = _wide
 ) -> dict[Record, Any]:
@@ -76,17 +72,33 @@ def forward(
             if record in given:
                 values[record] = given[record]
                 continue
-            if record.primitive is None:
-                values[record] = touch(_wide(kept.get(record, record.array)))
-                continue
-            operands = [values[x] if isinstance(x, Record) else x for x in record.inputs]
-            if record.primitive.types is not None:
-                operands = record.primitive.types(record.primitive.name, operands)
-            result = record.primitive.forward(*operands, **record.params)
-            values[record] = (
-                tuple(touch(_wide(r)) for r in result) if isinstance(result, tuple) else touch(_wide(result))
-            )
+            if record.primitive is None and record in kept:
+                values[record] = touch(_wide(kept[record]))
+            else:
+                computed(record, values, touch)
     return values
+
+
+def leaves(order: list[Record]) -> dict[Record, Any]:
+    """The values of leaves and constants, kept ones as they were."""
+    kept = kept_values(order)
+    return {r: _wide(kept.get(r, r.array)) for r in order if r.primitive is None}
+
+
+def computed(record: Record, values: dict[Record, Any], touch: Callable[[Any], Any] = _wide) -> Any:
+    """One value from those of its inputs; of a leaf what it holds now. It is put among them."""
+    if record in values:
+        return values[record]
+    if record.primitive is None:
+        values[record] = touch(_wide(record.array))
+        return values[record]
+    operands = [values[x] if isinstance(x, Record) else x for x in record.inputs]
+    if record.primitive.types is not None:
+        operands = record.primitive.types(record.primitive.name, operands)
+    with np.errstate(all="ignore"):
+        result = record.primitive.forward(*operands, **record.params)
+    values[record] = tuple(touch(_wide(r)) for r in result) if isinstance(result, tuple) else touch(_wide(result))
+    return values[record]
 
 
 def backward(order: list[Record], values: dict[Record, Any], touch: Callable[[Any], Any] = _wide) -> dict[Record, Any]:

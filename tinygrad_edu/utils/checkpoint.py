@@ -149,6 +149,11 @@ class Checkpoint(Function):
         return segment.values
 
     @staticmethod
+    def run_again(ctx: Any, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """The results, recorded, from all that forward was given: what explain shows in a checkpoint's place."""
+        return ctx.segment.run(list(tensors[: sum(ctx.segment.places)]))  # type: ignore[no-any-return]
+
+    @staticmethod
     def backward(ctx: Any, *dYs: Any) -> Any:
         recorded = mode.grad
         given = list(ctx.saved_tensors)

@@ -90,6 +90,7 @@ def draw(
     if formulas:
         known = ids(loss)
         found = explain(loss, "exact" if formulas is True else formulas)
+        known |= {copy: known[record] for record, copy in found.copies.items() if record in known}
         called = {known[record]: name for record, name in found.names.items() if record in known}
         data = Graph(tuple(replace(v, name=called.get(v.id, v.name)) for v in data.values), data.calls)
         rules = {known[line.record]: line.text() for line in found.backward if line.record in known}

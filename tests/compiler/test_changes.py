@@ -409,3 +409,50 @@ def test_one_tensor_as_two_arguments():
     X, Y = te.tensor([1.0, 2.0]), te.tensor([3.0, 4.0])
     for x, y in ((X, X), (X, Y), (Y, X), (W, Y), (X, Y), (X, X), (X, W)):
         assert step(x, y).tolist() == (x * 10 + y + W).tolist()
+
+
+def test_a_call_with_the_same_arrays_still_looks_at_everything():
+    """The second look at the same arguments is a short one; what may change beside them is in it."""
+    model = nn.Linear(3, 3)
+    settings = {"scale": 2.0}
+    step = te.compile(lambda x: model(x) * settings["scale"])
+    x = te.ones(2, 3)
+    step(x), step(x)
+    changes = [
+        lambda: settings.update(scale=3.0),
+        lambda: model.weight.requires_grad_(False),
+        lambda: model.weight.requires_grad_(True),
+        lambda: setattr(model.weight, "data", model.weight.data.clone() + 1),
+        lambda: setattr(model, "weight", nn.Parameter(te.eye(3))),
+        lambda: model.register_forward_hook(lambda module, given, out: out + 1),
+        lambda: x.add_(1),
+        lambda: setattr(x, "data", te.full((2, 3), 5.0)),
+        lambda: x.requires_grad_(),
+    ]
+    for change in changes:
+        change()
+        for _ in range(3):
+            assert (step(x) == model(x) * settings["scale"]).all()
+
+
+def test_the_same_array_in_other_tensors():
+    """`x` and `x.detach()` share an array; which arguments are one tensor belongs to the kind of a call."""
+    step = te.compile(lambda a, b: a.add_(1) + b)
+    x, y = te.zeros(3), te.ones(3)
+    assert step(x, y).tolist() == [2, 2, 2] and step(x, y).tolist() == [3, 3, 3]
+    assert step(x, x).tolist() == [6, 6, 6]
+    assert step(x, x).tolist() == [8, 8, 8]
+
+
+def test_a_name_that_was_not_there():
+    """An object has an attribute from its class, until it gets one of its own, even if that is None."""
+
+    class Settings:
+        extra = 1.0
+
+    settings = Settings()
+    step = te.compile(lambda x: x + 1 if settings.extra is None else x)
+    x = te.zeros(2)
+    assert step(x).tolist() == step(x).tolist() == [0, 0]
+    settings.extra = None
+    assert step(x).tolist() == step(x).tolist() == [1, 1]

@@ -31,6 +31,9 @@ from .memory import Memory, stores
 
 SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 assert SIGNS.keys() == PYTHON.keys()
+COMPARISONS = {np.equal: "==", np.not_equal: "!=", np.less: "<", np.less_equal: "<="}
+COMPARISONS |= {np.greater: ">", np.greater_equal: ">="}
+WORDS = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
 
 
 class Emitted:
@@ -46,6 +49,7 @@ class Emitted:
         self.body: list[str] = []
         self._static: set[Value] = set(memory.place)
         self._constants: dict[Any, str] = {}
+        self._held: dict[tuple[Value, np.dtype[Any]], str] = {}  # arrays for Python numbers
         self._kept: list[Any] = []
         self.uses_array = self.uses_check = False
         self._written = {old for _, _, old in memory.copies} | set(memory.into.values())
@@ -204,12 +208,12 @@ class Emitted:
         return True
 
     def _line(self, line: Call) -> str:
+        sign = SIGNS.get(line.function) or COMPARISONS.get(line.function)
+        if sign and len(line.args) == 2 and not line.kwargs and all(map(_single, (*line.args, *line.results))):
+            left, right = map(self._text, line.args)  # a fifth of what the ufunc takes, with the same result
+            return f"{self._name(line.results[0])} = {left} {sign} {right}"
         if all(v.number for v in line.results) and line.results:
-            (value,) = line.results
-            if line.function in SIGNS:
-                left, right = map(self._text, line.args)
-                return f"{self._name(value)} = {left} {SIGNS[line.function]} {right}"
-            return f"{self._name(value)} = float({self._called(line)})"
+            return f"{self._name(line.results[0])} = float({self._called(line)})"
         if len(line.results) == 1:
             (value,) = line.results
             place = self._name(value) if value in self.memory.place else None
@@ -256,7 +260,31 @@ class Emitted:
             return f"{self._text(args[0])}.{function.__name__}({', '.join([*map(self._text, args[1:]), *words])})"
         if isinstance(function, np.ufunc):
             args = tuple(scalar(x, line) for x in args)
+            if out is not None:
+                return f"{self._function(function)}({', '.join([*self._operands(args), *words])})"
         return f"{self._function(function)}({', '.join([*map(self._text, args), *words])})"
+
+    def _operands(self, args: tuple[Any, ...]) -> list[str]:
+        """The operands of a ufunc. Of a Python number it takes NumPy 0.3 us to find the type; so it gets an array."""
+        dtypes = {x.data.dtype for x in args if isinstance(x, Value) and not x.number}
+        if len(dtypes) != 1:
+            return [*map(self._text, args)]
+        (dtype,) = dtypes
+        return [self._as_array(x, dtype) if dtype.kind == "f" else self._text(x) for x in args]
+
+    def _as_array(self, x: Any, dtype: np.dtype[Any]) -> str:
+        """A number as an array of no dimension."""
+        if isinstance(x, Value) and x.number:
+            held = self._held.get((x, dtype))
+            if held is None:
+                held = self._held[x, dtype] = self._free(f"{self._name(x)}_array")
+                self.setup.append(f"{held} = np.empty((), {self._dtype(dtype)})")
+                self.body.append(f"{held}[()] = {self._name(x)}")
+            return held
+        exact = x.__class__ in (int, float) or (np.ndim(x) == 0 and getattr(x, "dtype", None) == dtype)
+        if isinstance(x, Value) or not exact or not abs(x) < 1 << 24:  # what is no number, and larger integers
+            return self._text(x)
+        return self._kept_as(called(float(x)), f"np.array({x!s}, {self._dtype(dtype)})")
 
     def _function(self, function: Any) -> str:
         name = str(function.__name__)
@@ -267,8 +295,9 @@ class Emitted:
     def _check(self, check: Check) -> None:
         self.uses_check = True
         values = "" if check.values is None else f", {self._text(check.values)}"
+        all_of = "" if isinstance(check.condition.data, np.generic) else ".all()"
         self.body.append(
-            f"if not {self._text(check.condition)}.all():\n"
+            f"if not {self._text(check.condition)}{all_of}:\n"
             f"    check({self._text(check.condition)}, {check.message!r}, {self.helpers.error(check.error)}{values})"
         )
 
@@ -367,6 +396,20 @@ class Emitted:
         scope: dict[str, Any] = {"__name__": "program", **self.helpers.borrowed}
         exec(compile(self.source, "<program>", "exec"), scope)  # written above, from the calls that were noted
         return scope["program"]()  # type: ignore[no-any-return]
+
+
+def _single(x: Any) -> bool:
+    """Whether something is one number: Python's, or a NumPy scalar that a call has returned."""
+    data = x.data if isinstance(x, Value) else x
+    return data.__class__ in NUMBERS or isinstance(data, np.generic)
+
+
+def called(number: float) -> str:
+    """What a constant is called: `one`, `minus_100`, `c1e_12`."""
+    if number in WORDS:
+        return WORDS[number]
+    digits = f"{abs(number):.6g}".replace(".", "_").replace("-", "_").replace("+", "")
+    return ("minus_" if number < 0 else "c") + digits
 
 
 def listed(names: list[str]) -> str:

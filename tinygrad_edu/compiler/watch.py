@@ -31,6 +31,7 @@ from ..nn.hooks import KINDS
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..symbolic.trace import Program
+from .guard import Guard
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
@@ -81,6 +82,7 @@ class Watch:
         self._getters = [(scope, operator.itemgetter(*names), names) for scope, names in _by_scope(present)]
         self._kept = [*self._everything()]
         self._outside = self._surroundings()
+        self._guard: Guard | None = None
 
     # --- what there is
 
@@ -338,27 +340,49 @@ class Watch:
 
     def same(self) -> bool:
         """Whether everything is as it was."""
-        for group, values, was, live, zero in self._settings:
-            if values(group) != was or [not group[key] for key in live] != zero:
-                return False
         for x, content in self._arrays:
             if not np.array_equal(x, content, equal_nan=x.dtype.kind in "fc"):
                 return False
-        now = self._surroundings()
-        unmoved = not self._absent and all(map(operator.is_, self._everything(), self._kept))
-        if unmoved and all(map(operator.is_, now, self._outside)):
-            return len(now) == len(self._outside)
-        held = [*self._everything()]
-        if not self._alike(held, now):
+        if self._guard is not None and self._guard.same() and all(map(operator.is_, self._everything(), self._kept)):
+            return True
+        if self._setting_changed():
             return False
-        self._kept, self._outside = held, now
+        held, outside = [*self._everything()], self._surroundings()
+        if not self._alike(held, outside):
+            return False
+        self._kept, self._outside = held, outside
+        self._guard = self._guard or self._guarded()
+        self._guard.settle()
         return True
+
+    def _setting_changed(self) -> bool:
+        for group, values, was, live, zero in self._settings:
+            if values(group) != was or [not group[key] for key in live] != zero:
+                return True
+        return False
+
+    def _guarded(self) -> Guard:
+        """A quick look at settings and surroundings, by identity."""
+        guard = Guard()
+        for group, _, _, live, _ in self._settings:
+            for key in group:
+                if key in live:
+                    guard.add(f"(not {{}}[{key!r}])", group)
+                elif key not in ("params", "param_names"):
+                    guard.add(f"{{}}[{key!r}]", group)
+        for cell, _ in self._cells:
+            guard.add("{}.cell_contents", cell)
+        for scope, _, names in self._getters:
+            for name in names:
+                guard.add(f"{{}}[{name!r}]", scope)
+        for scope, name in self._absent:
+            guard.add(f"{{}}.get({name!r}, MISSING)", scope)
+        return guard
 
     def difference(self) -> str:
         """What has changed, for a message."""
-        for group, values, was, live, zero in self._settings:
-            if values(group) != was or [not group[key] for key in live] != zero:
-                return "a setting of an optimizer"
+        if self._setting_changed():
+            return "a setting of an optimizer"
         names = [name for _, name in self._cells]
         names += [name for *_, several in self._getters for name in several]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):

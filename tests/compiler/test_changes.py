@@ -439,7 +439,8 @@ def test_the_same_array_in_other_tensors():
     """`x` and `x.detach()` share an array; which arguments are one tensor belongs to the kind of a call."""
     step = te.compile(lambda a, b: a.add_(1) + b)
     x, y = te.zeros(3), te.ones(3)
-    assert step(x, y).tolist() == [2, 2, 2] and step(x, y).tolist() == [3, 3, 3]
+    assert step(x, y).tolist() == [2, 2, 2]
+    assert step(x, y).tolist() == [3, 3, 3]
     assert step(x, x).tolist() == [6, 6, 6]
     assert step(x, x).tolist() == [8, 8, 8]
 

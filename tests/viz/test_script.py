@@ -71,6 +71,13 @@ def data_of(page):
     return json.loads(page.read_text(encoding="utf-8").split('id="data">')[1].split("</script>")[0])
 
 
+def steps_of(page):
+    """The steps of the training that a page shows, and its section."""
+    text = page.read_text(encoding="utf-8")
+    frames = json.loads(text.split('id="training-data">')[1].split("</script>")[0])["frames"]
+    return [one["n"] for one in frames], text.split('<section id="training"')[1].split("</section>")[0]
+
+
 def test_formulas_are_those_of_explain_inside_the_program(explain):
     """Word for word, with the program's own names, although the parameters have been written since."""
     status, out, err = explain(TRAIN, "--", "say")
@@ -195,3 +202,46 @@ def test_a_list_of_losses_keeps_the_numbers_of_the_last():
     """
     found = script.run(textwrap.dedent(text).encode(), "list.py", [])
     assert [loss._record.kept is None for loss in found.variables["losses"]] == [True, True, False]
+
+
+def test_the_steps_of_a_run_are_on_the_page(explain, tmp_path):
+    """How the loss fell and the gradients of each layer, at every step of a short run, for variables and modules."""
+    status, out, _ = explain(TRAIN)
+    assert status == 0
+    assert "with every number, and scrub over the training's 3 steps in a browser: " in out
+    steps, section = steps_of(tmp_path / "train_backprop.html")
+    assert steps == [0, 1, 2]
+    assert "weights" in section
+    assert "offset" in section
+    explain(FUNCTION)
+    steps, section = steps_of(tmp_path / "train_backprop.html")
+    assert steps == [0, 1]
+    assert "0 Linear" in section
+    assert "2 Linear" in section
+
+
+def test_what_the_program_records_itself_is_what_is_shown(explain, tmp_path):
+    """Its own viz.record knows inputs and labels; and a single backward is no training."""
+    own = TRAIN.replace(
+        "for step in", "from tinygrad_edu import viz\n    run = viz.record([weights], every=2)\n    for step in"
+    )
+    assert "training" in explain(own.replace("cost.backward()", "cost.backward(); run.step(cost)"))[1]
+    assert steps_of(tmp_path / "train_backprop.html")[0] == [0, 2]
+    once = "import tinygrad_edu as te\nloss = te.ones(2, requires_grad=True).sum()\nloss.backward()"
+    assert "training" not in explain(once)[1]
+
+
+def test_a_long_run_keeps_few_steps():
+    """At most 120 looks, evenly spaced; every loss is kept."""
+    text = """
+    import tinygrad_edu as te
+    w = te.ones(2, requires_grad=True)
+    for _ in range(500):
+        loss = (w * w).sum()
+        loss.backward()
+    """
+    found = script.run(textwrap.dedent(text).encode(), "long.py", [])
+    training = found.training(found.choose(None).loss)
+    assert len(training) == 500
+    steps = [look.step for look in training.looks]
+    assert steps == list(range(0, 500, 8))

@@ -2,7 +2,8 @@
 
 The program runs under `viz.keep()`, so that the numbers are those of its last step although its optimizer has
 written the parameters since. Of the losses that one line calls `backward()` on, only the last keeps them: a
-program that puts all its losses into a list must not run out of memory here and nowhere else.
+program that puts all its losses into a list must not run out of memory here and nowhere else. The steps of each such
+line are noted too, so that the page can show how the loss fell and how large the gradients were.
 """
 
 from __future__ import annotations
@@ -18,21 +19,25 @@ from typing import Any, NamedTuple
 
 from ..core.record import is_internal
 from ..core.tensor import Tensor, record_of
+from ..symbolic.calls import Calls
 from ..symbolic.derive import topological
 from ..symbolic.explain import explained
 from ..symbolic.explanation import Explanation, Scale
 from ..symbolic.lines import FormulaError
 from .explore import FOLDING, Page
 from .keep import keep
+from .record import Training, record
 
+LOOKS = 120  # steps that are kept at most; of a longer run every second, every fourth ...
 USUAL = ("loss", "L", "cost")  # what people call it; the first that is one is taken
 
 
 class Called(NamedTuple):
-    """A scalar on which backward was called, and the variables that its caller saw."""
+    """A scalar on which backward was called, the variables that its caller saw, and the steps that line has made."""
 
     loss: Tensor
     variables: dict[str, Any]
+    training: Training | None = None
 
 
 class Run:
@@ -50,13 +55,31 @@ class Run:
     def note(self, loss: Tensor, frame: FrameType) -> None:
         """Remember a call of backward; what an earlier one at the same place has kept is let go."""
         place = frame.f_code, frame.f_lasti
+        variables = {**frame.f_globals, **frame.f_locals}
         before = self.calls.pop(place, None)
+        training = _training(loss, variables) if before is None else before.training
         if before is not None:
             still = set(topological(record_of(loss)))
             for record in topological(record_of(before.loss)):
                 if record not in still:
                     record.kept = None
-        self.calls[place] = Called(loss, {**frame.f_globals, **frame.f_locals})
+        self.calls[place] = Called(loss, variables, training)
+
+    def step(self, loss: Tensor) -> None:
+        """A step of a training, if it is one: the gradients of the loss that was noted last are there."""
+        training = list(self.calls.values())[-1].training if self.calls else None
+        if training is not None:
+            training.step(loss)
+            if len(training.looks) > LOOKS:
+                training.every *= 2
+                training.looks = training.looks[::2]
+
+    def training(self, loss: Tensor) -> Training | None:
+        """What is known of how a loss has fallen: what the program has recorded, else the steps of its line."""
+        own = [value for value in self.variables.values() if isinstance(value, Training) and len(value)]
+        noted = [call.training for call in self.calls.values() if call.loss is loss and call.training is not None]
+        found = own + [training for training in noted if len(training) > 1]
+        return found[0] if found else None
 
     def choose(self, name: str | None) -> Called:
         """The loss that is meant, with the variables that name its values.
@@ -93,6 +116,24 @@ class Run:
             "There is no scalar that requires a gradient: a program for PyTorch computes with this library "
             "once `import torch` is exchanged for `import tinygrad_edu as torch`."
         )
+
+
+def _training(loss: Tensor, variables: Mapping[str, Any]) -> Training | None:
+    """A record of the steps of a line that calls backward: losses, and gradients by layer.
+
+    The model is not asked anything: running the user's forward once more could be seen.
+    """
+    order = topological(record_of(loss))
+    leaves = {r for r in order if r.primitive is None and r.needs_grad}
+    roots = list({id(call.module): call.module for call in Calls(order).all if call.parent is None}.values())
+    for module in roots:
+        if leaves <= {p._record for p in module.parameters()}:
+            return record(module, every=1)
+    named = {name: x for name, x in variables.items() if isinstance(x, Tensor) and x._record in leaves}
+    for path, x in ((path, x) for module in roots for path, x in module.named_parameters() if x._record in leaves):
+        named.setdefault(path, x)
+    unique = {x._record: (name, x) for name, x in reversed(named.items())}
+    return record(dict(reversed(unique.values())), every=1) if unique else None
 
 
 def losses_among(variables: Mapping[str, Any]) -> list[str]:
@@ -152,6 +193,8 @@ def _watched(found: Run) -> Iterator[None]:
         if frame is not None and self.requires_grad and self.numel() == 1:
             found.note(self, frame)
         backward(self, *args, **kwargs)
+        if frame is not None and self.requires_grad and self.numel() == 1:
+            found.step(self)
 
     Tensor.backward = noted  # type: ignore[method-assign]
     try:
@@ -197,7 +240,9 @@ def main(arguments: list[str]) -> int:
         return 1
     out = options.out or f"{os.path.splitext(options.file)[0]}_backprop.html"
     try:
-        page, shown = explanation(found.choose(options.name), options.scale)
+        call = found.choose(options.name)
+        training = found.training(call.loss)
+        page, shown = explanation(call, options.scale, training)
         print(shown)
         print(f"\nLargest error of a formula, evaluated in float64 beside autograd: {shown.check():.1e}")
         page.save(out)
@@ -205,15 +250,16 @@ def main(arguments: list[str]) -> int:
         return _refuse(f"{out}: {error.strerror}")
     except (LookupError, ValueError, RuntimeError, FormulaError) as error:
         return _refuse(str(error))
-    print(f"Step through the same equations, with every number, in a browser: {out}")
+    more = f" and scrub over the training's {len(training)} steps" if training is not None else ""
+    print(f"Step through the same equations, with every number,{more} in a browser: {out}")
     return 0
 
 
-def explanation(call: Called, scale: Scale | None) -> tuple[Page, Explanation]:
+def explanation(call: Called, scale: Scale | None, training: Training | None = None) -> tuple[Page, Explanation]:
     """The explorer's page of a loss, and what is printed of it."""
     exact = explained(call.loss, "exact", call.variables, None)
     textbook = explained(call.loss, "textbook", call.variables, None) if exact.m is not None or scale else None
-    return Page(exact, textbook, FOLDING), exact if textbook is None or scale == "exact" else textbook
+    return Page(exact, textbook, FOLDING, training), exact if textbook is None or scale == "exact" else textbook
 
 
 def _refuse(why: str) -> int:

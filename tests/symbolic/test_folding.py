@@ -153,3 +153,46 @@ def test_depth_is_a_whole_number(depth):
     """Refused with what is meant by it."""
     with pytest.raises(ValueError, match="text: depth is how many modules deep the lines go, 0 or more, not"):
         explain(lstm()).text(depth=depth)
+
+
+def recurrence(steps):
+    """A loop in a notebook: no modules, and parameters that every step uses."""
+    te.manual_seed(0)
+    U, W, b = te.randn(2, 3, requires_grad=True), te.randn(3, 3, requires_grad=True), te.zeros(3, requires_grad=True)
+    state = te.zeros(4, 3)
+    for _ in range(steps):
+        state = te.tanh(te.randn(4, 2) @ U + state @ W + b)
+    return (state**2).mean()
+
+
+def test_a_long_loop_shows_its_first_and_last_lines():
+    """Both passes on one screen; how many lines are left out is said, and how to see them."""
+    e = explain(recurrence(200))
+    text = e.text()
+    assert len(text.splitlines()) < 60
+    assert "Lines that repeat are folded: .text(depth=0) shows every line." in text
+    assert re.search(r"^  H3 = tanh\(C\d+ U \+ H2 W \+ b\) +4 × 3$", text, re.M)
+    assert "… 195 lines of this form" in text
+    assert re.search(r"^  \w+ = tanh\(C\d+ U \+ H199 W \+ b\)", text, re.M)
+    assert "  dH1 = (dH2 ∘ (1 - H2²)) Wᵀ" in text
+    assert re.search(r"^ +… \d+ lines$", text, re.M)  # of the 200 terms of dW
+    assert e.text(ascii=True).isascii()
+    whole = e.text(depth=0)
+    assert len(whole.splitlines()) > 400
+    assert "lines of" not in whole
+
+
+def test_layers_of_a_functional_program_are_one_form():
+    """W2, W3 ... are different leaves; what they do repeats."""
+    te.manual_seed(0)
+    h = te.randn(4, 3)
+    for weight in [te.randn(3, 3, requires_grad=True) for _ in range(40)]:
+        h = te.relu(h @ weight)
+    text = explain(h.mean()).text()
+    assert text.count("lines of these forms") == 2
+    assert "  dW1 = Xᵀ dZ1" in text
+
+
+def test_a_short_program_is_printed_whole():
+    """Ten equal steps are no reason to fold."""
+    assert "lines of" not in explain(recurrence(10)).text()

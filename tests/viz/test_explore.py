@@ -229,8 +229,11 @@ def test_modules_hold_their_cards(rng):
     outside = set(range(len(data["values"]))) - set(modules["Sequential"]["cards"])
     assert {data["values"][k]["name"] for k in outside} == {"x", "L"}
     assert {s["title"] for s in data["steps"] if s["id"] in ("N", "V")} == {"N: normalisation", "V: normalisation"}
-    assert modules["3.norm"]["parent"] == [m["name"] for m in data["modules"]].index("3")
-    assert [data["modules"][i]["name"] for i in data["folded"]] == [str(i) for i in range(13)]
+    names = [m["name"] for m in data["modules"]]
+    assert modules["3.norm"]["parent"] == names.index("3")
+    assert modules["3"]["parent"] == names.index("0 … 11")
+    assert modules["0 … 11"]["kind"] == "12 × Block"
+    assert [names[i] for i in data["folded"]] == ["0 … 11", *(str(i) for i in range(12))]
 
 
 def test_a_graph_of_thousands_of_operations_is_explored():
@@ -263,3 +266,37 @@ def test_mistakes_are_named():
         explore(te.tensor(1.0))
     with pytest.raises(ValueError, match="at least 2, not 0"):
         explore(te.ones(2, requires_grad=True).sum(), limit=0)
+
+
+def test_repeated_steps_are_counted(rng):
+    """A loop without modules folds into one card with its parameters; layers in pairs too; no arrow leads out and back."""
+    te.manual_seed(0)
+    U, W = te.randn(2, 3, requires_grad=True), te.randn(3, 3, requires_grad=True)
+    state = te.zeros(4, 3)
+    for _ in range(20):
+        state = te.tanh(te.randn(4, 2) @ U + state @ W)
+    data = explore((state**2).mean()).data
+    (part,) = data["modules"]
+    assert part["kind"] == "20 × tanh"
+    assert data["folded"] == [0]
+    names = [v["name"] for v in data["values"]]
+    assert {names[k] for k in set(range(len(names))) - set(part["cards"])} == {"L"}
+
+    layers = [m for _ in range(12) for m in (nn.Linear(4, 4), nn.ReLU())]
+    data = explore(nn.Sequential(*layers, nn.Linear(4, 1))(te.randn(5, 4)).square().mean()).data
+    kinds = {m["name"]: m["kind"] for m in data["modules"]}
+    assert kinds["0 … 23"] == "12 × Linear, ReLU"
+    inside = set(data["modules"][list(kinds).index("0 … 23")]["cards"])
+    reached, new = set(), {b for a, b in data["edges"] if a in inside and b not in inside}
+    while new:
+        reached |= new
+        new = {b for a, b in data["edges"] if a in reached} - reached
+    assert not reached & inside
+
+
+def test_a_few_equal_layers_are_not_counted(rng):
+    """Two are as easily read as one; and three of a small graph are all on the page at first."""
+    model = nn.Sequential(*(m for _ in range(3) for m in (nn.Linear(4, 4), nn.Tanh())))
+    assert explore(model(te.randn(5, 4)).mean()).data["folded"] == []
+    two = nn.Sequential(*(m for _ in range(2) for m in (nn.Linear(4, 4), nn.Tanh())))
+    assert not any("×" in m["kind"] for m in explore(two(te.randn(5, 4)).mean()).data["modules"])

@@ -6,6 +6,13 @@ comes out:
 
     H9 = Block(H3)   2 × 6 × 16   blocks.0: 31 lines folded
 
+A long program without modules has lines that repeat one form; of those the first and the last ones are shown:
+
+    H1 = sin(x)                   3
+    H2 = sin(H1)                  3
+    … 1,997 lines of this form
+    H2000 = sin(H1999)            3
+
 A line that is too long goes on below, broken at an operator, as far out of the parentheses as can be.
 """
 
@@ -19,6 +26,7 @@ from ..core.record import Record
 from .calls import Call
 from .expressions import words
 from .formulas import ASCII, TEXT
+from .repeats import repeats
 
 if TYPE_CHECKING:
     from .explanation import Explanation
@@ -33,7 +41,9 @@ FEW, MANY = 8, 200  # unless that leaves fewer than 8 of at most 200
 HEADED = 16  # lines of a pass beyond which modules have headings
 INDENT = 16  # columns at most by which a line goes on
 NAMES = 4  # of values in a folded row
+PARTS = 8  # of a broken line at most, where lines are folded by themselves
 
+_WORD = r"[^\W⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ]+"  # powers and transposes are no part of a name
 _BREAKS = {"+", "-", "∘", "*", "/", "=", "if", "else"}  # a line goes on with one of these
 
 
@@ -51,10 +61,15 @@ def text(e: Explanation, ascii: bool, depth: int | None) -> str:
     if depth is not None and (isinstance(depth, bool) or not isinstance(depth, int) or depth < 0):
         raise ValueError(f"text: depth is how many modules deep the lines go, 0 or more, not {depth!r}.")
     deepest = max((call.level for call in e.calls.all), default=-1)
+    by_itself = depth is None
     found, depth = _chosen(e, ascii, deepest, depth)
     folded = any(row.note.endswith("folded") for rows in found for row in rows)
     head = list(_wrapped(e.heading))
-    if folded:
+    repeated = by_itself and any(len(rows) > ROWS for rows in found)
+    if repeated:
+        found = [_without_repeats(rows, ascii) for rows in found]
+        head.append(f"Lines that repeat are folded: .text(depth={deepest + 1}) shows every line.")
+    elif folded:
         head.append(
             f"Modules are folded: .text(depth={depth + 1}) opens them, .text(depth={deepest + 1}) shows every line."
         )
@@ -68,7 +83,8 @@ def text(e: Explanation, ascii: bool, depth: int | None) -> str:
     width = min(longest, FORMULA, max(LEAST, WIDTH - 2 - 3 - shapes - 1 - notes))
     blocks = ["\n".join(head)]
     for title, rows in zip(("forward", "backward"), found, strict=True):
-        blocks.append("\n".join([title, *(line for row in rows for line in _spelled(row, width, shapes, ascii))]))
+        most = PARTS if repeated else None
+        blocks.append("\n".join([title, *(line for row in rows for line in _spelled(row, width, shapes, ascii, most))]))
     return "\n\n".join(blocks)
 
 
@@ -85,8 +101,34 @@ def _chosen(e: Explanation, ascii: bool, deepest: int, depth: int | None) -> tup
     return found, depth
 
 
-def _spelled(row: _Row, width: int, shapes: int, ascii: bool) -> Iterator[str]:
-    """The lines of a row: its formula, broken if need be, its shape and its note."""
+def _without_repeats(rows: list[_Row], ascii: bool) -> list[_Row]:
+    """The rows with those in the middle of a long repetition left out."""
+    place: dict[str, int] = {}
+    forms = []
+    for i, row in enumerate(rows):
+        name = row.text.partition(" = ")[0]
+
+        def known(word: re.Match[str], i: int = i) -> str:
+            return f"@{i - place[word[0]]}" if word[0] in place else word[0].rstrip("0123456789") or word[0]
+
+        forms.append((re.sub(_WORD, known, row.text.partition(" = ")[2] or row.text), row.shape))
+        place[name] = i
+    found: list[_Row] = []
+    for start, period, times in repeats(forms):
+        members = rows[start : start + period * times]
+        left_out = len(members) - 3 * period
+        if left_out < period + 1:
+            found += members
+            continue
+        form = "this form" if period == 1 else "these forms"
+        found += members[: 2 * period]
+        found.append(_Row(f"{'..' if ascii else '…'} {left_out:,} lines of {form}", "", "", members[0].indent))
+        found += members[-period:]
+    return found
+
+
+def _spelled(row: _Row, width: int, shapes: int, ascii: bool, most: int | None = None) -> Iterator[str]:
+    """The lines of a row: its formula, broken if need be, at most that many; its shape and its note."""
     start = " " * (2 + row.indent)
     if not row.shape:
         yield f"{start}{row.text}"[:WIDTH].rstrip()
@@ -96,6 +138,11 @@ def _spelled(row: _Row, width: int, shapes: int, ascii: bool) -> Iterator[str]:
     note = row.note if len(row.note) <= room else (".." if ascii else "…") + row.note[2 - room if ascii else 1 - room :]
     shape = row.shape if len(row.shape) <= shapes else row.shape[: shapes - 2] + ".."
     yield f"{start}{first:<{width - row.indent}}   {shape:<{shapes}} {note}".rstrip()
+    if most is not None and len(others) > most:
+        dots = ".." if ascii else "…"
+        others[most // 2 : 1 - most // 2] = [
+            f"{others[0][: -len(others[0].lstrip())]}{dots} {len(others) - most + 1:,} lines"
+        ]
     for line in others:
         yield start + line
 

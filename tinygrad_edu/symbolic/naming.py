@@ -120,8 +120,9 @@ class Names:
                 target = record.inputs[1]
                 if isinstance(target, Record) and target.primitive is None:
                     self.give(target, "Y")
-        for record in self.order:
-            if record.primitive is None and (record.shape != () or record.needs_grad) and record not in self.constants:
+        given = [r for r in self.order if r.primitive is None and (r.shape != () or r.needs_grad)]
+        for record in sorted(given, key=lambda r: min((u.index for u in users.get(r, ())), default=0)):
+            if record not in self.constants:  # in the order in which they are used
                 self.give(record, self.numbered("θ" if record.needs_grad else "C"))
         for record in self.order:
             if record.primitive is None or record in self.of or isinstance(record.dtype, tuple):

@@ -27,7 +27,7 @@ from ..symbolic.lines import Line
 from . import words
 from .cards import Card, escaped, picture
 from .frame import Framed, asset, digest
-from .modules import modules
+from .modules import Made, modules
 from .record import Training
 from .training import section
 from .trees import PRODUCTS, Tree, plane, reads, table, tree
@@ -147,7 +147,10 @@ def _page(
     homes = [exact.calls.innermost.get(computed[name].record) if name in computed else None for name in number]
     first = {card.inputs[0] for card in cards if card.inputs}
     owned = {number[g.name] for g in given if g.path or (_is_mask(g.value) and number[g.name] not in first)}
-    parts, folded = modules(exact.calls.all, homes, [card.inputs for card in cards], owned)
+    made = [Made(v["name"], 0, "", tuple(v["shape"])) for v in values]
+    for name, line in computed.items():
+        made[number[name]] = Made(name, line.record.index, _called(_operation(line)), line.shape)
+    parts, folded = modules(exact.calls.all, homes, [card.inputs for card in cards], owned, made, exact.order)
     users: dict[str, list[Line]] = {}
     for line in forward:
         if f"d{line.name}" not in gradients:

@@ -269,7 +269,7 @@ def test_mistakes_are_named():
 
 
 def test_repeated_steps_are_counted(rng):
-    """A loop without modules folds into one card with its parameters; layers in pairs too; no arrow leads out and back."""
+    """A loop without modules folds into one card with its parameters; layers in pairs too; no arrow leads back."""
     te.manual_seed(0)
     U, W = te.randn(2, 3, requires_grad=True), te.randn(3, 3, requires_grad=True)
     state = te.zeros(4, 3)

@@ -13,7 +13,8 @@ import numpy as np
 from ..core.mode import mode
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, as_array
-from ..symbolic.trace import Program
+from ..symbolic.nested import tensors_of
+from ..symbolic.program import Program
 from .cells import Call, Cell, Check, Draw, Notes, Value
 
 
@@ -49,8 +50,6 @@ class Listing:
 
     def _drop_dead(self) -> int:
         """Leave out the calls that nothing depends on. Returns how many there were."""
-        from ..symbolic.trace import tensors_of
-
         self.returned = [t._array for t in tensors_of(self.result)]
         roots = [v for _, v in (*self.writes, *self.grads)] + self.results + self.created
         needed = {v for v in roots if isinstance(v, Value)}

@@ -14,7 +14,8 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..symbolic.derive import topological
 from ..symbolic.naming import Names
-from ..symbolic.trace import Program, Trace
+from ..symbolic.program import Program
+from ..symbolic.trace import Trace
 from .cells import Value
 from .listing import Listing
 

@@ -19,7 +19,8 @@ from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
-from ..symbolic.trace import Trace, arguments_of, record
+from ..symbolic.nested import arguments_of
+from ..symbolic.trace import Trace, record
 from .kernels import require_numba
 from .watch import SCALARS, Watch
 from .written import Written

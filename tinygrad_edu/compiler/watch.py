@@ -30,7 +30,7 @@ from ..core.tensor import Tensor
 from ..nn.hooks import KINDS
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
-from ..symbolic.trace import Program
+from ..symbolic.program import Program
 from .guard import Guard
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)

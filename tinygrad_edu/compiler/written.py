@@ -16,7 +16,9 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of, wrap
 from ..core.views import refresh
 from ..core.write import storage_of
-from ..symbolic.trace import Program, Trace, numbers_replaced, replaced, tensors_of
+from ..symbolic.nested import numbers_replaced, replaced, tensors_of
+from ..symbolic.program import Program
+from ..symbolic.trace import Trace
 from .emit import Emitted
 from .guard import Guard
 from .kernels import accelerated
@@ -301,7 +303,8 @@ class Written:
         if self._numbered:
             settings = self._settings_of(given)
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
-        result = replaced(self.result, dict(zip(map(id, self._returned), results, strict=True)))
+        by = dict(zip(map(id, self._returned), results, strict=True))
+        result = replaced(self.result, lambda t: by[id(t)])
         return numbers_replaced(result, functools.partial(_evaluated, values=settings)) if self._numbered else result
 
     def _leave_flags(self, given: Any) -> None:

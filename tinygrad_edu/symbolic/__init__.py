@@ -6,7 +6,8 @@ from .explain import explain
 from .explanation import Explanation
 from .lines import FormulaError
 from .printer import expression, source
-from .trace import Program, trace
+from .program import Program
+from .trace import trace
 
 __all__ = [
     "Equation",

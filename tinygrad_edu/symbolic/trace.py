@@ -21,11 +21,11 @@ from ..core.errors import TraceError, name_of
 from ..core.mode import mode
 from ..core.record import Record, Storage, is_internal
 from ..core.symbol import Symbol, computed_by
-from ..core.tensor import Tensor, as_array, wrap
+from ..core.tensor import Tensor, wrap
 from ..core.views import follow
-from ..core.write import write
-from ..ops.checks import check as verify
 from ..ops.writes import assign
+from .nested import arguments_of, exchanged, replaced, tensors_of
+from .program import Check, Program
 
 
 class Before(NamedTuple):
@@ -38,117 +38,6 @@ class Before(NamedTuple):
     version: int
     writer: Any
     symbol: Symbol
-
-
-class Check(NamedTuple):
-    """An equation without a result: raise unless the condition holds."""
-
-    condition: Symbol
-    message: str
-    error: type[Exception]
-    values: Symbol | None
-
-
-class Program:
-    """A recorded step: where its inputs are read, its equations, and what it changes.
-
-    `program(*args)` runs it on new arguments, by executing one equation after the other.
-    """
-
-    def __init__(
-        self,
-        arguments: list[Symbol | None],
-        tensors: dict[Tensor, Symbol],
-        numbers: list[tuple[Symbol, Any, str, int | None]],
-        writes: list[tuple[Tensor, Symbol]],
-        grads: list[tuple[Tensor, Symbol | None]],
-        checks: list[Check],
-        draws: list[Symbol],
-        result: Any,
-        optimizers: list[Any],
-        created: list[tuple[Any, Tensor, str, Tensor]],
-        guards: list[tuple[Symbol, Any]],
-        sections: list[tuple[int, str]],
-        cleared: set[Tensor],
-        given: list[Any],
-        flags: list[tuple[Tensor, bool]],
-    ) -> None:
-        self.flags = flags  # what the step leaves in requires_grad, where it changes it
-        self.given = given  # the arguments of the trace, to tell whether the step changes one
-        self.optimizers = optimizers  # whose states the step uses
-        self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
-        self.guards = guards  # numbers that a Python `if` or loop of the step saw: (number, what it saw)
-        self.sections = sections  # the index of the first Symbol of each part, and what the part is
-        self.cleared = cleared  # tensors whose .grad is forgotten before it is used
-        self.arguments = arguments
-        self.tensors = tensors
-        self.numbers = numbers
-        self.writes = writes
-        self.grads = grads
-        # By the last equation that each needs: it is made before a later one would fail on its own. None: no equation.
-        self.checks: dict[Symbol | None, list[Check]] = {}
-        for check in checks:
-            needed = [s for s in (check.condition, check.values) if s is not None and s.primitive is not None]
-            last = max(needed, key=lambda s: s.index, default=None)
-            self.checks.setdefault(last, []).append(check)
-        self.draws = draws
-        self.result = result
-        self.equations = self._order()
-
-    def _order(self) -> list[Symbol]:
-        """Every Symbol that something depends on, in the order in which the step made them."""
-        roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
-        for check in (c for several in self.checks.values() for c in several):
-            roots += [check.condition, check.values]
-        roots += [*self.draws, *(s for s, _ in self.guards), *(t._array for *_, t in self.created)]
-        roots += [*(t._array for t in tensors_of(self.result))]
-        return computed_by(*roots)
-
-    def install(self) -> None:
-        """Put what a first step adds into the optimizers' states."""
-        for optimizer, parameter, name, tensor in self.created:
-            entries = optimizer.state[parameter]
-            if name in entries:
-                raise TraceError(f"{type(optimizer).__name__}'s {name} has been made since the trace; trace again.")
-            entries[name] = tensor
-
-    def _verify(self, last: Symbol | None, values: dict[Symbol, Any]) -> None:
-        """Make the checks that the value of `last` completes."""
-        for check in self.checks.get(last, ()):
-            seen = None if check.values is None else values[check.values]
-            verify(values[check.condition], check.message, check.error, seen)
-
-    def __call__(self, *args: Any) -> Any:
-        args = tuple(arguments_of(args))
-        if len(args) != len(self.arguments):
-            raise TypeError(f"the program was traced with {len(self.arguments)} arguments, got {len(args)}.")
-        self.install()
-        values: dict[Symbol, Any] = {symbol: tensor._array for tensor, symbol in self.tensors.items()}
-        for place, (symbol, given) in enumerate(zip(self.arguments, args, strict=True)):
-            if symbol is not None:
-                values[symbol] = _fitting(symbol, given, place)
-        for symbol, group, key, part in self.numbers:
-            values[symbol] = float(group[key] if part is None else group[key][part])
-        self._verify(None, values)
-        with np.errstate(all="ignore"):
-            for symbol in self.equations:
-                inputs = [values[x] if isinstance(x, Symbol) else x for x in symbol.inputs]
-                assert symbol.primitive is not None
-                value = symbol.primitive.forward(*inputs, **symbol.params)
-                values[symbol] = value.item() if symbol.number and hasattr(value, "item") else _array(value, symbol)
-                if symbol in self.checks:
-                    self._verify(symbol, values)
-        written = [(tensor, values[symbol].copy()) for tensor, symbol in self.writes]
-        for tensor, value in written:
-            write(tensor, np.positive, value, by="program")
-        for _, _, _, tensor in self.created:
-            if isinstance(tensor._array, Symbol):
-                tensor._array = np.array(values[tensor._array])
-        for tensor, needed in self.flags:
-            tensor.requires_grad_(needed)
-        for tensor, grad in self.grads:
-            tensor.grad = None if grad is None else wrap(np.array(values[grad]))
-        return _replaced(self.result, lambda t: wrap(np.array(values[t._array])))
 
 
 class Trace:
@@ -387,7 +276,7 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         numbers = [None if isinstance(a, Tensor) else run.number(a, "") for a in given]
         arguments = [run.before[a].symbol if isinstance(a, Tensor) else n for a, n in zip(given, numbers, strict=True)]
         queue = iter([a if n is None else n for a, n in zip(given, numbers, strict=True)])
-        args, kwargs = _exchanged((args, kwargs), lambda _: next(queue))
+        args, kwargs = exchanged((args, kwargs), lambda _: next(queue))
         result = step(*args, **kwargs)
         if run.refused is not None:
             raise run.refused
@@ -405,7 +294,7 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
             record = tensor._record
             if record is not None and record.grad is not was.grad:
                 grads.append((tensor, None if record.grad is None else record.grad._array))
-        frozen = _replaced(result, lambda t: wrap(t._array))
+        frozen = replaced(result, lambda t: wrap(t._array))
     except TraceError as error:
         raise _placed(error) from None
     finally:
@@ -432,79 +321,3 @@ def _placed(error: TraceError) -> TraceError:
     if not lines or lines[-1] in str(error):
         return error
     return TraceError(f"{lines[-1]}: {error}")
-
-
-def arguments_of(x: Any) -> list[Any]:
-    """The Tensors and Python floats in nested arguments, in order."""
-    found: list[Any] = []
-    _exchanged(x, found.append)
-    return found
-
-
-def _exchanged(x: Any, change: Callable[[Any], Any]) -> Any:
-    """Nested arguments with something in the place of each Tensor and float."""
-    if isinstance(x, Tensor) or x.__class__ is float:
-        return change(x)
-    if x.__class__ is tuple or x.__class__ is list:
-        return x.__class__(_exchanged(part, change) for part in x)
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*(_exchanged(part, change) for part in x))
-    if x.__class__ is dict:
-        return {name: _exchanged(part, change) for name, part in x.items()}
-    return x
-
-
-def _fitting(symbol: Symbol, given: Any, place: int) -> Any:
-    if symbol.number:
-        return float(given)
-    array = given._values() if isinstance(given, Tensor) else np.asarray(given)
-    if array.shape != symbol.shape or array.dtype != symbol.dtype:
-        raise TraceError(
-            f"argument {place} is {array.dtype} {array.shape}; the program was traced for {symbol.dtype} "
-            f"{symbol.shape}. Trace again for another shape."
-        )
-    return array
-
-
-def _array(value: Any, symbol: Symbol) -> Any:
-    if isinstance(value, tuple):
-        return value
-    value = as_array(value)
-    return value if value.dtype == symbol.dtype else value.astype(symbol.dtype)
-
-
-def tensors_of(result: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    _replaced(result, found.append)
-    return found
-
-
-def replaced(result: Any, by: dict[int, Any]) -> Any:
-    """Nested results with other Tensors in the place of those with these ids."""
-    return _replaced(result, lambda t: by[id(t)])
-
-
-def _replaced(result: Any, change: Callable[[Tensor], Any]) -> Any:
-    """Nested results with every Tensor exchanged."""
-    if isinstance(result, Tensor):
-        return change(result)
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        return type(result)(*(_replaced(r, change) for r in result))
-    if isinstance(result, (list, tuple)):
-        return type(result)(_replaced(r, change) for r in result)
-    if isinstance(result, dict):
-        return {k: _replaced(v, change) for k, v in result.items()}
-    return result
-
-
-def numbers_replaced(result: Any, change: Callable[[Symbol], Any]) -> Any:
-    """Nested results with every Python number that was traced exchanged."""
-    if isinstance(result, Symbol):
-        return change(result)
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        return type(result)(*(numbers_replaced(r, change) for r in result))
-    if isinstance(result, (list, tuple)):
-        return type(result)(numbers_replaced(r, change) for r in result)
-    if isinstance(result, dict):
-        return {k: numbers_replaced(v, change) for k, v in result.items()}
-    return result

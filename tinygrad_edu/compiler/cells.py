@@ -169,15 +169,22 @@ class Check:
 
 def values_of(x: Any) -> list[Value]:
     """The Values in nested arguments, in order."""
-    if isinstance(x, Value):
-        return [x]
-    if x.__class__ is tuple or x.__class__ is list:
-        return [v for part in x for v in values_of(part)]
-    if x.__class__ is dict:
-        return [v for part in x.values() for v in values_of(part)]
-    if x.__class__ is slice:
-        return values_of((x.start, x.stop, x.step))
-    return []
+    found: list[Value] = []
+    _gather((x,), found)
+    return found
+
+
+def _gather(several: Any, found: list[Value]) -> None:
+    for x in several:
+        kind = x.__class__
+        if kind is Value:
+            found.append(x)
+        elif kind is tuple or kind is list:
+            _gather(x, found)
+        elif kind is dict:
+            _gather(x.values(), found)
+        elif kind is slice:
+            _gather((x.start, x.stop, x.step), found)
 
 
 class Notes:
@@ -231,9 +238,10 @@ class Notes:
         call.section = self.section
         several = data.__class__ is tuple or (isinstance(data, tuple) and hasattr(data, "_fields"))
         call.results = tuple(Value(d, call, k) for k, d in enumerate(data if several else (data,)))
-        for value, array in zip(call.results, data if several else (data,), strict=True):
-            shared = (v for v, x in made.items() if isinstance(x, np.ndarray) and np.may_share_memory(x, array))
-            value.source = next(shared, None) if isinstance(array, np.ndarray) else None
+        if not isinstance(function, np.ufunc):  # whose result is no view
+            for value, array in zip(call.results, data if several else (data,), strict=True):
+                shared = (v for v, x in made.items() if isinstance(x, np.ndarray) and np.may_share_memory(x, array))
+                value.source = next(shared, None) if isinstance(array, np.ndarray) else None
         self.lines.append(call)
         self.known[key] = call.results
         self.kept.append((function, args, kwargs))
@@ -314,15 +322,18 @@ def _hashable(x: Any, kept: list[Any]) -> Any:
 
 def bare(x: Any, change: Callable[[Value], Any]) -> Any:
     """Nested arguments with something in the place of each Cell."""
-    if isinstance(x, Cell):
+    kind = x.__class__
+    if kind is Cell:
         return change(x.value)
-    if isinstance(x, Value):
+    if kind is Value:
         return change(x)
-    if x.__class__ is tuple or x.__class__ is list:
-        return x.__class__(bare(part, change) for part in x)
-    if x.__class__ is dict:
-        return {name: bare(part, change) for name, part in x.items()}
-    if x.__class__ is slice:
+    if kind is tuple:
+        return tuple([bare(part, change) for part in x])
+    if kind is list:
+        return [bare(part, change) for part in x]
+    if kind is dict:
+        return {name: bare(part, change) for name, part in x.items()} if x else x
+    if kind is slice:
         return slice(*(bare(part, change) for part in (x.start, x.stop, x.step)))
     return x
 

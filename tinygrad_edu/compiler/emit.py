@@ -29,6 +29,10 @@ from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subs
 from .listing import Listing
 from .memory import Memory, stores
 
+# Names that a function sees of the one around it; Python's compiler takes time that grows with the square of their number
+# (64,000 lines of 32,000 names: 8.4 s, and 1.9 s where the function unpacks a tuple of them)
+MANY = 250
+
 SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 assert SIGNS.keys() == PYTHON.keys()
 COMPARISONS = {np.equal: "==", np.not_equal: "!=", np.less: "<", np.less_equal: "<="}
@@ -43,9 +47,10 @@ class Emitted:
         self.listing, self.memory = listing, memory
         self.helpers = Helpers()
         self.names: dict[Value, str] = {}
-        self._taken = {"np", "program", name, "check", "array"}
+        self._taken = {"np", "program", name, "check", "array", "memory"}
         self._count = 0
         self.setup: list[str] = []
+        self._prepared: list[str] = []  # the names of what is made there
         self.body: list[str] = []
         self._static: set[Value] = set(memory.place)
         self._constants: dict[Any, str] = {}
@@ -114,16 +119,21 @@ class Emitted:
             dtype = self._dtype(block.dtype)
             if len(groups) == 1:
                 (((shape, order), names),) = groups.items()
-                self.setup.append(f"{' = '.join(names)} = {self._empty(shape, order, dtype)}")
+                self._prepare(self._empty(shape, order, dtype), *names)
                 continue
             memory = self._free(f"memory{number + 1}")
-            self.setup.append(f"{memory} = np.empty({block.size}, {dtype})")
+            self.setup.append(f"{memory} = np.empty({block.size}, {dtype})")  # the step itself sees parts of it only
             for (shape, order), names in groups.items():
                 size = math.prod(shape)
                 part = memory if size == block.size else f"{memory}[:{size}]"
                 stored = tuple(shape[axis] for axis in order)
                 view = f"{part}.reshape({stored})" + self._turned(order)
-                self.setup.append(f"{' = '.join(names)} = {view}")
+                self._prepare(view, *names)
+
+    def _prepare(self, text: str, *names: str) -> None:
+        """Make something above the function, under one name or several."""
+        self.setup.append(f"{' = '.join(names)} = {text}")
+        self._prepared += names
 
     def _empty(self, shape: tuple[int, ...], order: tuple[int, ...], dtype: str) -> str:
         stored = tuple(shape[axis] for axis in order)
@@ -195,7 +205,7 @@ class Emitted:
         if not all(v in self._static for v in line.operands) or not all(v in self.memory.root for v in line.results):
             return False
         (value,) = line.results
-        self.setup.append(f"{self._name(value)} = {self._called(line)}")
+        self._prepare(self._called(line), self._name(value))
         self._static.add(value)
         return True
 
@@ -367,7 +377,7 @@ class Emitted:
         name = self._constants.get(made)
         if name is None:
             name = self._constants[made] = self._free(wanted)
-            self.setup.append(f"{name} = {made}")
+            self._prepare(made, name)
         return name
 
     # --- the whole
@@ -381,8 +391,13 @@ class Emitted:
             text += "\n\n\n" + ARRAY
         for helper in self.helpers.sources:
             text += "\n\n\n" + helper
-        lines = ["\n\n\ndef program():", *(indented(s, 1) for s in self.setup)]
-        lines += [indented(f"\ndef {name}({inputs}):", 1), *(indented(b, 2) for b in self.body)]
+        setup, body = self.setup, self.body
+        if len(self._prepared) > MANY:
+            known = textwrap.fill(", ".join(self._prepared), 100, break_long_words=False)
+            setup = [*setup, "memory = (", indented(known, 1) + ",", ")"]
+            body = ["(", indented(known, 1) + ",", ") = memory", *body]
+        lines = ["\n\n\ndef program():", *(indented(s, 1) for s in setup)]
+        lines += [indented(f"\ndef {name}({inputs}):", 1), *(indented(b, 2) for b in body)]
         return text + "\n".join(lines) + f"\n\n    return {name}\n"
 
     @property

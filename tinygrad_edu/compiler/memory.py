@@ -10,6 +10,7 @@ BLAS and of reductions may differ in the last bit from layout to layout.
 
 from __future__ import annotations
 
+import bisect
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,29 @@ class Block:
 
     def __init__(self, dtype: np.dtype[Any], size: int) -> None:
         self.dtype, self.size = dtype, size
+
+
+class Free:
+    """The blocks that nobody needs at the moment, by their sizes: a program may have ten thousands of them."""
+
+    def __init__(self) -> None:
+        self._by_dtype: dict[Any, list[tuple[int, int, int]]] = {}  # (size, when it became free, number), sorted
+        self._count = 0
+
+    def add(self, number: int, block: Block) -> None:
+        """Note that a block has become free."""
+        self._count += 1
+        bisect.insort(self._by_dtype.setdefault(block.dtype, []), (block.size, self._count, number))
+
+    def take(self, dtype: np.dtype[Any], size: int) -> int | None:
+        """The smallest block that is large enough, else the largest; of equal ones that which has been free longest."""
+        blocks = self._by_dtype.get(dtype)
+        if not blocks:
+            return None
+        place = bisect.bisect(blocks, (size,))
+        if place == len(blocks):
+            place = bisect.bisect(blocks, (blocks[-1][0],))
+        return blocks.pop(place)[2]
 
 
 class Memory:
@@ -82,7 +106,7 @@ class Memory:
         for _, value, _ in self.copies:
             if isinstance(value, Value):
                 last[self.base(value)] = end
-        free: list[int] = []
+        free = Free()
         owner: dict[Value, int] = {}  # base -> its block
         guarded = {self.base(v) for v in self.wanted}  # read by the caller until the next run: never handed on
         for i, line in enumerate(lines):
@@ -103,11 +127,9 @@ class Memory:
                     block = self._take(free, value)
                 owner[value] = block
                 self.place[value] = Place(block, value.data.shape, axes_of(value.data))
-            for b in dying:
-                free.append(owner.pop(b))
-            for value in line.results:  # not read at all
-                if value in owner and value not in last and value not in guarded:
-                    free.append(owner.pop(value))
+            for value in (*dying, *(v for v in line.results if v in owner and v not in last and v not in guarded)):
+                block = owner.pop(value)  # read for the last time, or not at all
+                free.add(block, self.blocks[block])
 
     def _write_through(self, last: dict[Value, int]) -> None:
         """Let a tensor's new value be computed in the tensor's memory where its old value is not read any more."""
@@ -165,19 +187,14 @@ class Memory:
         self.blocks.append(Block(value.data.dtype, value.data.size))
         return len(self.blocks) - 1
 
-    def _take(self, free: list[int], value: Value) -> int:
-        """The smallest free block that is large enough, else the largest, made larger, else a new one."""
-        fitting = [b for b in free if self.blocks[b].dtype == value.data.dtype]
-        if not fitting:
+    def _take(self, free: Free, value: Value) -> int:
+        """A free block, made larger if need be, else a new one."""
+        number = free.take(value.data.dtype, value.data.size)
+        if number is None:
             return self._new(value)
-        size = value.data.size
-        large = [b for b in fitting if self.blocks[b].size >= size]
-        block = (
-            min(large, key=lambda b: self.blocks[b].size) if large else max(fitting, key=lambda b: self.blocks[b].size)
-        )
-        free.remove(block)
-        self.blocks[block].size = max(self.blocks[block].size, size)
-        return block
+        block = self.blocks[number]
+        block.size = max(block.size, value.data.size)
+        return number
 
     @property
     def nbytes(self) -> int:

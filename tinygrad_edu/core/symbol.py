@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .dtypes import get_default_dtype
 from .errors import TraceError
 from .mode import mode
 from .primitive import PRIMITIVES, Array, Operand, Primitive
 from .record import line_of, user_site
 
 _count = itertools.count()
+_NUMBERS = (bool, int, float)
 
 
 class Symbol(Operand, NDArrayOperatorsMixin):
@@ -49,9 +51,11 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         self.params = params or {}
         self.index = next(_count)  # creation order is an order of execution
         # Stands for Python numbers only, which adopt the dtype of the array that they meet
-        self.number: bool = bool(inputs) and all(
-            x.number if isinstance(x, Symbol) else x.__class__ in (bool, int, float) for x in inputs
-        )
+        self.number: bool = bool(inputs)
+        for x in inputs:
+            if not (x.number if x.__class__ is Symbol else x.__class__ in _NUMBERS):
+                self.number = False
+                break
 
     @classmethod
     def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -113,6 +117,31 @@ class Symbol(Operand, NDArrayOperatorsMixin):
 
 def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
     """Shape and dtype of a result, from a run on zeros that take no memory (all strides 0)."""
+    try:
+        key = (primitive, get_default_dtype(), tuple(map(_kind, args)), *params.items())
+        known = _INFERRED.get(key)
+    except TypeError:  # an array among the arguments, a list among the parameters
+        return _run_on_zeros(primitive, args, params)
+    if known is None:
+        if len(_INFERRED) >= 4096:
+            _INFERRED.clear()
+        known = _INFERRED[key] = _run_on_zeros(primitive, args, params)
+    return known
+
+
+_INFERRED: dict[Any, tuple[Any, Any]] = {}  # layers are alike: of a long step's operations few are new
+
+
+def _kind(x: Any) -> Any:
+    """What the shape of a result may depend on; a number's own value too."""
+    if x.__class__ is Symbol:
+        return (x.shape, x.dtype, x.number)
+    if x.__class__ in _NUMBERS:
+        return (x.__class__, repr(x))
+    raise TypeError
+
+
+def _run_on_zeros(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
     zeros = [_zeros(a) if isinstance(a, Symbol) else a for a in args]
     with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
         result: Array = primitive.forward(*zeros, **params)

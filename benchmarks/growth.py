@@ -24,7 +24,7 @@ QUESTIONS = {
     "operations": ("operations on ten elements, in a chain", (10, 100, 1_000, 10_000, 100_000, 1_000_000)),
 }
 SKIPPED = ("tinygrad_edu numba", "torch compiled", "tinygrad")  # minutes of compiling at every size
-TOO_LONG = 20.0  # seconds of a first call, after which a contender has had its last size
+TOO_LONG = 60.0  # seconds of a first call, after which a contender has had its last size
 ENOUGH = 0.6  # seconds of steps per size
 
 

@@ -74,17 +74,16 @@ def bars_table(results: dict[str, Any]) -> str:
 
 
 def growth_table(question: str, result: dict[str, Any]) -> str:
-    """A row per contender, a column per size: milliseconds per step; then the first call at the largest."""
+    """A row per contender, a column per size: milliseconds per step; then those of the first call, which may compile."""
     sizes = sorted({size for points in result["points"].values() for size, _ in points})
-    rows = [[f"{size:,}" for size in sizes] + ["first call ms"]]
-    titles = [""]
-    for key, points in result["points"].items():
-        known = dict(map(tuple, points))
-        first = result["first"][key][-1]
-        rows.append([_figure(known[n] * 1e3) if n in known else "-" for n in sizes])
-        rows[-1].append(f"{_figure(first[1] * 1e3)} at {first[0]:,}")
-        titles.append(title(key))
-    lines = [f"{question}: {result['question']}; median ms per step", *_aligned(titles, rows)]
+    lines = []
+    for what, found in (("median ms per step", "points"), ("ms of the first call", "first")):
+        rows, titles = [[f"{size:,}" for size in sizes]], [""]
+        for key, points in result[found].items():
+            known = dict(map(tuple, points))
+            rows.append([_figure(known[n] * 1e3) if n in known else "-" for n in sizes])
+            titles.append(title(key))
+        lines += [f"{question}: {result['question']}; {what}", *_aligned(titles, rows)]
     return "\n".join([*lines, *(f"  {title(key)}: {why}" for key, why in result["ended"].items())])
 
 

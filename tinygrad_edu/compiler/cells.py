@@ -252,7 +252,7 @@ class Notes:
         generator, kind = draw.func.__self__, draw.func.__name__  # type: ignore[attr-defined]
         source = self.generators.setdefault(id(generator), Value(generator))
         call = Call(method(kind, Draw), (source, *draw.args), {})
-        count, dtype, *_ = draw.args
+        count, dtype = (*draw.args[:2], np.uint64)[:2]  # words have no dtype to choose
         call.results = (Value(np.zeros(count, dtype), call),)
         self.lines.append(call)
         return Cell(call.results[0])

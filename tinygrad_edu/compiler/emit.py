@@ -23,14 +23,15 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.checks import refuse
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
 from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .listing import Listing
 from .memory import Memory, stores
 
-# Names that a function sees of the one around it; Python's compiler takes time that grows with the square of their number
-# (64,000 lines of 32,000 names: 8.4 s, and 1.9 s where the function unpacks a tuple of them)
+# Names that a function sees of the one around it. Python's compiler takes time that grows with the square of their
+# number (64,000 lines of 32,000 names: 8.4 s, and 1.9 s where the function unpacks a tuple of them)
 MANY = 250
 
 SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
@@ -45,9 +46,9 @@ class Emitted:
 
     def __init__(self, listing: Listing, memory: Memory, name: str) -> None:
         self.listing, self.memory = listing, memory
-        self.helpers = Helpers()
         self.names: dict[Value, str] = {}
-        self._taken = {"np", "program", name, "check", "array", "memory"}
+        self._taken = {"np", "program", name, "array", "memory"}
+        self.helpers = Helpers(self._taken)
         self._count = 0
         self.setup: list[str] = []
         self._prepared: list[str] = []  # the names of what is made there
@@ -56,7 +57,7 @@ class Emitted:
         self._constants: dict[Any, str] = {}
         self._held: dict[tuple[Value, np.dtype[Any]], str] = {}  # arrays for Python numbers
         self._kept: list[Any] = []
-        self.uses_array = self.uses_check = False
+        self.uses_array = False
         self._written = {old for _, _, old in memory.copies} | set(memory.into.values())
         self.arguments = self._inputs()
         self._places()
@@ -303,12 +304,11 @@ class Emitted:
         return f"np.linalg.{name}" if getattr(np.linalg, name, None) is function else self.helpers.name(function)
 
     def _check(self, check: Check) -> None:
-        self.uses_check = True
         values = "" if check.values is None else f", {self._text(check.values)}"
         all_of = "" if isinstance(check.condition.data, np.generic) else ".all()"
         self.body.append(
-            f"if not {self._text(check.condition)}{all_of}:\n"
-            f"    check({self._text(check.condition)}, {check.message!r}, {self.helpers.error(check.error)}{values})"
+            f"if not {self._text(check.condition)}{all_of}:\n    {self.helpers.name(refuse)}"
+            f"({self._text(check.condition)}, {check.message!r}, {self.helpers.error(check.error)}{values})"
         )
 
     # --- arguments
@@ -385,8 +385,6 @@ class Emitted:
     def _assembled(self, name: str) -> str:
         inputs = listed([self._name(v) for v in self.arguments])
         text = self.head
-        if self.uses_check:
-            text += "\n\n\n" + CHECK
         if self.uses_array:
             text += "\n\n\n" + ARRAY
         for helper in self.helpers.sources:
@@ -453,12 +451,6 @@ def scalar(x: Any, line: Call) -> Any:
     others = [np.shape(v.data) for v in line.operands]
     return x.flat[0] if np.broadcast_shapes(*others) == line.results[0].data.shape else x
 
-
-CHECK = """def check(condition, message, error, values=None):
-    place = tuple(int(i) for i in np.argwhere(~condition)[0])
-    found = f", found {values[place]}" if values is not None else ""
-    where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
-    raise error(f"{message}{found}{where}.")"""
 
 ARRAY = """def array(packed, shape, dtype):
     return np.frombuffer(zlib.decompress(base64.b85decode(packed)), dtype).reshape(shape)"""

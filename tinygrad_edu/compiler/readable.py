@@ -14,7 +14,7 @@ import numpy as np
 
 from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
-from .emit import ARRAY, CHECK, Emitted, indented, listed, scalar
+from .emit import ARRAY, Emitted, indented, listed, scalar
 from .listing import Listing
 
 WIDEST = 88  # columns of a formula; a longer one is cut in two
@@ -146,7 +146,7 @@ def readable(listing: Listing, memory: Any, name: str) -> str:
     """The program as formulas."""
     written = Readable(listing, memory, name)
     inputs = listed([written.names[v] for v in written.arguments])
-    parts = [written.head, *([CHECK] if written.uses_check else []), *([ARRAY] if written.uses_array else [])]
+    parts = [written.head, *([ARRAY] if written.uses_array else [])]
     parts += written.helpers.sources
     body = [*written.setup, *written.body]
     parts.append(f"def {name}({inputs}):\n" + "\n".join(indented(line, 1) for line in body))

@@ -68,7 +68,7 @@ class Written:
         self._into_known = [t for t, _ in program.writes if id(t) in set(map(id, self._known))]
         self._into_given = [self._place[id(t)] for t, _ in program.writes if id(t) in self._place]
         self._owners_of: Any = None  # the `_memory` that the owners below have been found for
-        self._through = [(t, t._view.base) for t in trace.through if t._view is not None]
+        self._through = trace.outside
         self._guard: Guard | None = None
         self._records: list[Any] = []
         self._recent: list[Any] = [(None, None)]
@@ -129,7 +129,7 @@ class Written:
             self._memory, self._ids = arrays, [*map(id, arrays)]
         if [*map(_recording, self._known)] != self._need:
             return False
-        for tensor, base in self._through:  # a view of other memory by now?
+        for tensor, base in self._through:  # another name for other memory by now?
             if tensor._storage is not base._storage:
                 return False
         return all((record_of(tensor).grad is not None) == had for tensor, had in self._had_grad)

@@ -27,7 +27,7 @@ from .record import Record, Storage, stamp, user_site
 from .symbol import Symbol
 from .value import Size, Value
 from .views import View, refresh
-from .write import is_frozen, storage_of
+from .write import is_frozen, read, storage_of
 
 
 class Tensor(Value):
@@ -263,8 +263,10 @@ class Tensor(Value):
 
     def detach(self) -> Tensor:
         """A tensor on the same memory that the graph does not know."""
-        result = wrap(self._array)
+        result = wrap(read(self))
         result._storage = storage_of(self)
+        if mode.trace is not None:
+            mode.trace.detached(result, self)
         return result
 
     def detach_(self) -> Tensor:
@@ -288,7 +290,7 @@ class Tensor(Value):
         if not self.is_leaf and source.shape != self.shape:
             raise ShapeError(f"data: shape {tuple(source.shape)} for a computed tensor of shape {tuple(self.shape)}.")
         if mode.trace is not None:
-            mode.trace.enter((self, source))
+            mode.trace.exchange(self, source)
         left = storage_of(self)
         left.version = stamp()
         left.writer = (".data =", user_site())

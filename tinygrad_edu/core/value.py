@@ -18,6 +18,7 @@ from .device import device as Device
 from .errors import ShapeError
 from .layout import layout as Layout
 from .layout import strided
+from .mode import mode
 from .primitive import Array, Operand
 
 _ndarray = np.ndarray
@@ -160,7 +161,9 @@ class Value(Operand):
     # --- its numbers
 
     def _values(self) -> np.ndarray[Any, Any]:
-        """The array; a Symbol, during a trace, is refused here with the line that wanted numbers."""
+        """The array; during a trace this is refused, with the line that wanted numbers."""
+        if mode.trace is not None:
+            mode.trace.reads(self)
         if self._array.__class__ is _ndarray:
             return self._array
         return self._array._refuse()  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..autograd import Function
+from ..core.write import read
 from ..ops.choices import where
 from ..ops.creation import finish
 from ..ops.exponential import xlogy
@@ -22,7 +23,7 @@ class _Shares(Function):
     @staticmethod
     def forward(ctx: Any, concentration: Any) -> Any:
         """One draw along the last axis."""
-        x = finish(dirichlet(concentration._values()))
+        x = finish(dirichlet(read(concentration)))
         ctx.save_for_backward(concentration, x)
         return x
 

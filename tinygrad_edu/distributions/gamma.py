@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..autograd import Function
+from ..core.write import read
 from ..ops.creation import finish
 from ..ops.exponential import log, xlogy
 from ..ops.implicit import gamma_below, gamma_slope
@@ -23,7 +24,7 @@ class _StandardGamma(Function):
     @staticmethod
     def forward(ctx: Any, concentration: Any) -> Any:
         """One draw per element."""
-        x = finish(standard_gamma(concentration._values()))
+        x = finish(standard_gamma(read(concentration)))
         ctx.save_for_backward(concentration, x)
         return x
 

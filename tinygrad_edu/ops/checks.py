@@ -22,7 +22,12 @@ def check(condition: Any, message: str, error: type[Exception] = RuntimeError, v
     if isinstance(condition, Operand):
         condition.verify(message, error, values)
     elif not mode.dry and not (condition.all() if condition.ndim else condition):
-        place = tuple(int(i) for i in np.argwhere(~np.asarray(condition))[0])
-        found = f", found {values[place]}" if values is not None else ""
-        where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
-        raise error(f"{message}{found}{where}.")
+        refuse(np.asarray(condition), message, error, values)
+
+
+def refuse(condition: Any, message: str, error: type[Exception], values: Any = None) -> None:
+    """Raise for the first element at which the condition does not hold. Programs are written with this function."""
+    place = tuple(int(i) for i in np.argwhere(~condition)[0])
+    found = f", found {values[place]}" if values is not None else ""
+    where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
+    raise error(f"{message}{found}{where}.")

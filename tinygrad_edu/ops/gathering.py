@@ -152,16 +152,17 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Any:
     """Per label a row of zeros with a 1 at the label; -1 classes: as many as the largest label asks for."""
     if input.dtype != int64:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {input.dtype}.")
-    labels = input._values()
-    if labels.size == 0 and num_classes <= 0:
+    empty = input.numel() == 0
+    if empty and num_classes <= 0:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
-    if labels.size and labels.min() < 0:
-        raise RuntimeError(f"one_hot: Class values must be non-negative, found {labels.min()}.")
-    n = int(labels.max()) + 1 if num_classes == -1 else num_classes
-    if n < 1:
+    n = num_classes
+    if n == -1:  # how many there are is known from the values alone
+        n = max(int(input._values().max()) + 1, 1)
+    elif n < 1:
         raise RuntimeError(f"one_hot: num_classes should be positive, got {num_classes}.")
-    if labels.size and labels.max() >= n:
-        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes {n}, found {labels.max()}.")
+    labels = read(input)
+    check(labels >= 0, "one_hot: Class values must be non-negative", RuntimeError, labels)
+    check(labels < n, f"one_hot: Class values must be smaller than num_classes {n}", RuntimeError, labels)
     return wrap((labels[..., None] == np.arange(n)).astype(np.int64))
 
 

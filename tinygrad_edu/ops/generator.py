@@ -46,6 +46,15 @@ def _refuse_in_trace(what: str) -> None:
         raise TraceError(f"a step that is traced {what}: do that outside of it, and let the step only draw.")
 
 
+def refuse_counting(name: str) -> None:
+    """A draw that takes more or fewer random numbers as the values have it can't be an equation."""
+    if mode.trace is not None:
+        raise TraceError(
+            f"{name}: how many random numbers it takes from the generator depends on values, which a trace runs "
+            "without. Draw outside of the step, and pass what was drawn as an argument."
+        )
+
+
 class Generator:
     """A stream of random numbers with a state of its own.
 
@@ -141,15 +150,14 @@ class Generator:
     def words(self, count: int) -> np.ndarray[Any, Any]:
         """The next `count` 32-bit integers, as uint64."""
         if mode.trace is not None:
-            raise TraceError(
-                "random integers are drawn while the step is being traced; draw them outside of it (uniform and normal "
-                "numbers, and so dropout, may be drawn inside)."
-            )
+            return self._later("words", count, np.uint64)  # type: ignore[no-any-return]
         self._drawn = self._drawn or count > 0
         return np.asarray(self._bits.random_raw(count), np.uint64)
 
     def long_words(self, count: int) -> np.ndarray[Any, Any]:
         """The next `count` 64-bit integers; each takes two words, the high one first."""
+        if mode.trace is not None:
+            return self._later("long_words", count, np.uint64)  # type: ignore[no-any-return]
         pairs = self.words(2 * count).reshape(count, 2)
         return np.asarray((pairs[:, 0] << np.uint64(32)) | pairs[:, 1])
 
@@ -177,7 +185,8 @@ class Generator:
 
     def _later(self, kind: str, count: int, dtype: Any, *settings: Any) -> Any:
         """In a trace: an equation that draws from this very generator whenever the program runs."""
-        params = {"draw": functools.partial(getattr(self, kind), count, dtype, *settings)}
+        words = () if dtype is np.uint64 else (dtype,)
+        params = {"draw": functools.partial(getattr(self, kind), count, *words, *settings)}
         symbol = Symbol((count,), np.dtype(dtype), None, drawn, (), params)
         mode.trace.drew(symbol)
         return symbol

@@ -15,11 +15,13 @@ import numpy as np
 
 from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor
+from ..core.write import read
 from .checks import check
 from .creation import constructor, finish
 from .dims import sizes
-from .generator import Generator, default_generator
+from .generator import Generator, default_generator, refuse_counting
 from .public import public
 
 _LONG = 1 << 28  # integers from this many on are taken from 64 bits, so that the remainder is nearly uniform
@@ -104,12 +106,18 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     require_cpu(device, "randperm")
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}.")
-    order = list(range(n))
-    words = (generator or default_generator).words(max(n - 1, 0)).tolist()
-    for i, word in enumerate(words):
-        j = i + word % (n - i)
+    words = (generator or default_generator).words(max(n - 1, 0))
+    return finish(in_exchanged_order(words).astype(as_dtype(dtype or np.int64)), device=device)
+
+
+@primitive(name="randperm", types=None, opaque=True)
+def in_exchanged_order(words: Array) -> Array:
+    """0 to n - 1, the k-th of them exchanged with one behind it as the k-th of the n - 1 words says."""
+    order = list(range(len(words) + 1))
+    for i, word in enumerate(words.tolist()):
+        j = i + word % (len(order) - i)
         order[i], order[j] = order[j], order[i]
-    return finish(np.array(order, as_dtype(dtype or np.int64)), device=device)
+    return np.array(order, np.int64)
 
 
 @constructor
@@ -159,19 +167,21 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
         RuntimeError: a probability lies outside of [0, 1].
     """
     generator = generator or default_generator
-    values = input._values()
+    values = read(input)
     if p is not None:
-        drawn = generator.uniform(values.size, np.dtype("float64")).reshape(values.shape) < _probability(p)
+        drawn = generator.uniform(math.prod(values.shape), np.dtype("float64")).reshape(values.shape) < _probability(p)
         return finish(drawn.astype(values.dtype))
     if values.dtype.kind != "f":
         raise RuntimeError(f"bernoulli: the probabilities are floating, not {values.dtype}.")
     check(np.logical_and(values >= 0, values <= 1), "bernoulli: Expected p_in >= 0 && p_in <= 1", RuntimeError, values)
-    return finish((generator.uniform(values.size, values.dtype).reshape(values.shape) < values).astype(values.dtype))
+    return finish(
+        (generator.uniform(math.prod(values.shape), values.dtype).reshape(values.shape) < values).astype(values.dtype)
+    )
 
 
 def exponentials(count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
     """Standard exponentials in float64."""
-    return np.asarray(-np.log1p(-(generator or default_generator).uniform(count, np.dtype("float64"))))
+    return -np.log1p(-(generator or default_generator).uniform(count, np.dtype("float64")))  # type: ignore[no-any-return]
 
 
 def _probability(p: Any) -> float:
@@ -203,12 +213,11 @@ def normal(
         draws = generator.normal(math.prod(shape), dtype)
         return finish((draws * std + mean).astype(dtype).reshape(shape), requires_grad)
     like = mean if isinstance(mean, Tensor) else std
-    m, s = (x._values() if isinstance(x, Tensor) else x for x in (mean, std))
-    if np.any(np.less(s, 0)):
-        raise RuntimeError("normal expects all elements of std >= 0.0.")
+    m, s = (read(x) if isinstance(x, Tensor) else x for x in (mean, std))
+    check(np.greater_equal(s, 0), "normal expects all elements of std >= 0.0")
     shape = np.broadcast_shapes(np.shape(m), np.shape(s))
     draws = generator.normal(math.prod(shape), like.dtype).reshape(shape)
-    return finish(np.asarray(draws * s + m, like.dtype))
+    return finish((draws * s + m).astype(like.dtype))
 
 
 @public("multinomial")
@@ -220,29 +229,42 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     Raises:
         RuntimeError: a weight is negative or not finite, or a row has too few positive ones.
     """
-    weights = input._values()
+    weights = read(input)
     if weights.ndim not in (1, 2) or weights.dtype.kind != "f":
         raise RuntimeError(
             f"multinomial: weights are a floating vector or matrix, not {weights.dtype} {weights.shape}."
         )
-    rows = np.atleast_2d(weights)
+    rows = weights.reshape(-1, weights.shape[-1])
     if num_samples <= 0 or (not replacement and num_samples > rows.shape[1]):
         raise RuntimeError(
             f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
             f"{num_samples} of {rows.shape[1]}."
         )
-    if not np.isfinite(rows).all() or (rows < 0).any() or (rows.sum(1) <= 0).any():
-        raise RuntimeError("multinomial: the weights must be finite, not negative, and not all zero in a row.")
+    refusal = "multinomial: the weights must be finite, not negative, and not all zero in a row"
+    check(np.logical_and(np.isfinite(rows), rows >= 0), refusal)
+    check(np.sum(rows, axis=1) > 0, refusal)
     if replacement and num_samples > 1:  # of one draw replacement makes no difference, and PyTorch none
-        steps = np.cumsum(rows, axis=1)
-        steps = steps / steps[:, -1:]
-        draws = (generator or default_generator).uniform(len(rows) * num_samples, np.dtype("float64"))
-        draws = draws.reshape(len(rows), num_samples)
-        picked = np.stack([np.searchsorted(step, draw) for step, draw in zip(steps, draws, strict=True)])
+        draws = (generator or default_generator).uniform(rows.shape[0] * num_samples, np.dtype("float64"))
+        picked = at_shares(rows, draws.reshape(rows.shape[0], num_samples))
     else:
-        clocks = exponentials(rows.size, generator).astype(rows.dtype).reshape(rows.shape)
-        picked = np.argsort(-(rows / clocks), axis=1, kind="stable")[:, :num_samples]
-    return finish(picked.astype(np.int64).reshape(*weights.shape[:-1], num_samples))
+        clocks = exponentials(rows.shape[0] * rows.shape[1], generator).astype(rows.dtype).reshape(rows.shape)
+        picked = first_to_ring(rows, clocks, count=num_samples)
+    return finish(picked.reshape(*weights.shape[:-1], num_samples))
+
+
+@primitive(name="multinomial", types=None, opaque=True)
+def at_shares(weights: Array, draws: Array) -> Array:
+    """(n, k), (n, count) -> (n, count): which weight of a row each number of [0, 1) falls on, as int64."""
+    steps = np.cumsum(weights, axis=1)
+    steps = steps / steps[:, -1:]
+    picked = [np.searchsorted(step, draw) for step, draw in zip(steps, draws, strict=True)]
+    return np.array(picked, np.int64).reshape(draws.shape)
+
+
+@primitive(name="multinomial", types=None, opaque=True)
+def first_to_ring(weights: Array, clocks: Array, *, count: int) -> Array:
+    """(n, k), (n, k) -> (n, count): the places of the largest weight / clock of each row, as int64."""
+    return np.argsort(-(weights / clocks), axis=1, kind="stable")[:, :count].astype(np.int64)
 
 
 @public("poisson", as_method=False)
@@ -253,6 +275,7 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
     Source: below 10 Knuth's product of uniforms, above Hormann's PTRS, "The transformed rejection
     method for generating Poisson random variables" (1993).
     """
+    refuse_counting("poisson")
     rates = input._values()
     if (rates < 0).any():
         raise RuntimeError("poisson: invalid Poisson rate, expected rate to be non-negative.")

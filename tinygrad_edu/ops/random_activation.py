@@ -12,7 +12,7 @@ from .activation import in_place, leaky_relu, softmax_over
 from .choices import choose
 from .creation import finish
 from .dims import one_axis
-from .generator import Generator, default_generator
+from .generator import Generator, default_generator, refuse_counting
 from .public import public
 from .reduction import argmax
 
@@ -38,6 +38,7 @@ def rrelu_of(
         )
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
+    refuse_counting("rrelu in training")
     drawn = input._values() <= 0
     count = int(np.count_nonzero(drawn))
     draws = (generator or default_generator).uniform(count, np.dtype("float64")) * (upper - lower) + lower

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .creation import finish
-from .generator import Generator, default_generator
+from .generator import Generator, default_generator, refuse_counting
 from .public import public
 
 _TAILS = (
@@ -25,6 +25,7 @@ _TAILS = (
 @public("binomial", as_method=False)
 def binomial(count: Any, prob: Any, generator: Generator | None = None) -> Any:
     """How many of `count` trials succeed, each with probability `prob`; of one shape and dtype. No gradient."""
+    refuse_counting("binomial")
     counts, probs = np.broadcast_arrays(count._values(), prob._values())
     source = generator or default_generator
 

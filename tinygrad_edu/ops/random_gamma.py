@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .generator import Generator, default_generator
+from .generator import Generator, default_generator, refuse_counting
 
 _THIRD = float(np.float32(1) / np.float32(3))  # PyTorch's constants are single precision, so its draws are too
 _BOUND = float(np.float32(0.0331))
@@ -20,6 +20,7 @@ _DOUBLE = np.dtype("float64")
 
 def standard_gamma(concentration: np.ndarray[Any, Any], generator: Generator | None = None) -> np.ndarray[Any, Any]:
     """A draw of rate 1 per element, at least the smallest positive number of its dtype."""
+    refuse_counting("a gamma draw")
     generator = generator or default_generator
     single = concentration.dtype == np.float32
     draws = [_one(alpha, generator, single) for alpha in concentration.ravel().tolist()]

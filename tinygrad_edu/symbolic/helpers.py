@@ -19,26 +19,23 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import PRIMITIVES, Operand, Primitive
-from ..ops.checks import check
+from ..ops.checks import check, refuse
 from ..ops.indexing import Slot
 
-CHECK = """def verify(condition, message, error=RuntimeError, values=None):
+CHECK = """def {check}(condition, message, error=RuntimeError, values=None):
     if not np.all(condition):
-        place = tuple(int(i) for i in np.argwhere(~np.asarray(condition))[0])
-        found = f", found {values[place]}" if values is not None else ""
-        where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
-        raise error(f"{message}{found}{where}.")"""
+        {refuse}(np.asarray(condition), message, error, values)"""
 
 
 class Helpers:
     """Gathers what a program needs; `borrowed` are the objects that have no source of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: set[str] | None = None) -> None:
         self.imports: list[str] = []
         self.sources: list[str] = []
         self.borrowed: dict[str, Any] = {}
         self._names: dict[int, str] = {}
-        self._taken: set[str] = set()
+        self._taken: set[str] = set() if taken is None else taken  # names that the program has already
         self._kept: list[Any] = []
 
     def name(self, function: Any) -> str:
@@ -52,7 +49,7 @@ class Helpers:
         self._names[id(function)] = name
         self._kept.append(function)
         if function is check:
-            self.sources.append(CHECK.replace("verify", name))
+            self.sources.append(CHECK.format(check=name, refuse=self.name(refuse)))
             return name
         try:
             self.sources.append(self._written(function, name))

@@ -34,10 +34,17 @@ class Before(NamedTuple):
     array: np.ndarray[Any, Any]
     record: Record | None
     view: Any
-    grad: Tensor | None
-    version: int
-    writer: Any
     symbol: Symbol
+    of_record: dict[str, Any]  # what a write, or `.data = ...`, changes in the record and the storage
+    of_storage: dict[str, Any]
+
+    @property
+    def grad(self) -> Tensor | None:
+        """Its gradient."""
+        return self.of_record.get("grad")
+
+
+_OF_RECORD = ("grad", "array", "shape", "dtype", "storage", "moved")
 
 
 class Trace:
@@ -61,6 +68,12 @@ class Trace:
         self.written: dict[int, list[Any]] = {}  # and which arrays it is, by the same ids
         self.views: dict[Tensor, Symbol] = {}  # what the base of a view held when its Symbol was taken
         self.through: set[Tensor] = set()  # views from outside; the program reads and writes them as parts of the base
+        self.beside: dict[int, list[Tensor]] = {}  # of `before`, by the id of the Storage; 0: where an ndarray reaches
+        # Memory by another name: the tensor that it belongs to, and the view of it that this one is
+        self.aliases: dict[Tensor, tuple[Tensor, tuple[Any, ...]]] = {}
+        self.outside: list[tuple[Tensor, Tensor]] = []  # pairs of those that exist before the step: alias, owner
+        self.exchanged: list[tuple[Tensor, Tensor]] = []  # (x, y) after `x.data = y`: both have y's memory now
+        self.stale: dict[Tensor, Tensor] = {}  # y, whose memory has been written by the name x
         self.made: set[Tensor] = set()  # in the step, of numbers that it names: the same ones at every call
         self.refused: TraceError | None = None  # also where the step has caught it
         self.own: set[Tensor] = set()  # the arguments: views among them are other memory at the next call
@@ -81,33 +94,84 @@ class Trace:
 
     def _lift(self, tensor: Tensor) -> None:
         array, record, storage, view = tensor._array, tensor._record, tensor._storage, tensor._view
-        through = view is not None and tensor not in self.own and view.base._storage is storage
-        if not through:
+        base, steps = self._base_of(tensor)
+        if base is tensor:
             self._refuse_written(tensor)
             symbol = Symbol(array.shape, array.dtype, record.name if record is not None else None)
         else:
-            assert view is not None
-            self.enter((view.base,))
-            symbol = follow(view.base._array, view.steps)
-            self.views[tensor] = view.base._array
+            self.enter((base,))
+            symbol = follow(base._array, steps)
+            self.views[tensor] = base._array
             self.through.add(tensor)
+            self.outside.append((tensor, base))
         self.before[tensor] = Before(
             array,
             record,
             view,
-            record.grad if record is not None else None,
-            storage.version if storage is not None else 0,
-            storage.writer if storage is not None else None,
             symbol,
+            {} if record is None else {name: getattr(record, name) for name in _OF_RECORD},
+            {} if storage is None else {"version": storage.version, "writer": storage.writer},
         )
         tensor._array = symbol
+        if storage is not None:
+            self.beside.setdefault(id(storage), []).append(tensor)
+            if storage.shared:
+                self.beside.setdefault(0, []).append(tensor)
+
+    def _beside(self, storage: Storage) -> list[Tensor]:
+        """The tensors met so far that may lie in this memory."""
+        return [*self.beside.get(id(storage), ()), *(self.beside.get(0, ()) if storage.shared else ())]
+
+    def _base_of(self, tensor: Tensor) -> tuple[Tensor, Any]:
+        """The tensor whose memory this one shows, and by which steps; itself if it has memory of its own."""
+        if tensor in self.own:
+            return tensor, ()
+        if tensor in self.aliases:
+            return self.aliases[tensor]
+        storage, view = tensor._storage, tensor._view
+        if view is not None and view.base._storage is storage:
+            return view.base, view.steps
+        if storage is not None and not storage.shared and tensor not in self.before:
+            for other in self.beside.get(id(storage), ()):  # detached before the step
+                if other not in self.through and _same_place(self.before[other].array, tensor._array):
+                    self.aliases[tensor] = other, ()
+                    return other, ()
+        return tensor, ()
+
+    def detached(self, result: Tensor, source: Tensor) -> None:
+        """Note that a tensor is another name for the memory of the source."""
+        base, steps = self._base_of(source)
+        self.aliases[result] = base, steps
+        self.views[result] = base._array
+
+    def exchange(self, tensor: Tensor, source: Tensor) -> None:
+        """`tensor.data = source`: the same numbers from now on, and in eager mode the same memory."""
+        self.enter((tensor, source))
+        mine, other = self._base_of(tensor)[0], self._base_of(source)[0]
+        self.exchanged = [(x, y) for x, y in self.exchanged if x is not tensor]
+        if other is mine:
+            return
+        if other in self.before and other not in self.made:
+            raise TraceError(
+                f"`x.data = y` gives {name_of(tensor)} the memory of {name_of(other)}, which exists beside the step: "
+                "in the calls that follow both would be one. Copy the numbers: x.data.copy_(y)."
+            )
+        self.exchanged.append((tensor, source))
+
+    def reads(self, tensor: Tensor) -> None:
+        """Refuse to hand out numbers, except those that the step itself has written down."""
+        if tensor not in self.made or tensor in self.before:
+            self.enter((tensor,))
 
     def _refuse_written(self, tensor: Tensor) -> None:
         """A tensor that the step meets must not lie in memory that it has written under another name."""
         storage = tensor._storage
-        for other, symbol in self.current.values():
-            shared = storage is not None and storage.shared and other.shared
-            if not (other is storage or shared) or tensor._array is symbol:
+        if storage is None:
+            return
+        for other, symbol in (
+            self.current.values() if storage.shared else (self.current.get(id(storage), (None, None)),)
+        ):
+            if other is None or not (other is storage or other.shared) or tensor._array is symbol:
                 continue
             if any(np.may_share_memory(x, tensor._array) for x in self.written.get(id(other), ())):
                 raise TraceError(
@@ -117,14 +181,19 @@ class Trace:
 
     def _follow(self, tensor: Tensor) -> None:
         """Look at a view anew where its base has been written since."""
-        storage, view = tensor._storage, tensor._view
+        if tensor in self.stale:
+            raise TraceError(
+                f"`x.data = y` has given y's memory to {name_of(self.stale[tensor])}, which has been written since, "
+                "and y is used after that; use x itself."
+            )
+        storage = tensor._storage
         if storage is None or id(storage) not in self.current:
             return
-        if view is not None and tensor not in self.own:
-            base = view.base
-            if base._storage is storage and self.views.get(tensor) is not base._array:
-                self.enter((base,))
-                tensor._array = follow(base._array, view.steps)
+        base, steps = self._base_of(tensor)
+        if base is not tensor:
+            self.enter((base,))
+            if self.views.get(tensor) is not base._array:
+                tensor._array = follow(base._array, steps)
                 self.views[tensor] = base._array
         elif tensor._array is not self.current[id(storage)][1] and tensor._view is None:
             raise TraceError(
@@ -133,14 +202,21 @@ class Trace:
             )
 
     def wrote(self, tensor: Tensor) -> None:
-        """Note what a tensor's memory holds now, in its base too if it is a view."""
+        """Note what a tensor's memory holds now, for what it is a part of too."""
         target = tensor
-        if tensor._view is not None and tensor not in self.own:
-            base, steps, *_ = tensor._view
+        while (found := self._base_of(target))[0] is not target:
+            base, steps = found
             self.enter((base,))
-            base._array = assign(base._array, tensor._array, steps=steps, key=(...,))
-            self.views[tensor] = base._array
+            base._array = assign(base._array, target._array, steps=steps, key=(...,)) if steps else target._array
+            self.views[target] = base._array
             target = base
+        for x, y in self.exchanged:
+            if target is y:
+                raise TraceError(
+                    f"`x.data = y` has given y's memory to {name_of(x)}, and y is written after that; write to x."
+                )
+            if target is x:
+                self.stale[y] = x
         storage = target._storage
         if storage is None:
             return
@@ -149,13 +225,12 @@ class Trace:
         if memory is None:
             return
         self.written.setdefault(id(storage), []).append(memory)
-        for other, was in self.before.items():
+        for other in self._beside(storage):
+            was = self.before[other]
             apart = other is target or other is tensor or other in self.through or not isinstance(was.array, np.ndarray)
             if apart or (other._view is not None and other not in self.own):
                 continue
-            near = other._storage
-            shared = near is storage or (storage.shared and near is not None and near.shared)
-            if shared and np.may_share_memory(was.array, memory):
+            if np.may_share_memory(was.array, memory):
                 raise TraceError(
                     f"the step writes {name_of(target)} and also uses {name_of(other)}, which shares its "
                     "memory; use one of them."
@@ -230,10 +305,9 @@ class Trace:
                 self.values.setdefault(tensor._record, was.symbol)
         for tensor, was in self.before.items():
             tensor._array, tensor._record, tensor._view = was.array, was.record, was.view
-            if was.record is not None:
-                was.record.grad = was.grad
-            if tensor._storage is not None:
-                tensor._storage.version, tensor._storage.writer = was.version, was.writer
+            for owner, were in ((was.record, was.of_record), (tensor._storage, was.of_storage)):
+                for name, value in were.items():
+                    setattr(owner, name, value)
         added: list[tuple[Any, Any, str, Any]] = []
         for optimizer, before in self.optimizers:
             for parameter, entries in optimizer.state.items():
@@ -242,6 +316,12 @@ class Trace:
             optimizer.state.clear()
             optimizer.state.update(before)
         return added
+
+
+def _same_place(x: Any, y: Any) -> bool:
+    """Whether two arrays are the same numbers in memory."""
+    kind = x.__class__ is y.__class__ is np.ndarray and (x.shape, x.strides, x.dtype) == (y.shape, y.strides, y.dtype)
+    return kind and x.__array_interface__["data"] == y.__array_interface__["data"]
 
 
 def trace(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:

@@ -74,7 +74,7 @@ def bars_table(results: dict[str, Any]) -> str:
 
 
 def growth_table(question: str, result: dict[str, Any]) -> str:
-    """A row per contender, a column per size: milliseconds per step; then those of the first call, which may compile."""
+    """A row per contender, a column per size: milliseconds per step, then those of the first call."""
     sizes = sorted({size for points in result["points"].values() for size, _ in points})
     lines = []
     for what, found in (("median ms per step", "points"), ("ms of the first call", "first")):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..core.dtypes import get_default_dtype
+from ..core.mode import mode
 from ..core.symbol import Symbol
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def set_options(
 
 def format_tensor(t: Tensor, prefix: str = "tensor(") -> str:
     """`tensor([1., 2.], requires_grad=True)`: the numbers, then what differs from the defaults."""
+    if mode.trace is not None:
+        mode.trace.reads(t)
     array = t._array
     if isinstance(array, Symbol):
         return f"tensor({array!r})"

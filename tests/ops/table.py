@@ -159,6 +159,7 @@ OTHER_SHAPES = {
     "determinant",
     "distances",
     "divided_back",
+    "at_shares",
     "dot",
     "embed",
     "gate_columns",
@@ -880,3 +881,10 @@ for _pattern, (_n, _m, _kernel, _scale, _align) in _RESIZED.items():
         row("collect", f"{_pattern}-{_along}", real(*_after), count=_n, **_how)
 row("resample", "empty", real(0, 3), axis=1, count=5, kernel="linear", scale=None, align=False)
 row("collect", "empty", real(0, 5), axis=1, count=3, kernel="linear", scale=None, align=False)
+
+# --- draws: what numbers of the generator become
+
+row("in_exchanged_order", "three-words", exactly([7, 0, 5]), n=4)
+row("in_exchanged_order", "none", exactly([], np.int64), n=0)
+row("at_shares", "rows", exactly([[1.0, 2, 1], [0, 1, 3]]), exactly([[0.1, 0.9], [0.2, 0.25]]))
+row("first_to_ring", "rows", exactly([[1.0, 2, 1], [0, 1, 3]]), exactly([[0.5, 3, 0.1], [1, 1, 1.5]]), count=2)

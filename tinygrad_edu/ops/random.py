@@ -16,7 +16,7 @@ import numpy as np
 from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.primitive import Array, primitive
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, as_array
 from ..core.write import read
 from .checks import check
 from .creation import constructor, finish
@@ -107,15 +107,15 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, d
     if n < 0:
         raise RuntimeError(f"randperm: n must be non-negative, got {n}.")
     words = (generator or default_generator).words(max(n - 1, 0))
-    return finish(in_exchanged_order(words).astype(as_dtype(dtype or np.int64)), device=device)
+    return finish(in_exchanged_order(words, n=n).astype(as_dtype(dtype or np.int64)), device=device)
 
 
 @primitive(name="randperm", types=None, opaque=True)
-def in_exchanged_order(words: Array) -> Array:
+def in_exchanged_order(words: Array, *, n: int) -> Array:
     """0 to n - 1, the k-th of them exchanged with one behind it as the k-th of the n - 1 words says."""
-    order = list(range(len(words) + 1))
+    order = list(range(n))
     for i, word in enumerate(words.tolist()):
-        j = i + word % (len(order) - i)
+        j = i + word % (n - i)
         order[i], order[j] = order[j], order[i]
     return np.array(order, np.int64)
 
@@ -170,13 +170,12 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
     values = read(input)
     if p is not None:
         drawn = generator.uniform(math.prod(values.shape), np.dtype("float64")).reshape(values.shape) < _probability(p)
-        return finish(drawn.astype(values.dtype))
+        return finish(as_array(drawn.astype(values.dtype)))
     if values.dtype.kind != "f":
         raise RuntimeError(f"bernoulli: the probabilities are floating, not {values.dtype}.")
     check(np.logical_and(values >= 0, values <= 1), "bernoulli: Expected p_in >= 0 && p_in <= 1", RuntimeError, values)
-    return finish(
-        (generator.uniform(math.prod(values.shape), values.dtype).reshape(values.shape) < values).astype(values.dtype)
-    )
+    drawn = generator.uniform(math.prod(values.shape), values.dtype).reshape(values.shape) < values
+    return finish(as_array(drawn.astype(values.dtype)))
 
 
 def exponentials(count: int, generator: Generator | None) -> np.ndarray[Any, Any]:
@@ -217,7 +216,7 @@ def normal(
     check(np.greater_equal(s, 0), "normal expects all elements of std >= 0.0")
     shape = np.broadcast_shapes(np.shape(m), np.shape(s))
     draws = generator.normal(math.prod(shape), like.dtype).reshape(shape)
-    return finish((draws * s + m).astype(like.dtype))
+    return finish(as_array((draws * s + m).astype(like.dtype)))
 
 
 @public("multinomial")

@@ -289,7 +289,7 @@ class Emitted:
             held = self._held.get((x, dtype))
             if held is None:
                 held = self._held[x, dtype] = self._free(f"{self._name(x)}_array")
-                self.setup.append(f"{held} = np.empty((), {self._dtype(dtype)})")
+                self._prepare(f"np.empty((), {self._dtype(dtype)})", held)
                 self.body.append(f"{held}[()] = {self._name(x)}")
             return held
         exact = x.__class__ in (int, float) or (np.ndim(x) == 0 and getattr(x, "dtype", None) == dtype)

@@ -153,13 +153,13 @@ OTHER_TYPES = {
 }
 OTHER_SHAPES = {
     "affine",
+    "at_shares",
     "attend",
     "cholesky_factor",
     "cofactors",
     "determinant",
     "distances",
     "divided_back",
-    "at_shares",
     "dot",
     "embed",
     "gate_columns",

@@ -30,7 +30,7 @@ from .record import Record, Storage, stamp, user_site
 from .symbol import Symbol
 from .value import Size, Value
 from .views import View, refresh
-from .write import is_frozen, storage_of
+from .write import is_frozen, read, storage_of
 class Tensor(Value):
     def __init__(self, data: Any=(), *size: builtins.int, dtype: Any=None, requires_grad: bool=False, name: str | None=None) -> None: ...
     _record: Record | None

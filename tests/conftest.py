@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -37,3 +38,24 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def calls():
+    """calls(function): how many Python calls it makes, which no other program on the machine can change."""
+
+    def counted(function):
+        count, before = 0, sys.getprofile()
+
+        def seen(frame, event, argument):
+            nonlocal count
+            count += event == "call"
+
+        sys.setprofile(seen)
+        try:
+            function()
+        finally:
+            sys.setprofile(before)
+        return count
+
+    return counted

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -187,13 +186,11 @@ def test_given_names_are_shown():
     assert "<I>parameter</I>" in draw(w * 2).source
 
 
-def test_forty_doublings_are_drawn_at_once():
+def test_forty_doublings_are_drawn_at_once(calls):
     """y = y + y, 40 times, has 2**40 paths, 41 boxes, and takes no time."""
     y = GRAPHS["doubled"]()
-    draw(y)
-    start = time.perf_counter()
     source = draw(y).source
-    assert time.perf_counter() - start < 0.05  # the limit set for it; measured 3 ms
+    assert calls(lambda: draw(y).source) < 100_000  # 50 ms, the limit set for it; measured 3 ms
     assert len(re.findall(r"^\tv\d+ \[", source, re.M)) == 41
     assert "earlier values" not in source
 

@@ -35,18 +35,18 @@ def test_layer_equals_the_loop_over_cells(reverse, rng):
 
 
 def test_rules_of_one_visit_share_their_work(rng, monkeypatch):
-    """All four cotangents come from one pass over the steps; the next backward makes its own."""
+    """All five cotangents come from one pass over the steps; the next backward makes its own."""
     count = []
     whole = lstm.lstm_pull.forward
     monkeypatch.setattr(lstm.lstm_pull, "forward", lambda *a, **k: count.append(1) or whole(*a, **k))
-    G, W, h, c = (leaf(rng, *s) for s in ((8, 3, 2), (8, 2), (2, 2), (2, 2)))
-    H, _, _ = lstm.lstm_steps(G, W, h, c, reverse=False)
+    X, W, V, h, c = (leaf(rng, *s) for s in ((3, 2, 4), (8, 4), (8, 2), (2, 2), (2, 2)))
+    H, _, _ = lstm.lstm_steps(X, W, V, h, c, reverse=False)
     count.clear()  # what the rules read was found by a run on zeros
     cotangent = te.ones(3, 2, 2, dtype=te.float64)
-    first = te.autograd.grad(H, [G, W, h, c], cotangent, retain_graph=True)
+    first = te.autograd.grad(H, [X, W, V, h, c], cotangent, retain_graph=True)
     assert len(count) == 1
     cotangent.mul_(2)
-    second = te.autograd.grad(H, [G, W, h, c], cotangent)
+    second = te.autograd.grad(H, [X, W, V, h, c], cotangent)
     assert len(count) == 2
     for one, other in zip(first, second, strict=True):
         assert_allclose(other.numpy(), 2 * one.numpy(), rtol=1e-14)  # linear in the cotangent; doubling is exact

@@ -162,7 +162,6 @@ OTHER_SHAPES = {
     "divided_back",
     "dot",
     "embed",
-    "gate_columns",
     "inverse_of",
     "matrix_exponential",
     "matrix_product",
@@ -829,18 +828,17 @@ for _pattern, _length, _m, _n, _reverse in (
     ("one-step", 1, 2, 1, False),
     ("no-samples", 2, 0, 2, False),
 ):
-    _G, _H, _C, _A, _W, _h = (
-        (4 * _n, _length, _m), (_length, _m, _n), (_length, _n, _m), (_length, 4 * _n, _m), (4 * _n, _n), (_m, _n)
+    _X, _H, _C, _A, _V, _h = (
+        (_length, _m, 3), (_length, _m, _n), (_length, _n, _m), (_length, 4 * _n, _m), (4 * _n, _n), (_m, _n)
     )  # fmt: skip
+    _weights = (real(4 * _n, 3), real(*_V), real(*_h), real(*_h))
     for _output in (0, 1, 2):
-        output_row("lstm_steps", _pattern, real(*_G), real(*_W), real(*_h), real(*_h), output=_output, reverse=_reverse)
+        for _name, _bias in ((_pattern, (real(4 * _n),)), (f"{_pattern}-without-bias", ())):
+            output_row("lstm_steps", _name, real(*_X), *_weights, *_bias, output=_output, reverse=_reverse)
         _cotangents = (real(*_H), real(*_C), real(*_A))
-        _state = (real(*_A, domain=unit), real(*_C), real(*_W), real(*_h))
+        _state = (real(*_A, domain=unit), real(*_C), real(*_V), real(*_h))
         output_row("lstm_pull", _pattern, *_cotangents, *_state, output=_output, reverse=_reverse)
         output_row("lstm_pull", f"{_pattern}-of-H", real(*_H), 0.0, 0.0, *_state, output=_output, reverse=_reverse)
-row("gate_columns", "plain", real(3, 2, 4), real(8, 4), real(8))
-row("gate_columns", "without-bias", real(3, 2, 4), real(8, 4))
-row("gate_columns", "no-samples", real(3, 0, 4), real(8, 4), real(8))
 row("embed", "repeated", real(4, 3), exactly([1, 2, 1, 3]))
 row("embed", "many", real(3, 2), exactly([1, 2, 1, 0, 0, 1]))
 row("embed", "none", real(3, 2), exactly([], np.int64))

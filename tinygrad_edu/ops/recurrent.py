@@ -19,7 +19,7 @@ from .dropout import dropout as random_dropout
 from .indexing import getitem
 from .joining import cat, stack
 from .linalg import affine
-from .lstm import gate_columns, lstm_steps
+from .lstm import lstm_steps
 from .packing import Packing
 from .public import public
 from .shape import transpose
@@ -163,8 +163,7 @@ def _lstm_layer(
     if projection:
         return _loop(_lstm_step)(X, state, weights, reverse, packing)
     biases = [b for b in (b_ih, b_hh) if b is not None]
-    G = gate_columns(X, w_ih, *([biases[0] + biases[1]] if biases else []))
-    H, C, _ = lstm_steps(G, w_hh, *state, reverse=reverse)
+    H, C, _ = lstm_steps(X, w_ih, w_hh, *state, *([biases[0] + biases[1]] if biases else []), reverse=reverse)
     if packing is not None:
         return H, (packing.last(H), packing.last(transpose(C, 1, 2)))
     last = 0 if reverse else -1

@@ -29,15 +29,17 @@ Poly = dict[Monomial, Fraction]
 
 LARGEST = 64  # terms; an expansion that grows beyond is given up
 GUARD = 1e-6  # a floor this small under a denominator or a logarithm keeps zeros out, and is left out of formulas
+ONE = 1e-14  # what rounding leaves of sums that are 1
 _SAME = {"astype", "broadcast_to", "clone"}  # elementwise the same numbers
 _LINEAR = {  # the inputs past which a scalar factor may move out
     "reshape_to": (0,), "getitem": (0,), "scatter": (0,), "take_along": (0,), "put_along": (0,), "flip_over": (0,),
     "roll_by": (0,), "diagonal_of": (0,), "onto_diagonal": (0,), "upper_part": (0,), "lower_part": (0,), "embed": (0,),
     "cumsum_along": (0,), "onto_largest": (0,), "fold": (0,), "unfold": (0,), "gather_windows": (0,),
     "scatter_windows": (0,), "correlation": (0, 1), "transposed_correlation": (0, 1), "kernel_correlation": (0, 1),
-    "zero_where": (1,), "sum_each": (0,), "repeat_each": (0,), "tile_by": (0,), "contract": (0, 1),
+    "zero_where": (1,), "recurrence": (0,), "sum_each": (0,), "repeat_each": (0,), "tile_by": (0,), "contract": (0, 1),
 }  # fmt: skip
 _NEGATED = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}
+_NOT, _AND = ("invert", "logical_not"), ("bitwise_and", "logical_and")
 _LAST_TWO = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
 
 
@@ -51,6 +53,7 @@ class Algebra:
         guards: leave out floors that only keep zeros away.
         unit: the cotangent of the loss itself, which is 1.
         one_hot: by id of the Symbol of labels, the Symbol of their one-hot rows.
+        known: the array of an atom that is a constant, else None. Of one-hot columns it is seen that they sum to 1.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Algebra:
         guards: bool = True,
         one_hot: Mapping[int, Symbol] | None = None,
         unit: Symbol | None = None,
+        known: Callable[[Any], Any] = lambda atom: None,
     ) -> None:
         self.m = m
         self.scaled = {} if scaled is None else scaled
@@ -68,6 +72,7 @@ class Algebra:
         self.guards = guards
         self.one_hot = one_hot or {}
         self.unit = unit
+        self.known = known
         self.bases: list[Any] = []
         self._numbers: dict[Any, int] = {}  # what a base is -> its number
         self._written: dict[Any, Any] = {}  # an expression as it is written -> its key
@@ -252,6 +257,11 @@ class Algebra:
         if copied and not x.params["keepdims"]:
             return None
         value = self.shortest(inner)
+        known = self.known(value) if self.guards and not copied else None
+        if known is not None and known.dtype.kind in "fiu" and x.params["keepdims"]:
+            sums = np.asarray(known, np.float64).sum(axis=axes)
+            if sums.size > 1 and np.abs(sums - 1).max() < ONE:
+                return outside
         if not isinstance(value, Symbol) or value.ndim != source.ndim:
             value = value * _filled(source)
             return _times(outside, self._base(_call(x, [value]))) if not copied else None
@@ -345,11 +355,23 @@ class Algebra:
             return _times(self._factor(a), self._indicator(x.inputs[0], negated=False))
         if not a:
             return _times(self._factor(b), self._indicator(x.inputs[0], negated=True))
-        (first, p), (second, q) = (next(iter(self._factor(c).items())) for c in (a, b))
-        if first == second and first:
-            chosen = PRIMITIVES["choose"](self._condition(x.inputs[0]), _number(p), _number(q))
-            return _times({first: Fraction(1)}, self._base(chosen))
-        return None
+        known = self.known(x.inputs[0])
+        if known is not None and known.shape == x.shape and (known.all() or not known.any()):
+            return a if known.all() else b
+        a, b = self._factor(a), self._factor(b)
+        (common, _), _ = self._content({**a, **b} if a.keys() != b.keys() else a)
+        if not common:
+            return None
+        inverse: Poly = {tuple((n, -p) for n, p in common): Fraction(1)}
+        chosen = PRIMITIVES["choose"](
+            self._condition(x.inputs[0]), *(self._plain(self.emit(_times(branch, inverse))) for branch in (a, b))
+        )
+        return _times({common: Fraction(1)}, self._base(chosen))
+
+    @staticmethod
+    def _plain(x: Any) -> Any:
+        """A condition that counts as 0 or 1 as that number."""
+        return _apply("astype", x, dtype=np.dtype(np.float64)) if getattr(x, "dtype", None) == np.bool_ else x
 
     def _condition(self, condition: Any) -> Any:
         """A comparison of simplified sides; where only the sign counts, of the argument of a relu."""
@@ -363,9 +385,16 @@ class Algebra:
 
     def _indicator(self, condition: Any, negated: bool) -> Poly:
         condition = self._condition(condition)
+        while isinstance(condition, Symbol) and condition.dtype == np.bool_ and _key(condition) in _NOT:
+            condition, negated = self._condition(condition.inputs[0]), not negated
         if not isinstance(condition, Symbol):  # of numbers it is known
             return {(): Fraction(1)} if bool(condition) != negated else {}
-        key = condition.primitive.key if isinstance(condition, Symbol) and condition.primitive is not None else ""
+        known = self.known(condition)
+        if known is not None and (known.all() or not known.any()):  # no label is ignored
+            return {(): Fraction(1)} if bool(known.all()) != negated else {}
+        key = _key(condition)
+        if key in _AND and not negated and condition.dtype == np.bool_:
+            return _times(*(self._indicator(side, negated=False) for side in condition.inputs))
         if negated:
             condition = PRIMITIVES[_NEGATED.get(key, "logical_not")](
                 *(condition.inputs if key in _NEGATED else (condition,))
@@ -560,6 +589,10 @@ class _Ratio(float):
 
     def __repr__(self) -> str:
         return str(self.ratio)  # type: ignore[attr-defined]
+
+
+def _key(x: Symbol) -> str:
+    return x.primitive.key if x.primitive is not None else ""
 
 
 def _exactly(x: Any) -> Any:

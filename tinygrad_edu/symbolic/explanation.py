@@ -79,8 +79,11 @@ class Explanation:
                 Z = self._reading.value(record.inputs[0])
                 if Z.name:
                     same[names.of[record]] = Z
+        self._constants = {
+            id(x): r for r, x in self._reading.symbols.items() if r.primitive is None and not r.needs_grad and r.shape
+        }
         m = None if self.m is None else (self._m, self.m)
-        self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one)
+        self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one, self._known)
         self.forward = list(self._forward())
         self.backward = list(self._backward(last))
 
@@ -96,6 +99,11 @@ class Explanation:
         """What a mean's rule gives, with m in the place of the count that it divides by."""
         n = self._means.get(record)
         return dX if n is None or n != self.m or n < 2 else with_m(record, dX, given, self._reading, self._m, n)
+
+    def _known(self, atom: Any) -> Any:
+        """The numbers of an atom that is a constant."""
+        record = self._constants.get(id(atom))
+        return None if record is None or record.written > self._order[-1].index else record.array
 
     def _joint_atoms(self, names: Names) -> dict[int, Symbol]:
         """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""
@@ -149,7 +157,7 @@ class Explanation:
                     return
                 last -= 1
             name = f"d{self._reading.names[record]}"
-            inner = self.scale == "textbook" and record.primitive is not None
+            inner = self.scale == "textbook" and record.primitive is not None and self.m != 1
             atom = atoms[record] = self._atom(name, record.shape, record)
             inlined = substituted(raw, meant)
             found = []
@@ -339,6 +347,8 @@ class Explanation:
         for definition in helpers.sources:
             head += ["", "", definition]
         head += ["", f"# given: {', '.join(given)}" + ("" if self.m is None else f"; m = {self.m}")]
+        own = {str(r.primitive.name) for r in self._order if getattr(r.primitive, "function", None) is not None}
+        head += [f"# to be written on arrays, as the program's own: {', '.join(sorted(own))}"] if own else []
         head += [] if self.m is None else [f"m = {self.m}"]
         for name, labels, classes in self._classes:
             head += [f"{labels} = {name}"] if labels != name else []

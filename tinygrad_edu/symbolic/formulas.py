@@ -23,17 +23,28 @@ from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from .walk import upwards
 
+DIGITS = 6  # of a number that has more of them than anybody reads; the source has them all
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
 
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
+_NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")  # a constant of one element goes by it
 _COMPARISONS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤", "eq": "=", "ne": "≠"}
 _MATRIX = {"matrix_product", "matrix_vector", "vector_matrix"}
 _WORDS = {
     "sigmoid": "σ", "softmax_over": "softmax", "log_softmax_over": "log softmax", "max_over": "max", "min_over": "min",
     "absolute": "abs", "soft_plus": "softplus", "leaky": "leaky_relu", "logsumexp_over": "logsumexp",
 }  # fmt: skip
-_SILENT = {"axis", "keepdims", "reduction", "ignore_index", "dtype", "shape", "grid"}  # parameters that the shapes tell
+_SILENT = {
+    "axis",
+    "keepdims",
+    "plane",
+    "reduction",
+    "ignore_index",
+    "dtype",
+    "shape",
+    "grid",
+}  # parameters that the shapes tell
 
 
 class Style:
@@ -293,14 +304,20 @@ def formula(x: Any, style: Style = TEXT) -> str:
     >>> formula(Z * (1 - np.tanh(Z) ** 2))
     'Z ∘ (1 - tanh(Z)²)'
     """
+    return _spelled(x, style)[0]
+
+
+def _spelled(x: Any, style: Style) -> Spelled:
+    """An expression spelled, and how tightly it binds."""
     done: dict[int, Spelled] = {}
     for part in upwards(x, done, lambda symbol: bool(symbol.name)):
         if part.primitive is None or part.name:
-            done[id(part)] = (style.name(part.name or f"x{part.index}"), ATOM)
+            name = part.name or f"x{part.index}"
+            done[id(part)] = _literal(float(name), style) if _NUMBER.fullmatch(name) else (style.name(name), ATOM)
         else:
             inputs = [done[id(i)] if isinstance(i, Symbol) else _literal(i, style) for i in part.inputs]
             done[id(part)] = _spell(part, inputs, style)
-    return done[id(x)][0] if isinstance(x, Symbol) else _literal(x, style)[0]
+    return done[id(x)] if isinstance(x, Symbol) else _literal(x, style)
 
 
 def _literal(x: Any, style: Style) -> Spelled:
@@ -308,6 +325,8 @@ def _literal(x: Any, style: Style) -> Spelled:
     if isinstance(x, np.ndarray) and x.shape == ():
         x = x.item()
     text = repr(x) if not isinstance(x, (Fraction, str)) else str(x)
+    if isinstance(x, float) and len(text.strip("-0.").replace(".", "")) > DIGITS + 3 and "/" not in text:
+        text = f"{x:.{DIGITS}g}"
     if isinstance(x, float) and "/" not in text and abs(x) < 1e6 and x == int(x):
         text = repr(int(x))
     return style.number(text), UNARY if text.startswith("-") else ATOM
@@ -354,13 +373,17 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return style.ones(), ATOM
     if key == "filled":
         return _literal(x.params["value"], style)
+    if key in ("logical_not", "invert") and x.dtype == np.bool_:
+        return style.subtract(style.number("1"), w(parts[0], PRODUCT)), SUM  # a condition is 0 or 1
+    if key == "getitem" and (vector := _as_vector(x)) is not None:
+        return _vector_product(x.inputs[0], vector, style)
     if key == "getitem":
         return style.index(w(parts[0], ATOM), _index(x.params["key"], parts[1:])), ATOM
     if key == "pick" and x.inputs[0].primitive.key == "cross_entropy_of_classes" and x.params["output"] == 0:
         return parts[0]
     if key == "pick":
         return style.index(w(parts[0], ATOM), str(x.params["output"])), ATOM
-    if key in ("astype", "broadcast_to"):
+    if key in ("astype", "broadcast_to") or (key == "reshape_to" and _is_one(x) and _is_one(x.inputs[0])):
         return parts[0]
     arguments = [text for text, _ in parts]
     if key == "scatter":
@@ -381,6 +404,28 @@ def _product(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
     sides = [style.brackets(p[0]) if _is_matrix(i) else w(p, PRODUCT) for p, i in zip(parts, (a, b), strict=True)]
     sides[0] = style.brackets(parts[0][0]) if _ends_in_sum(a) else sides[0]
     return style.elementwise(*sides), PRODUCT
+
+
+def _as_vector(x: Symbol) -> Any:
+    """v of (A v[..., None])[..., 0], which is how a rule writes the product with a vector."""
+    product = x.inputs[0]
+    if x.params["key"] != (..., 0) or product.name or product.primitive is None:
+        return None
+    if product.primitive.key != "matrix_product" or not isinstance(product.inputs[1], Symbol):
+        return None
+    right = product.inputs[1]
+    turned = right.primitive is not None and right.primitive.key == "getitem" and not right.name
+    return right.inputs[0] if turned and right.params["key"] == (..., None) else None
+
+
+def _vector_product(product: Symbol, vector: Any, style: Style) -> Spelled:
+    A, v = (_spelled(side, style) for side in (product.inputs[0], vector))
+    return style.side_by_side(_factor(product.inputs[0], A, style), style.within(v, POWER)), PRODUCT
+
+
+def _is_one(x: Any) -> bool:
+    """It has a single element."""
+    return all(n == 1 for n in getattr(x, "shape", ()))
 
 
 def _ends_in_sum(x: Any) -> bool:

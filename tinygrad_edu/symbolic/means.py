@@ -28,6 +28,7 @@ from .walk import upwards
 def means(root: Record) -> dict[Record, int]:
     """What divides by a count, on the way from the loss, with that count."""
     counts: dict[Record, int] = {}
+    penalties: dict[Record, int] = {}  # means of a parameter alone
     decided: set[Record] = set()  # factors that have been looked at together with one above them
     stack, seen = [root], {root}
     while stack:
@@ -37,7 +38,7 @@ def means(root: Record) -> dict[Record, int]:
             continue
         sources = [x for x in record.inputs if isinstance(x, Record)]
         if primitive.key == "mean_over":
-            counts[record] = _size(sources[0].shape) // max(_size(record.shape), 1)
+            (counts if _of_data(record) else penalties)[record] = _size(sources[0].shape) // max(_size(record.shape), 1)
             continue
         if record.params.get("reduction") == "mean":
             counts[record] = _size(np.broadcast_shapes(*(x.shape for x in sources)))
@@ -52,7 +53,7 @@ def means(root: Record) -> dict[Record, int]:
         inner = [x for x in sources if x.needs_grad and (x.shape == () or primitive is pick) and x not in seen]
         seen.update(inner)
         stack.extend(inner)
-    return counts
+    return counts or penalties
 
 
 # --- means that are written out
@@ -112,12 +113,17 @@ def _sums(top: Record) -> Iterator[tuple[tuple[int, ...], list[_Factor]]]:
             continue
         seen.add(record)
         if key in ("sum_over", "dot"):
-            if len({x for x in topological(record) if x.primitive is None and x.shape != ()}) > 1:
+            if _of_data(record):
                 yield tuple(sources[0].shape), path
         elif factor is not None:
             stack.append((next(x for x in sources if _computed(x)), [*path, factor]))
         elif key in ("negative", "plus", "minus", "clone", "reshape_to", "astype"):
             stack.extend((x, path) for x in sources if _computed(x))
+
+
+def _of_data(record: Record) -> bool:
+    """It is no function of a parameter alone, whose mean or sum is a penalty."""
+    return len({x for x in topological(record) if x.primitive is None and x.shape != ()}) > 1
 
 
 def _counts(factor: _Factor, shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -135,6 +141,8 @@ def _counts(factor: _Factor, shape: tuple[int, ...]) -> Iterator[tuple[int, int]
 def _said(factor: _Factor) -> str:
     """How the source writes the number: a "literal", "twice" something, another "expression", or "": not known."""
     node, _ = at(factor.record.site)
+    if isinstance(node, ast.Call):
+        return "expression"  # a loss of the library, which divides by counts
     operands = operands_of(node, 2)
     if not isinstance(node, ast.BinOp) or factor.number >= len(operands):
         return ""

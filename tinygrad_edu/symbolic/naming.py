@@ -24,6 +24,8 @@ from ..core.kept import kept_values
 from ..core.record import Record, Site
 from ..core.tensor import Tensor
 
+# What libraries are called: no tensor
+_MODULES = {"self", "te", "torch", "tg", "np", "numpy", "F", "nn", "linalg", "tinygrad_edu", "functional"}
 Span = tuple[int, int, int, int]  # first line, first column, last line, last column
 
 _CHEAP = {  # what a formula takes in without a line of its own, if it is used once
@@ -76,7 +78,13 @@ class Names:
             node, target = at(record.site)
             if target is not None:
                 found.setdefault(target, {})[node] = record
-            for x, operand in zip(record.inputs, operands_of(node, len(record.inputs)), strict=False):
+            sources = operands_of(node, len(record.inputs))
+            inputs = record.inputs
+            if record.primitive is not None and record.primitive.key == "embed":
+                inputs = inputs[::-1]  # embedding(indices, weight)
+            for x, operand in zip(inputs, sources or _data_of(node), strict=False):
+                if not sources and isinstance(x, Record) and x.needs_grad:
+                    continue  # a module's own
                 if isinstance(x, Record) and x.primitive is None and isinstance(operand, ast.Name):
                     operands.setdefault(operand.id, {})[x] = x
         for name, records in (*found.items(), *operands.items()):
@@ -216,8 +224,14 @@ def _nodes(filename: str, text: str) -> tuple[dict[Span, ast.AST], dict[Span, st
             nodes.setdefault(_span(node), node)
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         value = getattr(node, "value", None)
-        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and isinstance(target, ast.Name) and value:
-            targets[_span(value)] = target.id
+        if not isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) or value is None:
+            continue
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            pairs = list(zip(target.elts, value.elts, strict=True))
+        for name, given in pairs:
+            if isinstance(name, ast.Name):
+                targets[_span(given)] = name.id
     return nodes, targets
 
 
@@ -244,7 +258,7 @@ def at(site: Site | None) -> tuple[ast.AST | None, str | None]:
 
 
 def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
-    """The expressions that an operation's inputs come from."""
+    """The expressions that an operation's inputs come from; none where it isn't sure which is which."""
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]
     if isinstance(node, ast.UnaryOp):
@@ -252,16 +266,24 @@ def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
     if isinstance(node, ast.Attribute):
         return [node.value]
     if isinstance(node, ast.Call):
-        given: list[ast.AST] = list(node.args)
-        if len(given) < count and isinstance(node.func, ast.Attribute) and _is_method(node.func):
-            given = [node.func.value, *given]
-        return given
+        given: list[ast.AST] = [x for x in node.args if not (isinstance(x, ast.Constant) and isinstance(x.value, str))]
+        if len(given) == count:
+            return given
+        if len(given) + 1 == count and isinstance(node.func, ast.Attribute) and _is_method(node.func):
+            return [node.func.value, *given]
     return []
 
 
+def _data_of(node: ast.AST | None) -> list[ast.AST]:
+    """What a module is called with: `layer(x)`, whose parameters come after it."""
+    called = node.func if isinstance(node, ast.Call) else None
+    library = isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name) and called.value.id in _MODULES
+    return list(node.args[:1]) if isinstance(node, ast.Call) and not library else []
+
+
 def _is_method(called: ast.Attribute) -> bool:
-    """Of a tensor, as in `Z.sum()`: in `self.conv(X)` nothing is said of self."""
-    return hasattr(Tensor, called.attr) and not (isinstance(called.value, ast.Name) and called.value.id == "self")
+    """Of a tensor, as in `Z.sum()`: in `self.conv(X)` nothing is said of self, and `te.sum(Z)` is a module's."""
+    return hasattr(Tensor, called.attr) and not (isinstance(called.value, ast.Name) and called.value.id in _MODULES)
 
 
 def constant_formulas(order: list[Record], names: Mapping[Record, str]) -> dict[Record, ast.AST]:

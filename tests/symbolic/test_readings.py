@@ -1,0 +1,165 @@
+"""Networks that nobody has tidied: names that are right, forms that a person would write, in both scales."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn
+from tinygrad_edu.symbolic import explain
+
+
+def values(rng, *shapes, grad=True):
+    """float64 leaves without names."""
+    return [te.tensor(rng.standard_normal(shape), requires_grad=grad) for shape in shapes]
+
+
+def lines(e):
+    """The text of each line by its name; every formula is right."""
+    assert e.check() < 1e-10
+    return {line.name: line.text().split(" = ", 1)[1] for line in e}
+
+
+# --- names out of the source
+
+
+def hidden(make):
+    """A loss made where the caller's variables can't be seen."""
+    return make()
+
+
+def test_operands_of_functions_have_their_own_names(rng):
+    """Of einsum, whose first argument is no tensor; of sort, which is called on a module and not on a tensor."""
+
+    def make():
+        (A,) = values(rng, (4, 3), grad=False)
+        B, c = values(rng, (3, 2), (4,))
+        return te.einsum("ni,ij->nj", A, B).sum() + te.sort(c)[0].exp().sum()
+
+    found = lines(explain(hidden(make)))
+    assert "dB" in found
+    assert not {"dA", "dte", "dC"} & set(found)
+
+
+def test_an_embedding_is_not_called_like_its_indices(rng):
+    """A module's own parameter is no operand of its call; the function takes indices first."""
+
+    def module():
+        words, table = te.tensor([1, 2, 2]), nn.Embedding(4, 3)
+        return table(words).square().sum()
+
+    def function():
+        words, table = te.tensor([1, 2, 2]), values(rng, (4, 3))[0]
+        return F.embedding(words, table).square().sum()
+
+    assert "dwords" not in lines(explain(hidden(module)))
+    found = explain(hidden(function))
+    assert {line.name for line in found.backward if line.operation == ""} == {"dtable"}
+
+
+def test_targets_of_one_assignment(rng):
+    """`q, k = ...` names both."""
+
+    def make():
+        (X,) = values(rng, (4, 3), grad=False)
+        Q, K = values(rng, (3, 2), (3, 2))
+        q, k = X @ Q, X @ K
+        return te.softmax(q @ k.T, dim=1).square().mean()
+
+    assert {"dq", "dk"} <= set(lines(explain(hidden(make))))
+
+
+# --- forms
+
+
+def test_softmax_and_its_log_written_out_are_p_minus_y(rng):
+    """Columns as samples; the labels' columns sum to 1, which their numbers show."""
+    X, W, b = *values(rng, (3, 6), grad=False), *values(rng, (3, 4), (4, 1))
+    Y = te.tensor(np.eye(4)[:, [0, 1, 2, 3, 0, 1]])
+    m = 6
+    Z = W.T @ X + b
+    P = te.softmax(Z, dim=0)
+    loss = -(Y * te.log(P)).sum() / m
+    assert lines(explain(loss))["dZ"] == "1/m (P - Y)"
+    assert lines(explain(loss, "textbook"))["dZ"] == "P - Y"
+    V = te.tensor(rng.random((4, 6)), name="V")  # to nothing in particular
+    other = lines(explain(-(V * te.log(P)).sum() / m, "textbook"))["dZ"]
+    assert "Σ V" in other
+
+
+@pytest.mark.parametrize(
+    ("activation", "slope"),
+    [
+        (lambda Z: F.softplus(Z), "(1 if Z > 20 else σ(Z))"),
+        (lambda Z: F.elu(Z), "(exp(-relu(-Z)) if Z ≤ 0 else 1)"),
+        (lambda Z: F.leaky_relu(Z, 0.1), "(1 if Z > 0 else 0.1)"),
+        (lambda Z: te.clamp(Z, -1, 1), "[Z ≤ 1] ∘ [Z ≥ -1]"),
+        (lambda Z: te.clamp(Z, min=0), "[Z ≥ 0]"),
+    ],
+    ids=["softplus", "elu", "leaky", "clamp", "floor"],
+)
+@pytest.mark.parametrize("scale", ["exact", "textbook"])
+def test_a_choice_is_a_factor(activation, slope, scale, rng):
+    """dZ = dA ∘ slope, in both scales alike: no 1/m stands inside of the cases."""
+    X, W = *values(rng, (5, 3), grad=False), *values(rng, (3, 2))
+    Z = X @ W
+    A = activation(Z)
+    assert lines(explain((A**3).mean(), scale))["dZ"] == f"dA ∘ {slope}"
+
+
+def test_one_sample_has_both_scales_alike(rng):
+    """m = 1: no m stands anywhere."""
+    model, x, y = nn.Linear(3, 1).double(), *values(rng, (1, 3), (1, 1), grad=False)
+    loss = F.mse_loss(model(x), y)
+    assert lines(explain(loss, "textbook")) == lines(explain(loss))
+
+
+def test_a_product_with_a_vector(rng):
+    """Xᵀ dZ; and what sums to a number has no shape to be told."""
+    X, w = *values(rng, (6, 3), grad=False), *values(rng, (3,))
+    b = te.zeros((), dtype=te.float64, requires_grad=True)
+    Z = X @ w + b
+    found = lines(explain((Z**2).mean()))
+    assert (found["dw"], found["db"]) == ("Xᵀ dZ", "Σ dZ")
+
+
+def test_labels_that_none_ignores_leave_no_condition(rng):
+    """Weighted and smoothed cross-entropy: a mask that is 1 everywhere is not written."""
+    (Z,) = values(rng, (4, 3))
+    labels = te.tensor([0, 2, 1, 1])
+    for loss in (
+        F.cross_entropy(Z, labels, weight=te.tensor([1.0, 2.0, 0.5], dtype=te.float64)),
+        F.cross_entropy(Z, labels, label_smoothing=0.1),
+        F.nll_loss(te.log_softmax(Z, dim=1), labels),
+    ):
+        e = explain(loss)
+        assert e.check() < 1e-10
+        assert not any(word in line.text() for line in e.backward for word in ("not", "if"))
+    some = explain(F.cross_entropy(Z, te.tensor([0, -100, 1, 1]), label_smoothing=0.1))
+    assert some.check() < 1e-10
+    assert "(1 - " in str(some)
+
+
+def test_long_numbers_are_cut_where_people_read(rng):
+    """Six digits in the text, all of them in the source; of a float32 number no tail is shown."""
+    Q, K = values(rng, (4, 3), (4, 3))
+    S = Q @ K.T / 3**0.5
+    loss = (S * te.tensor(0.1)).tanh().sum()
+    e = explain(loss)
+    assert e["S"].text() == "S = Q Kᵀ / 1.73205"
+    assert "1.7320508075688772" in e["S"].source()
+    assert "0.57735 dS K" in e["dQ"].text()
+    assert "0.1000" not in str(e)
+
+
+def test_a_penaltys_mean_is_not_the_samples_mean(rng):
+    """m counts samples, although the mean of the weights' squares divides too; it keeps its own factor."""
+    X, y, W = *values(rng, (6, 3), (6, 1), grad=False), *values(rng, (3, 1))
+    Z = X @ W
+    e = explain(((Z - y) ** 2).mean() + 0.1 * (W**2).mean(), "textbook")
+    assert e.m == 6
+    assert e["dZ"].text() == "dZ = 2 (Z - y)"
+    assert e["dW"].text() == "dW = 1/15 W + 1/m Xᵀ dZ"
+    assert explain((W**2).mean()).m == 3  # of a parameter alone it is the mean

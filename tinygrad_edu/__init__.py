@@ -305,6 +305,7 @@ from .ops.exponential import (
 )
 from .ops.gathering import (
     argwhere,
+    as_strided,
     gather,
     index_select,
     masked_select,
@@ -702,9 +703,6 @@ from .ops.trigonometry import (
 )
 from .ops.trigonometry import (
     arctanh as atanh,
-)
-from .ops.writes import (
-    as_strided,
 )
 from .serialization import (
     load,

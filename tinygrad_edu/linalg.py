@@ -42,6 +42,7 @@ from .ops.matrices import (
 )
 from .ops.matrix_norm import cond, matrix_norm, norm
 from .ops.norm import vector_norm
+from .ops.out import with_out as _with_out
 from .ops.products import linalg_cross as cross
 from .ops.products import multi_dot, vecdot
 
@@ -49,6 +50,14 @@ from .ops.products import multi_dot, vecdot
 def diagonal(A: Any, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Any:
     """The diagonal of matrices, as the last axis: a view."""
     return _diagonal(A, offset, dim1, dim2)
+
+
+_TAKING_OUT = (
+    cholesky, cholesky_ex, cond, cross, det, eigh, eigvalsh, householder_product, inv_ex, lstsq, lu, lu_factor,
+    lu_solve, matrix_norm, matrix_rank, multi_dot, norm, pinv, qr, slogdet, solve, solve_ex, solve_triangular, svd,
+    svdvals, tensorinv, tensorsolve, vecdot, vector_norm,
+)  # fmt: skip
+globals().update({f.__name__.removeprefix("linalg_"): _with_out(f, f"linalg.{f.__name__}") for f in _TAKING_OUT})
 
 
 __all__ = [

@@ -193,3 +193,39 @@ def test_a_function_may_define_jvp_and_vmap():
         for name in ("jvp", "vmap"):
             with pytest.raises(NotImplementedError):
                 getattr(m.autograd.Function, name)(None, None)
+
+
+def several(m):
+    """What hooks of several tensors are handed, over three walks."""
+    a, b, u = (m.tensor(v, requires_grad=True) for v in (2.0, 3.0, 1.0))
+    d = a * b
+    e = d * 5
+    seen = []
+    hook = m.autograd.graph.register_multi_grad_hook(
+        (a, d, u), lambda gs: seen.append([None if g is None else g.item() for g in gs])
+    )
+    first = m.autograd.graph.register_multi_grad_hook((a, d), lambda g: seen.append(g.item()), mode="any")
+    e.backward(retain_graph=True)
+    first.remove()
+    e.backward(retain_graph=True)
+    with hook:
+        pass
+    e.backward()
+    return seen
+
+
+def test_hooks_of_several_tensors():
+    """register_multi_grad_hook calls once per backward, with all gradients or with the first."""
+    assert several(tg) == several(torch) == [5.0, [15.0, 5.0, None], [15.0, 5.0, None]]
+    with pytest.raises(ValueError, match="mode"):
+        tg.autograd.graph.register_multi_grad_hook((), print, mode="some")
+
+
+def test_a_nodes_class_is_called_as_pytorchs():
+    """type(t.grad_fn).__name__ is what programs that draw graphs print."""
+    for m in (tg, torch):
+        x = m.tensor(2.0, requires_grad=True)
+        y = x * 3
+        assert type(y.grad_fn).__name__ == "MulBackward0"
+        assert type(y.grad_fn.next_functions[0][0]).__name__ == "AccumulateGrad"
+        assert isinstance(y.grad_fn, m.autograd.graph.Node)

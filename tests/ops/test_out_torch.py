@@ -110,3 +110,121 @@ def test_negative_deviations_are_refused():
         with pytest.raises(RuntimeError, match="std >= 0"):
             x.normal_(0, -1.0)
         assert x.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("name", ["linalg.qr", "linalg.svd", "linalg.slogdet", "linalg.eigh", "linalg.lu_factor"])
+def test_out_of_factors(name, rng):
+    """Functions with several results fill as many tensors."""
+    A = rng.standard_normal((3, 3))
+    stored = []
+    for m in LIBRARIES:
+        f = m
+        for part in name.split("."):
+            f = getattr(f, part)
+        x = m.tensor(A @ A.T)
+        outs = [m.empty_like(y) for y in f(x)]
+        f(x, out=tuple(outs))
+        stored.append([np.abs(y.numpy()) for y in outs])
+    for ours, theirs in zip(stored[1], stored[0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+def test_out_of_scatters_and_of_functional():
+    """slice_scatter, scatter, tensordot, and those of nn.functional that PyTorch stores results of."""
+    stored = []
+    for m in LIBRARIES:
+        x, F = m.arange(12.0).reshape(3, 4), m.nn.functional
+        found = [
+            m.slice_scatter(x, m.ones(1, 4), 0, 1, 2, out=m.empty(3, 4)),
+            m.scatter(x, 1, m.zeros(3, 1, dtype=m.int64), 9.0, out=m.empty(3, 4)),
+            m.tensordot(x, x, ([0], [0]), out=m.empty(4, 4)),
+            m.argmax(x, 1, out=m.empty(3, dtype=m.int64)),
+            m.linalg.norm(x, out=m.empty(())),
+            F.linear(x, x, out=m.empty(3, 3)),
+            F.avg_pool2d(x[None], 2, out=m.empty(1, 1, 2)),
+            *(
+                getattr(F, f)(x, out=m.empty(3, 4))
+                for f in ("gelu", "softplus", "logsigmoid", "hardshrink", "softshrink")
+            ),
+        ]
+        stored.append([y.numpy() for y in found])
+    for ours, theirs in zip(stored[1], stored[0], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)  # float32 rounding
+
+
+def test_as_strided():
+    """Elements of the memory by strides of one's own, with PyTorch's gradient where they overlap."""
+    stored = []
+    for m in LIBRARIES:
+        x = m.arange(12.0, requires_grad=True)
+        y = x.view(3, 4)
+        parts = [
+            m.as_strided(x, (5, 4), (1, 1)),
+            y.as_strided((3, 2), (2, 1), 1),
+            y[1].as_strided((2, 2), (1, 2)),
+            y[1].detach().as_strided((2,), (1,), 0),
+            y.t().as_strided((2, 2), (4, 1)),
+        ]
+        sum((p * p).sum() for p in parts).backward()
+        stored.append([*(p.tolist() for p in parts), x.grad.tolist()])
+        for size, stride in (((20,), (1,)), ((2,), (1, 1)), ((2,), (-1,))):
+            with pytest.raises(RuntimeError):
+                x.as_strided(size, stride)
+    assert stored[0] == stored[1]
+    with pytest.raises(RuntimeError, match="read-only"):
+        tg.ones(3).as_strided((2,), (1,)).add_(1)
+
+
+def test_numbers_that_do_not_fit():
+    """fill_, full and x[i] = v refuse a number that the dtype does not hold; tensor() makes it infinite."""
+    for m in LIBRARIES:
+        x = m.zeros(2)
+        for store in (
+            lambda m=m: m.full((2,), 1e300),
+            lambda x=x: x.fill_(-1e300),
+            lambda x=x: x.__setitem__(0, 1e300),
+            lambda m=m: m.zeros(2, dtype=m.int32).fill_(float("nan")),
+            lambda m=m: m.zeros(2, dtype=m.uint8).fill_(300),
+        ):
+            with pytest.raises(RuntimeError, match="without overflow"):
+                store()
+        assert x.tolist() == [0, 0]
+        assert m.tensor(1e300).item() == m.full((), float("inf")).item()
+
+
+def test_sign_and_silu_at_the_ends():
+    """The sign of NaN is 0, silu and sigmoid of the most negative numbers are 0, as PyTorch has them."""
+    for m in LIBRARIES:
+        x = m.tensor([float("nan"), -3e38, -89.0, 0.0, 100.0])
+        assert m.sign(x).tolist() == m.sgn(x).tolist() == [0, -1, -1, 0, 1]
+        assert m.nn.functional.silu(x)[1:].tolist() == [0, 0, 0, 100]
+        assert m.sigmoid(x)[1:].tolist() == [0, 0, 0.5, 1]
+    assert np.isnan(np.sign(tg.tensor(float("nan"))).item())
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int32"])
+@pytest.mark.parametrize("equation", ["ij,jk,kl->il", "ij->i", "ij,kl->i", "ij,ij->"])
+def test_einsum_of_small_integers(name, equation):
+    """Products stay in the dtype, sums of what only one operand has are int64."""
+    found = []
+    for m in LIBRARIES:
+        operands = [m.full((3, 3), 7, dtype=getattr(m, name)) for _ in equation.split("->")[0].split(",")]
+        result = m.einsum(equation, *operands)
+        found.append((str(result.dtype).removeprefix("torch."), result.tolist()))
+    assert found[0] == found[1]
+
+
+def test_singular_values_of_what_is_not_finite():
+    """LAPACK may search for ever; here NaN comes out, or the error that PyTorch has for NaN."""
+    A = tg.eye(3)
+    A[0, 1] = float("inf")
+    with pytest.raises(tg.linalg.LinAlgError, match="non-finite"):
+        tg.linalg.svd(A)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_polygamma_of_negative_numbers(n):
+    """As many steps for -100,000.3 as for 1.3."""
+    x = np.array([-3.3, -0.2, -1e-9, -100.25, -3.5, -1e5 - 0.3, 0.3, 20.0])
+    ours, theirs = (m.polygamma(n, m.tensor(x)).numpy() for m in (tg, torch))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9)

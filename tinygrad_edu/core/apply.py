@@ -19,6 +19,7 @@ from .joint import picked
 from .kept import remember
 from .mode import mode
 from .primitive import Array, Plan, Primitive
+from .quiet import hush, restore
 from .record import Record, Storage, user_site
 from .symbol import Symbol, find_reads
 from .tensor import Tensor, as_array, from_numpy, record_of, wrap
@@ -67,12 +68,15 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
         else:
             return apply(primitive, [as_operand(primitive, x) for x in args], params, shown)
 
+    before = hush()
     try:
         if (mixed or (dtype is not float32 and dtype is not float64)) and primitive.types is not None:
             arrays = primitive.types(primitive.name, arrays)
         out = compute(*arrays, **params) if params else compute(*arrays)
     except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
         raise _explained(primitive, args, error) from error
+    finally:
+        restore(before)
 
     records = needs and mode.grad and primitive.differentiable
     if records and None in inputs:  # a constant's first use in a graph

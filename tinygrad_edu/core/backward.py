@@ -20,10 +20,11 @@ import numpy as np
 
 from .anomaly import visit_checked
 from .errors import ShapeError, name_of
-from .hooks import replaced
+from .hooks import AT_THE_END, end_walk, replaced
 from .joint import add_parts, complete, outputs_of
 from .kept import copied, slopes_from
 from .mode import mode
+from .quiet import hush, restore
 from .record import Record
 from .sums import sum_rows
 from .tensor import Tensor, from_numpy, method, of_record, wrap
@@ -165,42 +166,47 @@ def propagate(
     if mode.trace is not None:
         mode.trace.differentiate([record for record, _ in roots])
         visit = functools.partial(mode.trace.visit, _visit)
+    begun = len(AT_THE_END)
+    before = hush()  # an infinite slope is an answer, as in PyTorch
     previous, mode.grad = mode.grad, create_graph
     try:
-        with np.errstate(all="ignore"):  # an infinite slope is an answer, as in PyTorch
-            while due:
-                record = heappop(due)[1]
-                dY = cotangents.pop(record)
-                if stop and targets is not None and record in targets:
-                    found[record] = _copy(dY)
-                    continue
-                hooks = record.hooks
-                if hooks:
-                    # A hook may write into what it is handed, and may keep it.
-                    dY = _run_hooks(record, _copy(dY) if record in borrowed else dY)
-                if slopes is not None:
-                    slopes[record.index] = copied(dY)
-                if record.retains_grad:
-                    kept = _as_tensor(_copy(dY))
-                    record.grad = kept if record.grad is None else record.grad + kept
-                if targets is not None and record in targets:
-                    found[record] = _copy(dY)
-                    if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
-                        continue  # nothing is wanted of what it was computed from, so nothing is freed
-                if hooks and record.node_hooks:
-                    _visit_hooked(visit, record, dY, walk)
-                else:
-                    visit(record, dY, walk)
-                if not retain and record.holds:
-                    record.saved, record.array, record.holds = None, None, ()
-            for leaf, dY in cotangents.items():  # only leaves are left
-                if leaf.hooks and not stop:
-                    dY = _run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
-                    borrowed.add(leaf)
-                if slopes is not None:
-                    slopes[leaf.index] = copied(dY)
-                found[leaf] = _copy(dY) if leaf in borrowed else dY
+        while due:
+            record = heappop(due)[1]
+            dY = cotangents.pop(record)
+            if stop and targets is not None and record in targets:
+                found[record] = _copy(dY)
+                continue
+            hooks = record.hooks
+            if hooks:
+                # A hook may write into what it is handed, and may keep it.
+                dY = _run_hooks(record, _copy(dY) if record in borrowed else dY)
+            if slopes is not None:
+                slopes[record.index] = copied(dY)
+            if record.retains_grad:
+                kept = _as_tensor(_copy(dY))
+                record.grad = kept if record.grad is None else record.grad + kept
+            if targets is not None and record in targets:
+                found[record] = _copy(dY)
+                if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
+                    continue  # nothing is wanted of what it was computed from, so nothing is freed
+            if hooks and record.node_hooks:
+                _visit_hooked(visit, record, dY, walk)
+            else:
+                visit(record, dY, walk)
+            if not retain and record.holds:
+                record.saved, record.array, record.holds = None, None, ()
+        for leaf, dY in cotangents.items():  # only leaves are left
+            if leaf.hooks and not stop:
+                dY = _run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
+                borrowed.add(leaf)
+            if slopes is not None:
+                slopes[leaf.index] = copied(dY)
+            found[leaf] = _copy(dY) if leaf in borrowed else dY
+        if AT_THE_END:
+            end_walk(begun)
     finally:
+        del AT_THE_END[begun:]
+        restore(before)
         mode.grad = previous
     return found
 

@@ -9,8 +9,10 @@ import numpy as np
 from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError
 from .primitive import Operand
+from .quiet import quietly
 
 
+@quietly
 def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
     """A new array from numbers, nested lists, Tensors or an array, in the dtype PyTorch would give."""
     if isinstance(data, Operand):

@@ -8,6 +8,7 @@ second float64. Source: PyTorch documentation, "Tensor Attributes", type promoti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -134,11 +135,19 @@ def wrapped(x: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def held(x: Any, dtype: np.dtype[Any]) -> Any:
-    """A Python integer that is to be stored in a dtype: negative ones are wrapped into uint8, others must fit.
+    """A Python number that is to be stored in a dtype: negative integers are wrapped into uint8, others must fit.
 
     Raises:
         RuntimeError: it does not.
     """
+    if x.__class__ is float:
+        if dtype.kind == "f":
+            fits = not math.isfinite(x) or dtype.itemsize == 8 or abs(x) <= float(np.finfo(dtype).max)
+        else:
+            fits = dtype.kind == "b" or (math.isfinite(x) and np.iinfo(dtype).min <= x <= np.iinfo(dtype).max)
+        if not fits:
+            raise RuntimeError(f"value {x} cannot be converted to type {dtype} without overflow.")
+        return x
     if x.__class__ is not int or dtype.kind not in "iu" or np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
         return x
     if dtype.kind == "u" and x < 0:

@@ -25,6 +25,18 @@ class RemovableHandle:
         self.remove()
 
 
+# What is to be called when the walk of backward that goes on now has ended: see end_walk.
+AT_THE_END: list[Any] = []
+
+
+def end_walk(begun: int) -> None:
+    """Make the calls that were asked for during a walk which began when there were so many of walks around it."""
+    calls = AT_THE_END[begun:]
+    del AT_THE_END[begun:]
+    for call in calls:
+        call()
+
+
 def replaced(hook: Any, answer: Any, given: tuple[Any, ...]) -> tuple[Any, ...]:
     """What a node's hook made of a tuple of gradients: the tuple itself if it returned None."""
     if answer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,10 @@ class Node:
     """
 
     __slots__ = ("record",)
+
+    def __new__(cls, record: Record) -> Node:
+        """Of a class that is called as PyTorch's: programs that draw graphs print `type(t.grad_fn).__name__`."""
+        return object.__new__(_kind(node_name(record)))
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -79,6 +84,11 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+@functools.cache
+def _kind(name: str) -> type[Node]:
+    return type(name, (Node,), {"__slots__": ()})
 
 
 def _nothing(_: Any) -> None:

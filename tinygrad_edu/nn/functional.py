@@ -100,6 +100,7 @@ from ..ops.normalization import (
     normalize,
     rms_norm,
 )
+from ..ops.out import store_out, with_out
 from ..ops.piecewise import (
     hardshrink,
     hardsigmoid,
@@ -256,8 +257,10 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     return input.replace(result, "dropout_") if inplace else result
 
 
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:
+def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any:
     """input @ weight.T + bias: input (..., n_in), weight (n_out, n_in), bias (n_out,)."""
+    if out is not None:
+        return store_out(linear, out, "linear", (input, weight, bias), {})
     # apply, not a call of the primitive: which reading is meant needs no looking up here
     return apply(linalg.affine, (input, weight) if bias is None else (input, weight, bias), {})
 
@@ -290,3 +293,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
 def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Any:
     """The softmax of -input along `dim`. Without dim PyTorch's old guess, with its warning."""
     return activation.softmax(-input, activation.guessed_axis(input, dim, "softmin", _stacklevel), dtype)
+
+
+_TAKING_OUT = (avg_pool2d, avg_pool3d, gelu, hardshrink, logsigmoid, softplus, softshrink)  # as in PyTorch
+globals().update({f.__name__: with_out(f, f.__name__) for f in _TAKING_OUT})

@@ -42,6 +42,13 @@ def _stacked(function: Callable[..., Any], *arrays: Any) -> Any:
     return np.stack(parts).reshape(*batch, *parts[0].shape)
 
 
+def _finite(A: Array) -> Array:
+    """A itself, unless LAPACK's search for its singular values might never end, which infinite entries can cause."""
+    if not np.all(np.isfinite(A)):
+        raise np.linalg.LinAlgError("the matrix is not finite")
+    return A
+
+
 def unit(A: Array) -> Array:
     """Unit matrices of A's shape."""
     return np.triu(np.tril(np.ones_like(A)))
@@ -293,14 +300,14 @@ def svd_factors(A: Array, *, full_matrices: bool) -> tuple[Array, ...]:
 
     Gradients of U and Vh exist for distinct S; of the columns and rows that `full_matrices` adds none is passed on.
     """
-    U, S, Vh = _stacked(lambda X: tuple(np.linalg.svd(X, full_matrices=full_matrices)), A)
+    U, S, Vh = _stacked(lambda X: tuple(np.linalg.svd(_finite(X), full_matrices=full_matrices)), A)
     return U, S, Vh
 
 
 @primitive(name="linalg_svdvals", opaque=True)
 def singular_values_only(A: Array) -> Array:
     """The singular values alone, for when no gradient is wanted, which takes the vectors."""
-    return _stacked(lambda X: np.linalg.svd(X, compute_uv=False), A)
+    return _stacked(lambda X: np.linalg.svd(_finite(X), compute_uv=False), A)
 
 
 # --- functions of matrices

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.quiet import quietly
 from ..core.tensor import Tensor
 from .creation import finish
 from .generator import Generator, default_generator
@@ -25,6 +26,7 @@ def _fill(self: Tensor, values: np.ndarray[Any, Any]) -> Tensor:
 
 
 @public("uniform_", function=False)
+@quietly
 def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Overwrite this tensor with numbers uniform on [a, b)."""
     if not a <= b:
@@ -38,6 +40,7 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
 
 
 @public("normal_", function=False)
+@quietly
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Overwrite this tensor with normals of a mean and a standard deviation."""
     if std < 0:
@@ -60,6 +63,7 @@ def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = No
 
 
 @public("exponential_", function=False)
+@quietly
 def exponential_(self: Tensor, lambd: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Overwrite this tensor with numbers of density lambd exp(-lambd x)."""
     if lambd <= 0:
@@ -86,6 +90,7 @@ def random_(self: Tensor, *limits: int, generator: Generator | None = None, **na
 
 
 @public("geometric_", function=False)
+@quietly
 def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) -> Tensor:
     """Overwrite with the number of trials up to the first success, each succeeding with probability p."""
     if not 0 < p < 1:
@@ -95,6 +100,7 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
 
 
 @public("cauchy_", function=False)
+@quietly
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Overwrite with draws of density sigma / (pi (sigma^2 + (x - median)^2))."""
     if sigma <= 0:
@@ -104,6 +110,7 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator:
 
 
 @public("log_normal_", function=False)
+@quietly
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None) -> Tensor:
     """Overwrite with exp of normals of this mean and standard deviation."""
     if std <= 0:

@@ -173,8 +173,11 @@ def _sum_of_products(operands: list[Any], terms: list[list[str]], result: list[s
         wanted = [c for c, n in zip(term, x.shape, strict=True) if n == lengths.get(c, 1)]
         if len(wanted) < len(term):  # it stretches along the other axes, which another operand has
             operands[i], terms[i] = x.reshape(tuple(lengths.get(c, 1) for c in wanted)), wanted
+    one_kind = len({str(x.dtype) for x in operands}) == 1
     for i, x in enumerate(operands):
         operands[i], terms[i] = _summed(x, terms, i, result)
+    if one_kind and any(x.dtype != operands[0].dtype for x in operands):  # small integers, of which sums are int64
+        operands = [x.astype(np.int64) for x in operands]
     while len(operands) > 1:
         i, j = _cheapest(terms, lengths)
         operands[i], terms[i] = _pair(operands[i], operands.pop(j), terms[i], terms.pop(j), terms, i, result)
@@ -244,10 +247,8 @@ def _word(names: list[str], letters: dict[str, str]) -> str:
 
 
 @public("tensordot", as_method=False)
-def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
+def tensordot(a: Any, b: Any, dims: Any = 2) -> Any:
     """The product of a and b summed over the last `dims` axes of a and the first of b, or over two lists of axes."""
-    if out is not None:
-        raise TypeError("tensordot: out= is not supported; take the result.")
     if isinstance(dims, int) or (isinstance(dims, Operand) and dims.ndim == 0):  # type: ignore[attr-defined]
         count = int(dims)  # type: ignore[arg-type]  # a 0-d operand
         if not 0 <= count <= min(a.ndim, b.ndim):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..core.errors import DtypeError, ShapeError, describe
 from ..core.primitive import answers
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
-from ..core.write import read
+from ..core.write import read, storage_of
 from .checks import check
 from .dims import one_axis
 from .indexing import Slot, getitem, take_along, within
@@ -105,6 +106,50 @@ def take(input: Any, index: Any) -> Any:
     flat = reshape_to(input, shape=(-1,))
     places = valid_index(index, flat.shape[0], "take", IndexError, negative=True)
     return reshape_to(getitem(flat, reshape_to(places, shape=(-1,)), key=(Slot(0),)), shape=tuple(index.shape))
+
+
+@public("as_strided")
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """The elements of the input's memory at storage_offset + i stride[0] + j stride[1] + ..., in the shape `size`.
+
+    A copy that refuses to be written, where PyTorch has a view: its elements may stand in several places.
+
+    Raises:
+        NotImplementedError: the memory's order is not the tensor's own, as after a transposition was computed with.
+    """
+    size, stride = tuple(size), tuple(stride)
+    if len(size) != len(stride):
+        raise RuntimeError(f"as_strided: mismatch in length of strides and shape: {len(stride)} and {len(size)}.")
+    if any(n < 0 for n in (*size, *stride)):
+        raise RuntimeError(f"as_strided: sizes and strides must not be negative, got {size} and {stride}.")
+    base = input if input._view is None else input._view.base
+    if not base.requires_grad and isinstance(base._array, np.ndarray):
+        base = wrap(_whole(base._array))
+    if not base.is_contiguous() or base.storage_offset():
+        raise NotImplementedError(
+            "as_strided: of a tensor whose elements don't lie in memory in its own order; take its .contiguous(). For "
+            "windows use .unfold(dim, size, step), for diagonals .diagonal(), for every n-th element x[::n]."
+        )
+    places = np.full(size, input.storage_offset() if storage_offset is None else storage_offset, np.int64)
+    for axis, (n, step) in enumerate(zip(size, stride, strict=True)):
+        places = places + (np.arange(n) * step).reshape(n, *(1,) * (len(size) - axis - 1))
+    if places.size and not (places.min() >= 0 and places.max() < base.numel()):
+        raise RuntimeError(
+            f"as_strided: size {size}, stride {stride} and storage offset {int(places.flat[0])} lead out of bounds for "
+            f"storage of {base.numel()} elements."
+        )
+    result: Tensor = take(base, wrap(places))
+    if isinstance(result._array, np.ndarray):
+        result._array.flags.writeable = False
+        storage_of(result).frozen = True
+    return result
+
+
+def _whole(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array that lies in all of the memory of which this one may be a part."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array if array.flags.c_contiguous else array.T
 
 
 def bool_mask(mask: Any, operation: str) -> Any:

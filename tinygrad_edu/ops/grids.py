@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import as_dtype
+from ..core.quiet import quietly
 from ..core.tensor import Tensor, wrap
 from .creation import constructor, finish, float_or_default
 from .gathering import along
@@ -25,6 +26,7 @@ def ends(start: Any, end: Any, dtype: Any) -> tuple[Any, Any]:
 
 
 @constructor
+@quietly
 def linspace(
     start: Any,
     end: Any,
@@ -58,6 +60,7 @@ def _evenly(start: Any, end: Any, steps: int, dtype: np.dtype[Any]) -> np.ndarra
 
 
 @constructor
+@quietly
 def logspace(
     start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,

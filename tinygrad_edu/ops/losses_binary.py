@@ -36,8 +36,7 @@ DENOMINATOR_FLOOR = 1e-12
 )
 def cross_entropy_of_probabilities(A: Array, Y: Array, *, reduction: str) -> Array:
     """L = -mean(Y log A + (1 - Y) log(1 - A)), in nats: the article's cost."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # the floor answers log(0), the check log(-1)
-        log_A, log_not_A = np.log(A), np.log(1 - A)
+    log_A, log_not_A = np.log(A), np.log(1 - A)  # the floor answers log(0), the check log(-1)
     losses = (Y - 1) * np.maximum(log_not_A, LOG_FLOOR) - Y * np.maximum(log_A, LOG_FLOOR)
     L = reduced(losses, reduction)
     check(

@@ -24,13 +24,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # The functions that take out= and aren't primitives, which all do.
 _NAMES = """
-    add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax any baddbmm bernoulli bmm bucketize cat cholesky
-    cholesky_inverse cholesky_solve clamp clamp_max clamp_min clip column_stack concat concatenate conj_physical cross
-    cummax cummin cumprod cumsum diag diff digamma div divide dstack float_power frexp gather ger heaviside histc
-    hstack index_select inner inverse isin kron kthvalue ldexp lerp log_softmax logcumsumexp logit logsumexp
-    masked_select matmul matrix_power max mean median min mm mode multinomial mv mvlgamma nan_to_num nanmean nanmedian
-    nanquantile narrow_copy nonzero outer polygamma pow quantile renorm round row_stack searchsorted softmax sort
-    stack std sub subtract svd take take_along_dim topk tril triu true_divide var vdot vstack where xlogy
+    add addbmm addcdiv addcmul addmm addmv addr all amax amin aminmax any argmax argmin baddbmm bernoulli bmm
+    bucketize cat cholesky cholesky_inverse cholesky_solve clamp clamp_max clamp_min clip column_stack concat
+    concatenate conj_physical cross cummax cummin cumprod cumsum diag diff digamma div divide dstack float_power frexp
+    gather ger heaviside histc histogram hstack index_add index_copy index_reduce index_select inner inverse isin kron
+    kthvalue ldexp lerp log_softmax logcumsumexp logit logsumexp masked_select matmul matrix_power max mean median min
+    mm mode msort multinomial mv mvlgamma nan_to_num nanmean nanmedian nanquantile nansum narrow_copy nonzero norm
+    outer polygamma pow qr quantile renorm round row_stack scatter scatter_add scatter_reduce searchsorted
+    slice_scatter softmax sort stack std sub subtract svd take take_along_dim tensordot topk tril triu true_divide var
+    vdot vstack where xlogy
 """
 TAKING_OUT = frozenset(_NAMES.split())
 

@@ -68,11 +68,17 @@ def _np_round(a: Any, decimals: int = 0) -> Any:
     return round(a, decimals=decimals)
 
 
-@public("sign", "sgn", inplace=True)
-@primitive(np.sign, types=arithmetic, dZ=lambda dA, A, Z: np.zeros_like(dA))
-def sign(Z: Array) -> Array:
-    """-1, 0 or 1; of booleans themselves. Gradient 0."""
+@primitive(np.sign, name="sign", types=arithmetic, dZ=lambda dA, A, Z: np.zeros_like(dA))
+def numpy_sign(Z: Array) -> Array:
+    """-1, 0 or 1, NaN of NaN, as NumPy has it; of booleans themselves. Gradient 0."""
     return np.sign(Z) if Z.dtype.kind != "b" else Z != 0
+
+
+@public("sign", "sgn", inplace=True)
+@primitive(types=arithmetic, dZ=lambda dA, A, Z: np.zeros_like(dA))
+def sign(Z: Array) -> Array:
+    """-1, 0 or 1; as PyTorch 0 of NaN, which is neither above 0 nor below. Of booleans themselves. Gradient 0."""
+    return (Z > 0).astype(Z.dtype) - (Z < 0).astype(Z.dtype) if Z.dtype.kind == "f" else numpy_sign(Z)
 
 
 @public("signbit")

@@ -229,21 +229,36 @@ def _digamma(Z: Array) -> Array:
     return np.where(np.isnan(Z) | np.isposinf(Z), Z, np.where(np.isneginf(Z), np.nan, result))
 
 
-@in_double
-def _polygamma(Z: Array, *, n: int) -> Array:
-    """(-1)**(n + 1) n! sum over k of 1 / (Z + k)**(n + 1): terms until SHIFT, then Euler and Maclaurin."""
-    s = n + 1
-    low = np.where(np.isfinite(Z), Z, 1.0)
-    far, steps = _shifted(low)
-    total = np.zeros_like(low)
+def _zeta(q: Array, s: int) -> Array:
+    """Hurwitz's sum over k >= 0 of 1 / (q + k)**s, q >= 0: terms until SHIFT, then Euler and Maclaurin."""
+    far, steps = _shifted(q)
+    total = np.zeros_like(q)
     for k in range(int(steps.max(initial=0))):
-        total = np.where(k < steps, total + 1 / (low + k) ** s, total)
+        total = np.where(k < steps, total + 1 / (q + k) ** s, total)
     tail = far ** (1 - s) / (s - 1) + 0.5 * far**-s
     rising = float(s)
     for i, b in enumerate(BERNOULLI, 1):
         tail = tail + b / math.factorial(2 * i) * rising * far ** (1 - s - 2 * i)
         rising *= (s + 2 * i - 1) * (s + 2 * i)
-    value = (-1) ** (n + 1) * math.factorial(n) * (total + tail)
+    return total + tail
+
+
+@in_double
+def _polygamma(Z: Array, *, n: int) -> Array:
+    """(-1)**(n + 1) n! sum over k >= 0 of 1 / (Z + k)**(n + 1).
+
+    Of negative Z it is the sum over all integers, which depends on the distance r to the nearest alone, without
+    those below Z, which are the terms of 1 - Z: as many steps for -1e9 as for 1.
+    """
+    s = n + 1
+    sign = (-1) ** s
+    low = np.where(np.isfinite(Z), Z, 1.0)
+    total = _zeta(np.where(low < 0, 1 - low, low), s)
+    if np.any(low < 0):
+        r = low - np.rint(low)  # exact
+        everywhere = np.where(r < 0, sign, 1) * (_zeta(np.abs(r), s) + sign * _zeta(1 - np.abs(r), s))
+        total = np.where(low < 0, everywhere - sign * total, total)
+    value = sign * math.factorial(n) * total
     return np.where(np.isposinf(Z), 0.0, np.where(np.isfinite(Z), value, np.nan))
 
 

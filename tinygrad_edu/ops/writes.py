@@ -371,13 +371,3 @@ def resize_(input: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
 def resize_as_(input: Tensor, the_template: Tensor) -> Tensor:
     """Give this tensor another one's shape: see resize_."""
     return resize_(input, tuple(the_template.shape))
-
-
-@public("as_strided")
-def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
-    """Refused: memory laid out by strides of one's own, whose elements may stand in several places."""
-    raise NotImplementedError(
-        "as_strided: arbitrary strides are not available, since a write through one place would change others unseen. "
-        "For windows use .unfold(dim, size, step), for diagonals .diagonal(), for every n-th element x[::n], to repeat "
-        "without a copy .expand()."
-    )

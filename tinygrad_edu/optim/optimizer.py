@@ -23,6 +23,7 @@ from ..core.errors import name_of
 from ..core.hooks import RemovableHandle
 from ..core.mode import mode
 from ..core.primitive import Array
+from ..core.quiet import hush, restore
 from ..core.tensor import Tensor, wrap
 from ..core.write import read, write
 from ..nn.module import clear_grad
@@ -172,7 +173,8 @@ class Optimizer:
         if type(self).update is Optimizer.update:
             raise NotImplementedError(f"{type(self).__name__} defines no step")
         loss = self.evaluate(closure)
-        with np.errstate(all="ignore"):  # as in backward: what comes of an infinite gradient is an answer
+        before = hush()  # as in backward: what comes of an infinite gradient is an answer
+        try:
             for group in self.param_groups:
                 for W in group["params"]:
                     if W.grad is not None:
@@ -180,6 +182,8 @@ class Optimizer:
                         if not state:
                             state.update(self.begin(W, group))
                         self.update(W, state, group)
+        finally:
+            restore(before)
         return loss
 
     def begin(self, W: Tensor, group: Group) -> State:

@@ -44,6 +44,7 @@ TRANSFORMS: dict[str, tuple[Any, Any]] = {
     "independent": (lambda m, t: t.IndependentTransform(t.ExpTransform(), 1), VECTOR),
     "reshape": (lambda m, t: t.ReshapeTransform((3,), (3, 1)), VECTOR),
     "stick breaking": (lambda m, t: t.StickBreakingTransform(), VECTOR),
+    "correlation": (lambda m, t: t.CorrCholeskyTransform(), VECTOR),
     "distribution function": (
         lambda m, t: t.CumulativeDistributionTransform(m.distributions.Normal(0.0, 1.0)),
         VECTOR,

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from ..autograd import no_grad
-from ..core.value import Size
 from ..ops.choices import where
 from ..ops.creation import arange
 from ..ops.losses_binary import binary_cross_entropy_with_logits
 from ..ops.random import bernoulli
 from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from .parameters import Binary
+from .utils import broadcast_all
 
 
-class Bernoulli(Distribution):
+class Bernoulli(Binary):
     """1 with probability probs = sigmoid(logits), else 0."""
 
-    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
-        self._given = "logits" if probs is None else "probs"
-        (given,) = broadcast_all(logits if probs is None else probs)
-        setattr(self, self._given, given)
-        super().__init__(given.shape, validate_args=validate_args)
-
-    @lazy_property
-    def logits(self) -> Any:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Any:
-        """The probability of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def _param(self) -> Any:
-        return getattr(self, self._given)
-
-    @property
-    def param_shape(self) -> Size:
-        """The parameter's shape."""
-        shape: Size = self._param.shape
-        return shape
+        self._take(probs, logits)
+        super().__init__(self._param.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,13 +15,11 @@ from ..ops.random_binomial import binomial
 from ..ops.rounding import floor
 from ..ops.special import lgamma
 from . import constraints
-from .categorical import Categorical
-from .distribution import Distribution
-from .geometric import _Binary
+from .parameters import Binary, OfClasses
 from .utils import broadcast_all
 
 
-class Binomial(_Binary):
+class Binomial(Binary):
     """How often something of probability probs = sigmoid(logits) happens in total_count trials."""
 
     arg_constraints: ClassVar = {
@@ -87,7 +84,7 @@ class Binomial(_Binary):
         return values.expand(-1, *self._batch_shape) if expand else values
 
 
-class Multinomial(Distribution):
+class Multinomial(OfClasses):
     """How often each of several classes is drawn in total_count draws.
 
     Args:
@@ -96,42 +93,18 @@ class Multinomial(Distribution):
         logits: their logarithms, up to a constant.
     """
 
-    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
-
     def __init__(
         self, total_count: int = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
         if not isinstance(total_count, int):
             raise NotImplementedError("inhomogeneous total_count is not supported")
         self.total_count = total_count
-        self._categorical = Categorical(probs=probs, logits=logits)
-        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Multinomial:
-        """The same along new or stretched batch axes."""
-        new = super().expand(batch_shape, _instance)
-        new._categorical = self._categorical.expand(batch_shape)
-        return new
+        super().__init__(probs, logits, validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self) -> Any:
         """Counts that add up to total_count at most."""
         return constraints.multinomial(self.total_count)
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Any:
-        """Their logarithms."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The parameter's shape."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Any:

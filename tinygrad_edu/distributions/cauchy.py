@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from ..ops.creation import empty, full_like
 from ..ops.exponential import log, log1p
 from ..ops.trigonometry import arctan, tan
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all
+from .parameters import LocScale
 
 
-class Cauchy(Distribution):
+class Cauchy(LocScale):
     """Of density 1 / (pi scale (1 + ((x - loc) / scale)**2)): a ratio of two normal numbers."""
-
-    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Any:
         """NaN: there is none."""
         return full_like(self.loc, math.nan)
-
-    @property
-    def mode(self) -> Any:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Any:

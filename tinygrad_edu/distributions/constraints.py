@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..ops.matrices import eigvalsh
 
 __all__ = [
     "Constraint",
     "boolean",
+    "corr_cholesky",
     "dependent",
     "dependent_property",
     "greater_than",
@@ -201,6 +204,13 @@ class _LowerCholesky(_LowerTriangular):
         return super().check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
 
 
+class _CorrCholesky(_LowerCholesky):
+    def check(self, value: Any) -> Any:
+        tolerance = float(np.finfo(value.dtype).eps) * value.shape[-1] * 10
+        lengths = (value.detach() ** 2).sum(-1).sqrt()
+        return super().check(value) & ((lengths - 1).abs() <= tolerance).all(-1)
+
+
 class _Square(Constraint):
     event_dim = 2
 
@@ -246,6 +256,7 @@ simplex = _Simplex()
 multinomial = _Multinomial
 lower_triangular = _LowerTriangular()
 lower_cholesky = _LowerCholesky()
+corr_cholesky = _CorrCholesky()
 square = _Square()
 symmetric = _Symmetric()
 positive_definite = _PositiveDefinite()

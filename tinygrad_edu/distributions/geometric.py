@@ -16,49 +16,14 @@ from ..ops.random import poisson
 from ..ops.rounding import floor
 from ..ops.special import lgamma
 from . import constraints
-from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
+from .parameters import Binary
+from .utils import broadcast_all
 
 
-class _Binary(Distribution):
-    """What is given by the probability of one of two outcomes, or by its logit."""
-
-    _given: str
-
-    def _take(self, probs: Any, logits: Any, *others: Any) -> tuple[Any, ...]:
-        """Store what was given in one shape with the others, which are returned."""
-        if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
-        self._given = "logits" if probs is None else "probs"
-        *others, given = broadcast_all(*others, logits if probs is None else probs)  # type: ignore[assignment]
-        setattr(self, self._given, given)
-        return tuple(others)
-
-    @lazy_property
-    def logits(self) -> Any:
-        """log(p / (1 - p))."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Any:
-        """The probability."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def _param(self) -> Any:
-        return getattr(self, self._given)
-
-    @property
-    def param_shape(self) -> Any:
-        """The parameter's shape."""
-        return self._param.shape
-
-
-class Geometric(_Binary):
+class Geometric(Binary):
     """How often something of probability probs = sigmoid(logits) fails before it happens: 0, 1, 2 ..."""
 
-    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
@@ -106,7 +71,7 @@ class Geometric(_Binary):
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
 
 
-class NegativeBinomial(_Binary):
+class NegativeBinomial(Binary):
     """How often something of probability probs happens before it has failed total_count times."""
 
     arg_constraints: ClassVar = {

@@ -225,23 +225,23 @@ def _bernoulli_poisson(p: Any, q: Any) -> Any:
     return -p.entropy() - (p.probs * log(q.rate) - q.rate)
 
 
-def _by_moments(p: Any, q: Any) -> Any:
+def by_moments(p: Any, q: Any) -> Any:
     """Of any p with a mean and a variance from a normal q, whose logarithm is quadratic."""
     quadratic = (p.variance + (p.mean - q.loc) ** 2) / (2 * q.scale**2)
     return -p.entropy() + log(q.scale) + 0.5 * math.log(2 * math.pi) + quadratic
 
 
 for _kind in (Beta, Exponential, Gamma, Laplace, Uniform):
-    register_kl(_kind, Normal)(_by_moments)
+    register_kl(_kind, Normal)(by_moments)
 
 
-def _from_exponential(p: Any, q: Any) -> Any:
+def from_exponential(p: Any, q: Any) -> Any:
     """Of any p > 0 with a mean from an exponential q, whose logarithm is linear."""
     return -p.entropy() - log(q.rate) + q.rate * p.mean
 
 
-register_kl(Beta, Exponential)(_from_exponential)
-register_kl(Gamma, Exponential)(_from_exponential)
+register_kl(Beta, Exponential)(from_exponential)
+register_kl(Gamma, Exponential)(from_exponential)
 
 
 @register_kl(Exponential, Gamma)
@@ -254,8 +254,8 @@ def _exponential_gamma(p: Any, q: Any) -> Any:
 @register_kl(Beta, Gamma)
 def _beta_gamma(p: Any, q: Any) -> Any:
     a = q.concentration
-    mean_log = digamma(p.concentration1) - digamma(p.concentration1 + p.concentration0)
-    return -p.entropy() + lgamma(a) - a * log(q.rate) - (a - 1) * mean_log + q.rate * p.mean
+    mean = digamma(p.concentration1) - digamma(p.concentration1 + p.concentration0)
+    return -p.entropy() + lgamma(a) - a * log(q.rate) - (a - 1) * mean + q.rate * p.mean
 
 
 @register_kl(Beta, Uniform)
@@ -277,7 +277,7 @@ def _uniform_exponential(p: Any, q: Any) -> Any:
     return where(p.low < 0, math.inf, result)
 
 
-def _mean_log(low: Any, high: Any) -> Any:
+def mean_log(low: Any, high: Any) -> Any:
     """The mean of log(x) over low < x < high."""
     return (xlogy(high, high) - xlogy(low, low)) / (high - low) - 1
 
@@ -286,7 +286,7 @@ def _mean_log(low: Any, high: Any) -> Any:
 def _uniform_gamma(p: Any, q: Any) -> Any:
     inside, a = p.low >= 0, q.concentration
     low, high = where(inside, p.low, 0.0), where(inside, p.high, 1.0)
-    part = (1 - a) * _mean_log(low, high) + q.rate * (high + low) / 2
+    part = (1 - a) * mean_log(low, high) + q.rate * (high + low) / 2
     return where(inside, part - log(high - low) + lgamma(a) - a * log(q.rate), math.inf)
 
 
@@ -295,12 +295,12 @@ def _uniform_beta(p: Any, q: Any) -> Any:
     inside = (p.low >= 0) & (p.high <= 1)
     low, high = where(inside, p.low, 0.0), where(inside, p.high, 1.0)
     a, b = q.concentration1, q.concentration0
-    result = (1 - a) * _mean_log(low, high) + (1 - b) * _mean_log(1 - high, 1 - low)
+    result = (1 - a) * mean_log(low, high) + (1 - b) * mean_log(1 - high, 1 - low)
     result = result + lgamma(a) + lgamma(b) - lgamma(a + b) - log(high - low)
     return where(inside, result, math.inf)
 
 
-def _never(p: Any, q: Any) -> Any:
+def never(p: Any, q: Any) -> Any:
     """Infinite: p draws what q never does."""
     return _infinite(p.mean + q.mean)
 
@@ -312,4 +312,4 @@ for _pair in (
     *((Normal, kind) for kind in (Beta, Exponential, Gamma, Uniform)),
     (Poisson, Bernoulli),
 ):
-    register_kl(*_pair)(_never)
+    register_kl(*_pair)(never)

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ..ops.creation import empty
 from ..ops.exponential import expm1, log, log1p
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all
+from .parameters import LocScale
 
 
-class Laplace(Distribution):
+class Laplace(LocScale):
     """Of density exp(-|x - loc| / scale) / (2 scale)."""
-
-    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Any:

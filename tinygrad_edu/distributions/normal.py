@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from ..autograd import no_grad
 from ..ops.creation import empty
@@ -11,36 +11,16 @@ from ..ops.elementwise import reciprocal
 from ..ops.exponential import log
 from ..ops.random import normal
 from ..ops.special import erf, erfinv
-from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all
+from .parameters import LocScale
 
 
-class Normal(Distribution):
+class Normal(LocScale):
     """Of density exp(-(x - loc)**2 / (2 scale**2)) / (scale sqrt(2 pi)).
 
     >>> from tinygrad_edu import tensor
     >>> Normal(0.0, 2.0).log_prob(tensor(0.0))
     tensor(-1.6121)
     """
-
-    arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        """loc."""
-        return self.loc
 
     @property
     def stddev(self) -> Any:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from ..ops.creation import eye
 from ..ops.gathering import one_hot
 from . import constraints
-from .categorical import Categorical
-from .distribution import Distribution
+from .parameters import OfClasses
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OfClasses):
     """A vector with a 1 for the class that was drawn.
 
     Args:
@@ -20,34 +18,8 @@ class OneHotCategorical(Distribution):
         logits: their logarithms, up to a constant.
     """
 
-    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
-
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        self._categorical = Categorical(probs, logits)
-        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> OneHotCategorical:
-        """The same along new or stretched batch axes."""
-        new = super().expand(batch_shape, _instance)
-        new._categorical = self._categorical.expand(batch_shape)
-        return new
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def logits(self) -> Any:
-        """Their logarithms."""
-        return self._categorical.logits
-
-    @property
-    def param_shape(self) -> Any:
-        """The parameter's shape."""
-        return self._categorical.param_shape
 
     @property
     def mean(self) -> Any:

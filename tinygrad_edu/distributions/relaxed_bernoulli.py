@@ -6,7 +6,6 @@ reparameterization with Gumbel-softmax" (2017).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..ops.creation import full_like
@@ -15,18 +14,15 @@ from ..ops.random import rand
 from ..ops.reduction import logsumexp
 from ..ops.special import lgamma
 from . import constraints
-from .categorical import Categorical
-from .distribution import Distribution
-from .geometric import _Binary
+from .parameters import Binary, OfClasses
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform, SigmoidTransform
 from .utils import broadcast_all, clamp_probs
 
 
-class LogitRelaxedBernoulli(_Binary):
+class LogitRelaxedBernoulli(Binary):
     """The logit of a RelaxedBernoulli: (logits + log(u / (1 - u))) / temperature, u uniform."""
 
-    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.real
     has_rsample = True
 
@@ -52,69 +48,17 @@ class LogitRelaxedBernoulli(_Binary):
         return log(self.temperature) + difference - 2 * log1p(exp(difference))
 
 
-class RelaxedBernoulli(TransformedDistribution):
-    """Numbers in (0, 1), the nearer to its ends the lower the temperature."""
-
-    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
-    support = constraints.unit_interval
-    has_rsample = True
-
-    def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
-    ) -> None:
-        base = LogitRelaxedBernoulli(temperature, probs, logits)
-        super().__init__(base, SigmoidTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self) -> Any:
-        """How soft the draws are."""
-        return self.base_dist.temperature  # type: ignore[attr-defined]  # the base above
-
-    @property
-    def logits(self) -> Any:
-        """log(p / (1 - p))."""
-        return self.base_dist.logits  # type: ignore[attr-defined]
-
-    @property
-    def probs(self) -> Any:
-        """The probability of 1."""
-        return self.base_dist.probs  # type: ignore[attr-defined]
-
-
-class ExpRelaxedCategorical(Distribution):
+class ExpRelaxedCategorical(OfClasses):
     """The logarithm of a RelaxedOneHotCategorical."""
 
-    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector
     has_rsample = True
 
     def __init__(
         self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        self._categorical = Categorical(probs, logits)
         self.temperature = temperature
-        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
-
-    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> ExpRelaxedCategorical:
-        """The same along new or stretched batch axes."""
-        new = super().expand(batch_shape, _instance)
-        new._categorical = self._categorical.expand(batch_shape)
-        return new
-
-    @property
-    def logits(self) -> Any:
-        """The logarithms of the probabilities."""
-        return self._categorical.logits
-
-    @property
-    def probs(self) -> Any:
-        """The probabilities."""
-        return self._categorical.probs
-
-    @property
-    def param_shape(self) -> Any:
-        """The parameter's shape."""
-        return self._categorical.param_shape
+        super().__init__(probs, logits, validate_args)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Logits with Gumbel noise over the temperature, normalized: PyTorch's from the seed."""
@@ -133,30 +77,48 @@ class ExpRelaxedCategorical(Distribution):
         return (scores - logsumexp(scores, dim=-1, keepdim=True)).sum(-1) + norm
 
 
-class RelaxedOneHotCategorical(TransformedDistribution):
-    """Probabilities, the nearer to one-hot the lower the temperature."""
+class _Relaxed(TransformedDistribution):
+    """What a distribution with a temperature becomes by a transform; its parameters are the base's."""
 
-    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
-    support = constraints.simplex
     has_rsample = True
-
-    def __init__(
-        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
-    ) -> None:
-        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
-        super().__init__(base, ExpTransform(), validate_args=validate_args)
 
     @property
     def temperature(self) -> Any:
         """How soft the draws are."""
-        return self.base_dist.temperature  # type: ignore[attr-defined]  # the base above
+        return self.base_dist.temperature  # type: ignore[attr-defined]  # of the bases above
 
     @property
     def logits(self) -> Any:
-        """The logarithms of the probabilities."""
+        """The logits, as they were given or as the probabilities say."""
         return self.base_dist.logits  # type: ignore[attr-defined]
 
     @property
     def probs(self) -> Any:
         """The probabilities."""
         return self.base_dist.probs  # type: ignore[attr-defined]
+
+
+class RelaxedBernoulli(_Relaxed):
+    """Numbers in (0, 1), the nearer to its ends the lower the temperature."""
+
+    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.unit_interval
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        base = LogitRelaxedBernoulli(temperature, probs, logits)
+        super().__init__(base, SigmoidTransform(), validate_args=validate_args)
+
+
+class RelaxedOneHotCategorical(_Relaxed):
+    """Probabilities, the nearer to one-hot the lower the temperature."""
+
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.simplex
+
+    def __init__(
+        self, temperature: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
+    ) -> None:
+        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
+        super().__init__(base, ExpTransform(), validate_args=validate_args)

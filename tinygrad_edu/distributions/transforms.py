@@ -13,6 +13,7 @@ from ..ops.activation import logsigmoid, sigmoid, softmax, softplus, tanh
 from ..ops.exponential import exp, expm1, log, log1p
 from ..ops.windows import pad
 from . import constraints
+from .correlation import CorrCholeskyTransform
 from .transform import (
     Alike,
     ComposeTransform,
@@ -26,6 +27,7 @@ __all__ = [
     "AbsTransform",
     "AffineTransform",
     "ComposeTransform",
+    "CorrCholeskyTransform",
     "CumulativeDistributionTransform",
     "ExpTransform",
     "IndependentTransform",

@@ -71,7 +71,7 @@ class Wishart(Distribution):
         self._chi2 = self._of_diagonal()
 
     @property
-    def arg_constraints(self) -> Any:
+    def arg_constraints(self) -> Any:  # type: ignore[override]  # as PyTorch: of the matrices' size
         """df is bounded by the matrices' size."""
         return {
             "covariance_matrix": constraints.positive_definite,

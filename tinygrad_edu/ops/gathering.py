@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +108,7 @@ def take(input: Any, index: Any) -> Any:
 
 
 @public("as_strided")
-def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
     """The elements of the input's memory at storage_offset + i stride[0] + j stride[1] + ..., in the shape `size`.
 
     A copy that refuses to be written, where PyTorch has a view: its elements may stand in several places.

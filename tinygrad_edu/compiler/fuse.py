@@ -54,6 +54,8 @@ FEW = 64  # numbers for which a slow function is still cheaper than a call of Nu
 SMALL_PRODUCT = 30_000  # multiplications; a larger one is BLAS's
 SMALL_SUM = 65_536  # numbers; a larger one, along an axis, is NumPy's
 LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that it is given
+MANY_TERMS = 32  # of a chain of sums; a longer one is not searched for what cancels
+VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "__getitem__"}  # of an array without axes
 FORMULAS: dict[Any, str] = {**ARITHMETIC, **COMPARED, **LOGICAL, **SLOW}
 
 
@@ -75,9 +77,9 @@ class Loop:
 class Fused(Kernel):
     """What a kernel does."""
 
-    def __init__(self, lines: list[Call]) -> None:
+    def __init__(self, lines: list[Call], exact: bool = False) -> None:
         super().__init__("kernel")
-        self.lines = lines
+        self.lines, self.exact = lines, exact
         self.loops: list[Loop] = []
         self.loop_of: dict[Value, int] = {}
         self.local: set[Value] = set()  # arrays between its loops that it makes itself
@@ -300,14 +302,30 @@ def _scheduled(lines: list[Any], in_kernel: list[bool], clear: list[bool]) -> li
     return slots
 
 
-def _postpone(lines: list[Any], slots: list[int], in_kernel: list[bool], clear: list[bool]) -> None:
-    """Move calls to the kernel that reads them first: what is computed where it is read need not be stored."""
+def _postpone(
+    lines: list[Any], slots: list[int], in_kernel: list[bool], clear: list[bool], old: dict[Value, Value | None]
+) -> None:
+    """Move calls to the kernel that reads them first: what is computed where it is read need not be stored.
+
+    A tensor's new value (`old` says what it replaces) is computed where it can be written in its place: after what
+    might fail, and where nothing reads the old one any more.
+    """
     last: dict[Value, int] = {}  # the latest kernel in which a value can be computed
+    quiet = max([slot for line, slot in zip(lines, slots, strict=True) if not may_follow_writes(line)], default=-1)
+    read: dict[Value, int] = {}
+    for line, slot in zip(lines, slots, strict=True):
+        for v in line.operands:
+            read[root(v)] = max(read.get(root(v), 0), slot)
+    kernels = sorted({slot for slot, inside in zip(slots, in_kernel, strict=True) if inside})
     for i in reversed(range(len(lines))):
         line = lines[i]
         limits = [last[v] for v in line.results if v in last]
         if in_kernel[i] and limits:
             slots[i] = max(slots[i], min(limits))
+        elif in_kernel[i] and line.results[0] in old:
+            replaced = old[line.results[0]]
+            earliest = max(slots[i], quiet, -1 if replaced is None else read.get(replaced, -1))
+            slots[i] = next((k for k in kernels if k >= earliest), earliest + earliest % 2)
         own = min(limits) if clear[i] and limits else slots[i] - slots[i] % 2
         for v in line.operands:
             last[v] = min(last.get(v, own), own)
@@ -317,6 +335,13 @@ def _postpone(lines: list[Any], slots: list[int], in_kernel: list[bool], clear: 
             slots[i] = max([where.get(v, 0) for v in line.operands]) | 1
         for v in line.results:
             where[v] = slots[i]
+
+
+def root(value: Value) -> Value:
+    """The value whose memory a view shows."""
+    while value.source is not None:
+        value = value.source
+    return value
 
 
 def _clear(line: Call | Check) -> bool:
@@ -330,11 +355,15 @@ def _clear(line: Call | Check) -> bool:
 def fused(listing: Listing) -> list[Call | Check]:
     """The lines of a listing with kernels in the place of the calls that they make."""
     lines = listing.lines
-    in_kernel, clear = [fusable(line) for line in lines], [_clear(line) for line in lines]
+    strict = must_be_exact(lines)
+    in_kernel = [fusable(line) and not (line in strict and nature(line)[0] != "each") for line in lines]
+    _show_scalars(lines, in_kernel)
+    clear = [_clear(line) for line in lines]
     slots = _scheduled(lines, in_kernel, clear)
     left = [v for _, v in (*listing.writes, *listing.grads)] + listing.results + listing.created
     roots = {v for v in left if isinstance(v, Value)}
-    _postpone(lines, slots, in_kernel, clear)
+    held = {**dict(listing.tensors), **listing.given}
+    _postpone(lines, slots, in_kernel, clear, {v: held.get(t) for t, v in listing.writes if isinstance(v, Value)})
     by_slot: dict[int, list[Any]] = defaultdict(list)
     for slot, line in zip(slots, lines, strict=True):
         by_slot[slot].append(line)
@@ -343,12 +372,62 @@ def fused(listing: Listing) -> list[Call | Check]:
         own = by_slot[slot]
         looks_through = any(reference(v).base is not v for v in own[0].operands)
         if slot % 2 == 0 and (len(own) > 1 or looks_through or _masks(own[0])):
-            kernel = Call(Fused(own), (), {})
+            kernel = Call(Fused(own, exact=any(line in strict for line in own)), (), {})
             kernel.section = own[0].section
             found.append(kernel)
         else:
             found += own
     return _stored(found, roots)
+
+
+def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> None:
+    """A kernel stores a number in an array without axes, of which `reshape` gives a view; NumPy's own is none."""
+    made = {v for line, inside in zip(lines, in_kernel, strict=True) if inside for v in line.results}
+    for line in lines:
+        x = line.args[0] if isinstance(line, Call) and line.args else None
+        if isinstance(x, Value) and x in made and isinstance(x.data, np.generic):
+            x.data = np.asarray(x.data)
+        name = getattr(getattr(line, "function", None), "__name__", "")
+        if isinstance(x, Value) and x in made and np.ndim(x.data) == 0 and name in VIEWS and len(line.results) == 1:
+            line.results[0].source = x
+
+
+def must_be_exact(lines: list[Any]) -> set[Any]:
+    """The calls behind a difference that is not zero by rounding alone, as in `C - (C - X)`.
+
+    Sums that are reassociated, or multiplied and added without rounding between, would lose what it is for.
+    """
+    atoms: dict[Value, tuple[set[Any], set[Any]]] = {}  # what a chain of sums adds, and what it takes off
+    found: list[Any] = []
+    for line in lines:
+        function = getattr(line, "function", None)
+        if function not in (np.add, np.subtract, np.negative) or len(line.results) != 1 or line.kwargs:
+            continue
+        signs = {np.add: (1, 1), np.subtract: (1, -1), np.negative: (-1,)}[function]
+        plus: set[Any] = set()
+        minus: set[Any] = set()
+        for x, sign in zip(line.args, signs, strict=True):
+            own = atoms.get(x) if isinstance(x, Value) else None
+            if own is None:
+                constant = not isinstance(x, Value)
+                below = constant and np.size(x) and np.max(x) < 0
+                own = ({"number"} if constant else {x}, set())
+                own = own[::-1] if below else own
+            more, less = own[::sign]
+            plus, minus = plus | more, minus | less
+        if plus & minus:
+            found.append(line)
+        if len(plus) + len(minus) <= MANY_TERMS:
+            atoms[line.results[0]] = plus, minus
+    if not found:
+        return set()
+    sections, needed = {line.section for line in found}, {v for line in found for v in line.operands}
+    strict = set(found)
+    for line in reversed(lines):
+        if line.section in sections and any(v in needed for v in line.results):
+            strict.add(line)
+            needed.update(line.operands)
+    return strict
 
 
 def _stored(lines: list[Any], roots: set[Value]) -> list[Call | Check]:

@@ -208,14 +208,14 @@ def _dtype(x: Any) -> np.dtype[Any] | None:
     return x.dtype if isinstance(x, (np.ndarray, np.generic)) else None
 
 
-def fusable(line: Call | Check) -> bool:
-    """Whether a kernel can make a call."""
+def fusable(line: Call | Check, exactly: bool = False) -> bool:
+    """Whether a kernel can make a call; exactly: to the last bit."""
     if not isinstance(line, Call) or len(line.results) != 1 or line.results[0].number or line.args is None:
         return False
     value, function = line.results[0], line.function
     if not isinstance(value.data, (np.ndarray, np.generic)) or not np.size(value.data):
         return False
-    if value.source is not None:
+    if value.source is not None or (exactly and nature(line)[0] != "each"):
         return False
     if isinstance(function, np.ufunc) and _masks(line):
         return True
@@ -356,7 +356,7 @@ def fused(listing: Listing) -> list[Call | Check]:
     """The lines of a listing with kernels in the place of the calls that they make."""
     lines = listing.lines
     strict = must_be_exact(lines)
-    in_kernel = [fusable(line) and not (line in strict and nature(line)[0] != "each") for line in lines]
+    in_kernel = [fusable(line, line in strict) for line in lines]
     _show_scalars(lines, in_kernel)
     clear = [_clear(line) for line in lines]
     slots = _scheduled(lines, in_kernel, clear)

@@ -8,37 +8,24 @@ what Numba has compiled of it, so that a later process need not compile again.
 from __future__ import annotations
 
 import copy
-import hashlib
-import importlib
 import importlib.util
-import itertools
-import math
-import os
-import re
 import sys
-import tempfile
 import time
 import types
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .cells import NUMBERS, Call, Reduce, Value
-from .emit import Emitted, indented, scalar
-from .fuse import COMPARED, FORMULAS, LOGICAL, Fused, Loop, fused, reference, straight
+from .cache import EXACT, NJIT, kept, numba_error
+from .cells import NUMBERS, Call, Value
+from .emit import Emitted
+from .fuse import Fused, fused
 from .listing import Listing
+from .loops import KernelSource, element_type
 from .memory import Memory
+from .pieces import Piece, Shared
 
-# Sums may be taken in another order, so that they are vectorised; NaN and infinities keep their meaning.
-# No parallel loops: BLAS's threads have the cores, and a step of small kernels loses more than it gains.
-NJIT = """njit = numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})"""
-EXACT = """exact = numba.njit(cache=True, error_model="numpy")"""  # in NumPy's order, to the last bit
-LONG = 1024  # numbers from which a sum of float32 is kept in float64: one running sum loses digits
-HELD = 4  # numbers of a product that are summed in registers
-STRIPE = 8  # terms of a product that are added before their sum is stored
-ONE = "1"  # a number of an array of ones
 NAME = "tinygrad_edu[numba]"
 
 
@@ -68,7 +55,7 @@ class Accelerated(Emitted):
     """The source of a program with kernels."""
 
     def __init__(self, listing: Listing, memory: Memory, name: str) -> None:
-        self.kernels: list[str] = []
+        self.kernels: list[KernelSource] = []
         self._views: dict[Value, str] = {}
         self._arrays = {
             v
@@ -87,7 +74,7 @@ class Accelerated(Emitted):
             if value in self.memory.into:
                 self.names[value] = self._name(self.memory.into[value])
         kernel = KernelSource(self, line, self._free(f"kernel{len(self.kernels) + 1}"))
-        self.kernels.append(kernel.source)
+        self.kernels.append(kernel)
         return f"{kernel.name}({', '.join(kernel.arguments)})"
 
     def _copy(self, value: Any) -> str:
@@ -111,25 +98,36 @@ class Accelerated(Emitted):
         """What the source imports, and its kernels."""
         if not self.kernels:
             return super().head
+        self.compiled = self._compiled()
         lines = super().head.replace("import numpy as np", "import numba\nimport numpy as np")
-        how = [NJIT] + [EXACT] * any(kernel.startswith("@exact") for kernel in self.kernels)
-        return "\n\n\n".join(["\n".join([lines, "", *how]), *self.kernels])
+        how = [NJIT] + [EXACT] * any(text.startswith("@exact") for text in self.compiled.values())
+        return "\n\n\n".join(["\n".join([lines, "", *how]), *self.compiled.values()])
+
+    def _compiled(self) -> dict[str, str]:
+        """The functions that Numba compiles, by their names: what several kernels do, and the kernels."""
+        found: dict[Any, list[Piece]] = {}
+        for kernel in self.kernels:
+            for piece in kernel.pieces:
+                found.setdefault((kernel.how, piece.form), []).append(piece)
+        shared: dict[Any, Shared] = {}
+        for (how, form), pieces in found.items():
+            if len(pieces) > 1:
+                shared[how, form] = Shared(self._free(f"loop{len(shared) + 1}"), how, pieces[0])
+        texts = {loop.name: loop.source for loop in shared.values()}
+        return texts | {kernel.name: kernel.source(shared) for kernel in self.kernels}
 
     def function(self) -> Callable[..., Any]:
         """The function that the source defines, compiled for arguments like those of the first run."""
         if not self.kernels:
             return super().function()
-        stem = f"step_{hashlib.sha256(self.source.encode()).hexdigest()[:24]}"
-        folder = cache_folder()
-        path = folder / f"{stem}.py"
-        if not path.exists():
-            part = folder / f"{stem}.{os.getpid()}.part"
-            part.write_text(self.source, encoding="utf-8")
-            part.replace(path)
-        new = not any((folder / "__pycache__").glob(f"{stem}.*.nbc"))
-        module = sys.modules[stem] = types.ModuleType(stem)  # Numba's cache looks it up by name
+        module = types.ModuleType("program")
         vars(module).update(self.helpers.borrowed)
-        exec(compile(self.source, str(path), "exec"), vars(module))  # written above
+        compiled, new = kept(self.compiled)
+        text = self.source
+        for function in self.compiled.values():
+            text = text.replace(function, "")
+        exec(compile(text, "<program>", "exec"), vars(module))  # written above
+        vars(module).update(compiled)
         found: Callable[..., Any] = module.program()
         begun = time.perf_counter()
         if new:
@@ -153,345 +151,3 @@ def copied(value: Value) -> Any:
     if isinstance(value.data, np.ndarray):
         return value.filled if value.hollow else np.copy(value.data, order="K")
     return value.data if isinstance(value.data, (*NUMBERS, np.generic)) else copy.deepcopy(value.data)
-
-
-def numba_error() -> type[Exception]:
-    """What Numba raises where it can't compile."""
-    return importlib.import_module("numba.core.errors").NumbaError  # type: ignore[no-any-return]
-
-
-def cache_folder() -> Path:
-    """Where programs and what Numba makes of them are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    folder = Path(base) / "tinygrad_edu"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:  # a home that can't be written to
-        return Path(tempfile.mkdtemp(prefix="tinygrad_edu_"))
-
-
-def element_type(value: Any) -> str:
-    """How a kernel's number of a value is called; a masked one is seen as integers by NumPy."""
-    dtype = np.asarray(value.data if isinstance(value, Value) else value).dtype
-    if dtype.kind == "i":
-        dtype = np.dtype(f"f{dtype.itemsize}")
-    return "bool" if dtype.kind == "b" else f"np.{dtype.name}"
-
-
-class KernelSource:
-    """One kernel's text, and what it is called with."""
-
-    def __init__(self, program: Accelerated, call: Call, name: str) -> None:
-        self.program, self.name = program, name
-        self.fused: Fused = call.function
-        self.stored = set(call.results) | self.fused.local
-        self.words: dict[str, str] = {}  # an argument's text -> the parameter's name
-        self.body: list[str] = []
-        self.made: dict[str, None] = {}
-        self.loads: dict[str, str] | None = None  # in a loop over numbers: what it reads -> the variable it is read into
-        self.here: dict[Value, str] = {}  # numbers that the code at this place has
-        self.scalars: dict[Value, str] = {}
-        for loop in self.fused.loops:
-            self.here = dict(self.scalars)
-            self._loop(loop)
-        parameters = ", ".join(self.words.values())
-        self.arguments = list(self.words)
-        self.source = "\n".join(
-            [f"@{'exact' if self.fused.exact else 'njit'}\ndef {name}({parameters}):", *(indented(b, 1) for b in [*self.made, *self.body])]
-        )
-
-    def _parameter(self, text: str) -> str:
-        name = self.words.get(text)
-        if name is None:
-            name = self.words[text] = text if text.isidentifier() else self.program._free(None)
-        return name
-
-    # --- loops
-
-    def _loop(self, loop: Loop) -> None:
-        if loop.kind == "reduce":
-            self._reduce(loop.lines[0])
-        elif loop.kind == "product":
-            self._product(loop.lines[0])
-        else:
-            self._each(loop)
-
-    def _each(self, loop: Loop) -> None:
-        totals = [line for line in loop.lines if isinstance(line.function, Reduce)]
-        for line in totals:
-            value = line.results[0]
-            kind = "np.float64" if line.args[0].data.size > LONG else element_type(value)
-            self.body.append(f"{self._number(value)} = {kind}(0)")
-        flat = len(loop.shape) > 1 and self._even(loop)
-        shape = (math.prod(loop.shape),) if flat else loop.shape
-        index = [f"i{k}" for k in range(len(shape))]
-        before, text = dict(self.here), []
-        self.loads = {}
-        for line in loop.lines:
-            value = line.results[0]
-            if line in totals:
-                text.append(f"{self._number(value)} += {self._element(line.args[0], index, flat)}")
-                continue
-            number = self.here[value] = self._number(value)
-            read = line.args if isinstance(line.function, np.ufunc) or line.function is np.where else line.args[:1]
-            operands = [self._operand(x, line, index, flat) for x in read]
-            text.append(f"{number} = {formula(line, operands)}")
-            if value in self.stored:
-                text.append(f"{self._place(value, index, flat)} = {number}")
-        # all that is read is read first: a condition would keep a loop from being vectorised, and what is written
-        # may lie where something is read
-        read_once = [(name, source) for source, name in self.loads.items() if not set(index) & set(words(source))]
-        self.loads, loads = None, [(name, source) for source, name in self.loads.items()]
-        self.body += [f"{name} = {source}" for name, source in read_once]
-        for k, n in enumerate(shape):
-            self.body.append("    " * k + f"for i{k} in range({n}):")
-        each = [f"{name} = {source}" for name, source in loads if (name, source) not in read_once]
-        self.body += [indented(b, len(shape)) for b in (*each, *text)]
-        if not loop.shape:
-            self.scalars.update({line.results[0]: self._number(line.results[0]) for line in loop.lines})
-        self.here = before
-        for line in totals:
-            value = line.results[0]
-            self.scalars[value] = self._number(value)
-            self.body.append(f"{self._number(value)} = {element_type(value)}({self._number(value)})")
-            if value in self.stored:
-                self.body.append(f"{self._place(value, [], False)} = {self._number(value)}")
-
-    def _even(self, loop: Loop) -> bool:
-        """Whether one index runs over all that a loop reads and stores."""
-        for line in loop.lines:
-            for x in line.operands:
-                ref = reference(x)
-                inside = ref.base in self.fused.loop_of and ref.base not in self.stored
-                if inside or np.ndim(ref.base.data) == 0:
-                    continue
-                if not (straight(ref, loop.shape) and self._lies_in_order(ref.base)):
-                    return False
-            value = line.results[0]
-            if value in self.stored and value.data.ndim and not self._lies_in_order(value):
-                return False
-            if any(isinstance(x, np.ndarray) and x.ndim for x in (scalar(x, line) for x in line.args)):
-                return False
-        return True
-
-    def _lies_in_order(self, value: Value) -> bool:
-        """Whether an array lies in the order of its axes; `flat` is right where it should not, and slow."""
-        return value in self.fused.local or bool(value.data.flags.c_contiguous)
-
-    def _reduce(self, line: Call) -> None:
-        (value,), source = line.results, line.args[0]
-        axis = line.kwargs.get("axis", 0)
-        rank = source.data.ndim
-        axes = {k % rank for k in (range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,))}
-        kept = [k for k in range(rank) if k not in axes]
-        out = [("0" if k in axes else f"i{k}") for k in (range(rank) if line.kwargs.get("keepdims") else kept)]
-        place, ufunc = self._place(value, out, False), line.function.ufunc
-        shape = source.data.shape
-        element = self._element(source, [f"i{k}" for k in range(rank)], False)
-        inner = rank - 1 in axes
-        order = [*kept, *sorted(axes)] if inner else [*range(rank)]
-        number = self._number(value)
-        if inner:
-            text, depth = [], 0
-            for k in kept:
-                text.append("    " * depth + f"for i{k} in range({shape[k]}):")
-                depth += 1
-            first = self._element(source, [("0" if k in axes else f"i{k}") for k in range(rank)], False)
-            start = f"{element_type(value)}(0)" if ufunc is np.add else first
-            text.append("    " * depth + f"{number} = {start}")
-            for k in sorted(axes):
-                text.append("    " * depth + f"for i{k} in range({shape[k]}):")
-                depth += 1
-            text.append("    " * depth + gathered(number, ufunc, element))
-            text.append("    " * len(kept) + f"{place} = {number}")
-            self.body += text
-            return
-        array = self._array(value)
-        first = "0" if ufunc is np.add else "-np.inf" if ufunc is np.maximum else "np.inf"
-        self.body.append(f"{array}[...] = {first}")
-        for depth, k in enumerate(order):
-            self.body.append("    " * depth + f"for i{k} in range({shape[k]}):")
-        self.body.append("    " * rank + gathered(place, ufunc, element))
-
-    def _product(self, line: Call) -> None:
-        (value,), (x, y) = line.results, line.args
-        left, right = (v.data if isinstance(v, Value) else v for v in (x, y))
-        inner = left.shape[-1]
-        rows = left.shape[0] if left.ndim == 2 else None
-        columns = right.shape[1] if right.ndim == 2 else None
-        kind = element_type(value)
-
-        def a(i: str, k: str) -> str:
-            return self._element(x, [i, k] if rows is not None else [k], False)
-
-        def b(k: str, j: str) -> str:
-            return self._element(y, [k, j] if columns is not None else [k], False)
-
-        def out(i: str, j: str) -> str:
-            return self._place(
-                value, [*([i] if rows is not None else []), *([j] if columns is not None else [])], False
-            )
-
-        n, m = rows or 1, columns or 1
-        if n * m <= HELD:
-            sums = [(i, j, f"{self._number(value)}_{i}_{j}") for i in range(n) for j in range(m)]
-            self.body += [f"{s} = {kind}(0)" for *_, s in sums]
-            self.body.append(f"for k in range({inner}):")
-            self.body += [f"    {s} += {times(a(str(i), 'k'), b('k', str(j)))}" for i, j, s in sums]
-            self.body += [f"{out(str(i), str(j))} = {s}" for i, j, s in sums]
-            return
-        number = self._number(value)
-        if m == 1:
-            self.body += [f"for i in range({n}):", f"    {number} = {kind}(0)", f"    for k in range({inner}):"]
-            self.body += [f"        {number} += {times(a('i', 'k'), b('k', '0'))}", f"    {out('i', '0')} = {number}"]
-            return
-        if right.strides[0] < right.strides[1]:  # a row of it at a time, for a whole vector of results
-            turned = self.program._free(None)
-            self.body.append(f"{turned} = np.empty({right.shape}, {kind})")
-            self.body.append(f"for k in range({inner}):\n    for j in range({m}):")
-            self.body.append(f"        {turned}[k, j] = {b('k', 'j')}")
-            b = lambda k, j: f"{turned}[{k}, {j}]"
-        step = max(c for c in range(1, STRIPE + 1) if inner % c == 0)
-        places = [str(c) for c in range(inner)] if step == inner else [f"k + {c}" for c in range(step)]
-        factors = [a("i", k) for k in places]
-        self.body.append(f"for i in range({n}):")
-        depth = 1
-        if step < inner:
-            self.body.append(f"    for j in range({m}):\n        {out('i', 'j')} = 0")
-            self.body.append(f"    for k in range(0, {inner}, {step}):")
-            depth = 2
-        names = [f if f == ONE else f"{number}{c}" for c, f in enumerate(factors)]
-        text = [f"{name} = {f}" for name, f in zip(names, factors, strict=True) if f != ONE]
-        terms = " + ".join(times(name, b(k, "j")) for name, k in zip(names, places, strict=True))
-        sign = "=" if step == inner else "+="
-        text.append(f"for j in range({m}):\n    {out('i', 'j')} {sign} {terms}")
-        self.body += [indented(x, depth) for x in text]
-
-    # --- numbers
-
-    def _number(self, value: Value) -> str:
-        """The variable that holds a value's number in its loop."""
-        name = self.program._name(value)
-        return f"{name}_" if name.isidentifier() else f"v{id(value)}"
-
-    def _operand(self, x: Any, line: Call, index: list[str], flat: bool) -> str:
-        """An operand's number, of the type that NumPy computes with."""
-        value = line.results[0]
-        dtypes = [
-            np.asarray(v.data if isinstance(v, Value) else v).dtype
-            for v in line.args
-            if (isinstance(v, Value) and not v.number) or isinstance(v, (np.ndarray, np.generic))
-        ]
-        if line.function in LOGICAL or (line.function is np.where and x is line.args[0]):
-            wanted = "bool"
-        elif value.data.dtype.kind == "i":
-            return self._element(x, index, flat)
-        elif line.function in COMPARED:
-            dtype = np.result_type(*dtypes)
-            wanted = "bool" if dtype.kind == "b" else f"np.{dtype.name}"
-        else:
-            wanted = element_type(value)
-        x = scalar(x, line) if line.function is not np.where else x
-        if x.__class__ in NUMBERS:
-            return f"{wanted}({literal(x)})"
-        if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and not x.ndim):
-            return f"{wanted}({literal(x.item())})"
-        text = self._element(x, index, flat)
-        same = not (isinstance(x, Value) and x.number) and element_type(x) == wanted
-        return text if same else f"{wanted}({text})"
-
-    def _element(self, x: Any, index: list[str], flat: bool) -> str:
-        if not isinstance(x, Value):
-            if (x == 1).all():
-                return ONE
-            name = self._parameter(self.program._text(x))
-            return self._loaded(name, f"[{subscript(np.shape(x), index)}]")
-        if x.number:
-            return self._parameter(self.program._text(x))
-        ref = reference(x)
-        found = self.here.get(ref.base)
-        if found is not None:
-            return found
-        base = ref.base
-        if np.ndim(base.data) == 0:
-            name = self._parameter(self.program.array(base))
-            array = isinstance(base.data, np.ndarray) or base in self.program._arrays
-            return self._loaded(name, "[()]") if array else name
-        name = self._array(base)
-        if flat:
-            return self._loaded(name, f".flat[{index[0]}]")
-        start = len(index) - np.ndim(x.data)
-        places = ["0" if k is None or x.data.shape[k] == 1 else index[start + k] for k in ref.axes]
-        return self._loaded(name, f"[{', '.join(places)}]")
-
-    def _loaded(self, name: str, place: str) -> str:
-        """A number of an array: in a loop over numbers a variable, that it is read into once."""
-        if self.loads is None:
-            return name + place
-        known = self.loads.get(name + place)
-        if known is None:
-            taken = self.loads.values()
-            known = next(n for k in itertools.count(1) if (n := f"{name}_at{k if k > 1 else ''}") not in taken)
-            self.loads[name + place] = known
-        return known
-
-    def _array(self, value: Value) -> str:
-        if value not in self.fused.local:
-            return self._parameter(self.program.array(value))
-        name = self.program._name(value)
-        kind = element_type(value).replace("bool", "np.bool_")
-        self.made[f"{name} = np.empty({np.shape(value.data)}, {kind})"] = None
-        return name
-
-    def _place(self, value: Value, index: list[str], flat: bool) -> str:
-        name = self._array(value)
-        if flat:
-            return f"{name}.flat[{index[0]}]"  # as fast as a reshaped array, and 50 ms less to compile
-        return f"{name}[{', '.join(index) or '()'}]"
-
-
-def times(x: str, y: str) -> str:
-    """A product; sums are products with ones."""
-    return y if x == ONE else x if y == ONE else f"{x} * {y}"
-
-
-def words(text: str) -> list[str]:
-    """The names in a piece of a program."""
-    return re.findall(r"\w+", text)
-
-
-def subscript(shape: tuple[int, ...], index: list[str]) -> str:
-    """Where a constant array has its number for an index of the loop."""
-    start = len(index) - len(shape)
-    return ", ".join("0" if n == 1 else index[start + k] for k, n in enumerate(shape))
-
-
-def literal(x: Any) -> str:
-    """A number in a kernel's text."""
-    return (
-        repr(x)
-        if not isinstance(x, float) or math.isfinite(x)
-        else {"inf": "np.inf", "-inf": "-np.inf"}.get(str(x), "np.nan")
-    )
-
-
-def formula(line: Call, operands: list[str]) -> str:
-    """A call as an expression of its operands' numbers."""
-    value, function = line.results[0], line.function
-    if value.data.dtype.kind == "i":  # x.view(int) * condition
-        return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
-    if function is np.where:
-        return f"{operands[1]} if {operands[0]} else {operands[2]}"
-    if function in FORMULAS:
-        return str(FORMULAS[function].format(*operands))
-    return operands[0]  # astype
-
-
-def gathered(place: str, ufunc: np.ufunc, element: str) -> str:
-    """A line that takes one more number into a reduction."""
-    if ufunc is np.add:
-        return f"{place} += {element}"
-    sign = ">" if ufunc is np.maximum else "<"
-    return f"{place} = {element} if {element} {sign} {place} or {element} != {element} else {place}"

@@ -1,0 +1,69 @@
+"""What Numba has compiled, kept: in this process, and in a folder of the user's cache for later ones."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+import sys
+import tempfile
+import types
+from pathlib import Path
+from typing import Any
+
+from .pieces import words
+
+# Sums may be taken in another order, so that they are vectorised; NaN and infinities keep their meaning.
+# No parallel loops: BLAS's threads have the cores, and a step of small kernels loses more than it gains.
+NJIT = """njit = numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})"""
+EXACT = """exact = numba.njit(cache=True, error_model="numpy")"""  # in NumPy's order, to the last bit
+
+
+def kept(texts: dict[str, str]) -> tuple[dict[str, Any], bool]:
+    """The functions of a program as Numba has them, and whether any is new to this user's cache.
+
+    Each has a file under the hash of its text and of what it calls, so that programs share what they have in common:
+    the first step, which makes an optimizer's state, and those that follow; training and evaluation.
+    """
+    folder, new = cache_folder(), False
+    found: dict[str, Any] = {}
+    hashes: dict[str, str] = {}
+    for name, text in texts.items():
+        own = re.sub(rf"\b{name}\b", "kernel", text)  # wherever it stands in its program
+        called = {other: hashes[other] for other in hashes if other in words(own)}
+        for other, stem in called.items():
+            own = re.sub(rf"\b{other}\b", stem, own)
+        how = EXACT if own.startswith("@exact") else NJIT
+        source = f"import numba\nimport numpy as np\n\n{how}\n\n\n{own}\n"
+        stem = hashes[name] = f"kernel_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
+        module = sys.modules.get(stem)
+        if module is None:
+            path = folder / f"{stem}.py"
+            if not path.exists():
+                part = folder / f"{stem}.{os.getpid()}.part"
+                part.write_text(source, encoding="utf-8")
+                part.replace(path)
+            new = new or not any((folder / "__pycache__").glob(f"{stem}.*.nbc"))
+            module = sys.modules[stem] = types.ModuleType(stem)  # Numba's cache looks it up by name
+            vars(module).update({hashes[other]: found[other] for other in called})
+            exec(compile(source, str(path), "exec"), vars(module))
+        found[name] = vars(module)["kernel"]
+    return found, new
+
+
+def numba_error() -> type[Exception]:
+    """What Numba raises where it can't compile."""
+    return importlib.import_module("numba.core.errors").NumbaError  # type: ignore[no-any-return]
+
+
+def cache_folder() -> Path:
+    """Where programs and what Numba makes of them are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    folder = Path(base) / "tinygrad_edu"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:  # a home that can't be written to
+        return Path(tempfile.mkdtemp(prefix="tinygrad_edu_"))

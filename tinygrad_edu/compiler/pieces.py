@@ -1,0 +1,106 @@
+"""What kernels have in common is written once, and compiled once.
+
+A kernel is a row of pieces: loops that share nothing but arrays and a few numbers. Pieces that are the same but for
+names, such as the updates of two weights or the steps of a recurrent layer, are calls of one function.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from typing import Any
+
+import numpy as np
+
+from .cells import Call, Value
+from .emit import indented
+from .fuse import Loop, reference
+
+# names that are neither attributes, called, nor Python's
+VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*")
+
+
+class Piece:
+    """A part of a kernel that has nothing to do with the others but through arrays and the numbers that it leaves."""
+
+    def __init__(self, text: str, left: list[str]) -> None:
+        self.text, self.left = text, left
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """Its variables, in the order in which they appear."""
+        return list(dict.fromkeys(VARIABLE.findall(self.general)))
+
+    @functools.cached_property
+    def general(self) -> str:
+        """Its text, for any length where it is one loop over one index."""
+        if self.text.count("range(") == 1 and (row := re.search(r"(\w+)(?:\.flat)?\[i0\]", self.text)):
+            return re.sub(r"range\(\d+\)", f"range({row[1]}.size)", self.text)
+        return self.text
+
+    @functools.cached_property
+    def form(self) -> Any:
+        """Equal for pieces that are the same but for names."""
+        numbers = {name: str(k) for k, name in enumerate(self.names)}
+        text = VARIABLE.sub(lambda found: f"x{numbers[found[0]]}", self.general)
+        return text, tuple(numbers[name] for name in self.left)
+
+    @functools.cached_property
+    def given(self) -> list[str]:
+        """What it needs: the variables that are not assigned before they are read."""
+        assigned = set(re.findall(r"^ *(\w+) = ", self.general, re.M)) | set(re.findall(r"for (\w+) in", self.general))
+        return [name for name in self.names if name not in assigned]
+
+    def call(self, name: str) -> str:
+        """The piece as a call of the function that it shares with others."""
+        given = f"{name}({', '.join(self.given)})"
+        return f"{', '.join(self.left)} = {given}" if self.left else given
+
+
+class Shared:
+    """A function for what several pieces do, in the words of the first: `W` for its `W1`."""
+
+    def __init__(self, name: str, how: str, piece: Piece) -> None:
+        self.name = name
+        words: dict[str, str] = {}
+        for old in piece.names:
+            plain = old if re.fullmatch(r"i\d|[ijk]", old) else re.sub(r"\d+", "", old).strip("_") or "t"
+            ways = itertools.chain([plain], (f"{plain}_{k}" for k in itertools.count(2)))
+            words[old] = next(w for w in ways if w not in words.values() and w != name)
+        text = VARIABLE.sub(lambda found: words[found[0]], piece.general)
+        if piece.left:
+            text += f"\nreturn {', '.join(words[name] for name in piece.left)}"
+        given = ", ".join(words[name] for name in piece.given)
+        self.source = f"@{how}\ndef {name}({given}):\n{indented(text, 1)}"
+
+
+def parts(loop: Loop) -> list[Loop]:
+    """A loop as loops that have no number in common and read no array in common."""
+    if loop.kind != "each":
+        return [loop]
+    groups: list[tuple[list[Call], set[Value]]] = []
+    for line in loop.lines:
+        touched = {b for v in line.operands if not v.number for b in [reference(v).base] if loop.shape or b.call}
+        touched = {b for b in touched if np.ndim(b.data) or b in {own.results[0] for own in loop.lines}}
+        touched.add(line.results[0])
+        met = [group for group in groups if group[1] & touched]
+        merged = ([own for lines, _ in met for own in lines] + [line], touched.union(*(seen for _, seen in met)))
+        groups = [group for group in groups if group not in met] + [merged]
+    found = []
+    for lines, _ in groups:
+        part = Loop(loop.shape, loop.kind)
+        part.lines = [line for line in loop.lines if line in lines]
+        found.append(part)
+    return found
+
+
+def numbered(text: str) -> str:
+    """A kernel with its unnamed values counted from one, so that it is the same wherever it stands in a program."""
+    order: dict[str, str] = {}
+    return re.sub(r"(?<![\w.])t\d+", lambda found: order.setdefault(found[0], f"t{len(order) + 1}"), text)
+
+
+def words(text: str) -> list[str]:
+    """The names in a piece of a program."""
+    return re.findall(r"\w+", text)

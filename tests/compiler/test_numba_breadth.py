@@ -70,7 +70,6 @@ def assert_all_agree(cases):
 
 
 ACTIVATIONS = [
-]  # fmt: skip
     "CELU",
     "ELU",
     "GELU",

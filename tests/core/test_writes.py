@@ -498,6 +498,8 @@ ALLOWED = {
     "ops/attention.py:_softmax": "of an opaque forward: goes on in the array that it has just made",
     "ops/attention.py:attend": "opaque forward: fills the array that it has just made",
     "ops/linalg.py:affine": "adds the bias to the product that it has just made; of Symbols np makes a sum",
+    "ops/gru.py:gru_pull": "opaque forward: fills arrays that it has just made, step by step",
+    "ops/gru.py:gru_steps": "opaque forward: fills arrays that it has just made, step by step",
     "ops/lstm.py:lstm_steps": "opaque forward: fills arrays that it has just made, step by step",
     "ops/indexing.py:_add_rows": "of an opaque forward: adds to the zeros that its caller has just made",
     "ops/embedding.py:_renormalise": "the user's own weight, as x[i] = v on a Tensor",

@@ -34,6 +34,23 @@ def test_layer_equals_the_loop_over_cells(reverse, rng):
         assert_allclose(one.detach().numpy(), other.detach().numpy(), rtol=1e-10, atol=1e-12)  # rounding of 5 steps
 
 
+@pytest.mark.parametrize("biases", [True, False])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_gru_equals_the_loop_over_cells(reverse, biases, rng):
+    """The primitive and the composition that it replaces agree in values and gradients, to the second order."""
+    X, h, w_ih, w_hh = (leaf(rng, *s) for s in ((5, 2, 3), (2, 4), (12, 3), (12, 4)))
+    weights = [w_ih, w_hh, *((leaf(rng, 12), leaf(rng, 12)) if biases else (None, None))]
+    inputs = [X, h, *(w for w in weights if w is not None)]
+    found = []
+    for layer in (recurrent._gru_layer, recurrent._loop(recurrent._gru_step)):
+        output, (last,) = layer(X, (h,), weights, reverse)
+        loss = (output**2).sum() + (last**3).sum()
+        first = te.autograd.grad(loss, inputs, create_graph=True)
+        found.append([output, last, *first, *te.autograd.grad(sum((g**2).sum() for g in first), inputs)])
+    for one, other in zip(*found, strict=True):
+        assert_allclose(one.detach().numpy(), other.detach().numpy(), rtol=1e-9, atol=1e-11)  # rounding of 5 steps
+
+
 def test_rules_of_one_visit_share_their_work(rng, monkeypatch):
     """All five cotangents come from one pass over the steps; the next backward makes its own."""
     count = []

@@ -839,6 +839,13 @@ for _pattern, _length, _m, _n, _reverse in (
         _state = (real(*_A, domain=unit), real(*_C), real(*_V), real(*_h))
         output_row("lstm_pull", _pattern, *_cotangents, *_state, output=_output, reverse=_reverse)
         output_row("lstm_pull", f"{_pattern}-of-H", real(*_H), 0.0, 0.0, *_state, output=_output, reverse=_reverse)
+    for _output in (0, 1):
+        for _name, _biases in ((_pattern, (real(3 * _n), real(3 * _n))), (f"{_pattern}-without-bias", ())):
+            _given = (real(*_X), real(3 * _n, 3), real(3 * _n, _n), real(*_h), *_biases)
+            output_row("gru_steps", _name, *_given, output=_output, reverse=_reverse)
+        _state = (real(*_A, domain=unit), real(*_H), real(3 * _n, _n), real(*_h))
+        output_row("gru_pull", _pattern, real(*_H), real(*_A), *_state, output=_output, reverse=_reverse)
+        output_row("gru_pull", f"{_pattern}-of-H", real(*_H), 0.0, *_state, output=_output, reverse=_reverse)
 row("embed", "repeated", real(4, 3), exactly([1, 2, 1, 3]))
 row("embed", "many", real(3, 2), exactly([1, 2, 1, 0, 0, 1]))
 row("embed", "none", real(3, 2), exactly([], np.int64))

@@ -15,72 +15,20 @@ Source: Hochreiter & Schmidhuber, "Long short-term memory" (1997); the forget ga
 
 from __future__ import annotations
 
-import functools
-import weakref
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core.dtypes import equal
-from ..core.primitive import PRIMITIVES, Array, Primitive, primitive
-from ..core.tensor import Tensor
+from ..core.primitive import Array, primitive
 from .linalg import product
-
-
-def _columns(Z: Array) -> Array:
-    """(k, T, m) as (k, T m): a column per step and sample."""
-    return np.reshape(Z, (Z.shape[0], Z.shape[1] * Z.shape[2]))
-
-
-def _rows(X: Array) -> Array:
-    """(T, m, k) as (T m, k): a row per step and sample."""
-    return np.reshape(X, (X.shape[0] * X.shape[1], X.shape[2]))
-
-
-class Opened(Primitive):
-    """A computation on arrays and Symbols; on Tensors, where it will be differentiated, its steps one by one.
-
-    `lstm_pull` is a gradient already, so its own derivative is asked for in second derivatives
-    alone: there it is opened, and the rules of what it consists of serve all further orders.
-    """
-
-    steps: Callable[..., Any]
-
-    def __call__(self, *args: Any, **params: Any) -> Any:
-        if any(isinstance(x, Tensor) for x in args):
-            return self.steps(*args, **params)
-        return super().__call__(*args, **params)
-
-
-def opened(steps: Callable[..., Any]) -> Callable[[Callable[..., Any]], Opened]:
-    """Enter a forward into the rule book, with the composition that it is equal to."""
-
-    def enter(forward: Callable[..., Any]) -> Opened:
-        entry = Opened(
-            forward, {}, name=None, numpy=None, types=None, domain=lambda rng, shape: rng.standard_normal(shape),
-            view=False, opaque=True,
-        )  # fmt: skip
-        entry.steps = steps
-        PRIMITIVES[entry.key] = entry
-        return entry
-
-    return enter
-
-
-def _times(T: int, reverse: bool) -> range:
-    return range(T - 1, -1, -1) if reverse else range(T)
-
-
-def _at(X: Any, t: int) -> Any:
-    """The part of step t; a number stands for all steps."""
-    return X if isinstance(X, float) else X[t]
+from .steps import at, columns, earlier, once_per_visit, opened, order, rows
 
 
 def _pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *, reverse: bool) -> tuple[Any, ...]:
     """What `lstm_pull` computes, in single operations: the chain rule, from the last step to the first."""
     T, n = C.shape[:2]
-    times = _times(T, reverse)
+    times = order(T, reverse)
     dZs: dict[int, Any] = {}
     dh: Any = 0.0
     dc: Any = 0.0
@@ -90,7 +38,7 @@ def _pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *,
         before = C[times[k - 1]] if k else c.T
         tanh_c = np.tanh(C[t])
         dh = dh + (0.0 if isinstance(dH, float) else dH[t].T)
-        dc = dc + _at(dC, t) + dh * o * (1 - tanh_c**2)
+        dc = dc + at(dC, t) + dh * o * (1 - tanh_c**2)
         parts = [dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g**2), dh * tanh_c * o * (1 - o)]
         if not isinstance(dA, float):
             slopes = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o))
@@ -107,7 +55,7 @@ def lstm_pull(
 ) -> tuple[Array, ...]:
     """The cotangents dZ (4n, T, m), dh (m, n), dc (m, n) from those of lstm_steps's outputs; 0.0 stands for none."""
     T, n, m = C.shape
-    times = _times(T, reverse)
+    times = order(T, reverse)
     one = np.ones((), A.dtype)  # of a Python number a ufunc has to find the type, at every call
     dZ = np.empty((4 * n, T, m), A.dtype)
     dh, dc, tanh_c, part = np.zeros((4, n, m), A.dtype)
@@ -141,42 +89,10 @@ def lstm_pull(
     return dZ, dh.T, dc.T
 
 
-def once_per_visit(pull: Callable[..., Any]) -> Callable[..., Any]:
-    """The rules of one visit of backward ask for the same cotangents: they are computed for the first.
-
-    The engine hands one tuple of cotangents to all rules of a visit, and makes a new one for the next.
-    What is kept goes when the record's own outputs do, so nothing outlives its graph.
-    """
-    known: Any = None
-
-    def forget(outputs: Any) -> None:
-        nonlocal known
-        if known is not None and known[1] is outputs:
-            known = None
-
-    @functools.wraps(pull)
-    def shared(dYs: Sequence[Array], Ys: Sequence[Array], *args: Any) -> Any:
-        nonlocal known
-        last = known
-        if last is not None and last[0] is dYs and last[1]() is Ys[0]:
-            return last[2]
-        result = pull(dYs, Ys, *args)
-        if isinstance(Ys[0], (np.ndarray, Tensor)):
-            known = dYs, weakref.ref(Ys[0], forget), result
-        return result
-
-    return shared
-
-
 @once_per_visit
 def _pulled(dYs: tuple[Array, ...], Ys: tuple[Array, ...], V: Array, c: Array, reverse: bool) -> Array:
     dH, dC, dA = (0.0 if dY is None else dY for dY in dYs)
     return lstm_pull(dH, dC, dA, Ys[2], Ys[1], V, c, reverse=reverse)
-
-
-def _earlier(H: Array, h: Array, reverse: bool) -> Array:
-    """Every step's state before it: h, then H without its last."""
-    return np.concatenate([H[1:], h[None]] if reverse else [h[None], H[:-1]], axis=0)
 
 
 @primitive(
@@ -185,15 +101,15 @@ def _earlier(H: Array, h: Array, reverse: bool) -> Array:
     opaque=True,
     # W, V and b are the same at every step and for every sample: the sum over both is one product
     dX=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: np.reshape(
-        product(_columns(_pulled(dY, Y, V, c, reverse)[0]).T, W), X.shape
+        product(columns(_pulled(dY, Y, V, c, reverse)[0]).T, W), X.shape
     ),
-    dW=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: product(_columns(_pulled(dY, Y, V, c, reverse)[0]), _rows(X)),
+    dW=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: product(columns(_pulled(dY, Y, V, c, reverse)[0]), rows(X)),
     dV=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: product(
-        _columns(_pulled(dY, Y, V, c, reverse)[0]), _rows(_earlier(Y[0], h, reverse))
+        columns(_pulled(dY, Y, V, c, reverse)[0]), rows(earlier(Y[0], h, reverse))
     ),
     dh=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: _pulled(dY, Y, V, c, reverse)[1],
     dc=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: _pulled(dY, Y, V, c, reverse)[2],
-    db=lambda dY, Y, X, W, V, h, c, b, *, reverse: np.sum(_columns(_pulled(dY, Y, V, c, reverse)[0]), axis=1),
+    db=lambda dY, Y, X, W, V, h, c, b, *, reverse: np.sum(columns(_pulled(dY, Y, V, c, reverse)[0]), axis=1),
 )
 def lstm_steps(
     X: Array, W: Array, V: Array, h: Array, c: Array, b: Array = None, *, reverse: bool
@@ -214,7 +130,7 @@ def lstm_steps(
     np.copyto(state, h.T)
     H, C, A = np.empty((T, m, n), X.dtype), np.empty((T, n, m), X.dtype), np.empty((T, 4 * n, m), X.dtype)
     memory, new = c.T, np.empty((n, m), X.dtype)
-    for t in _times(T, reverse):
+    for t in order(T, reverse):
         np.copyto(x, X[t].T)
         a = np.tanh(np.dot(weights, given, A[t]), A[t])
         for sigmoids in (a[: 2 * n], a[3 * n :]):

@@ -3,8 +3,8 @@
 Samples are rows here, x (m, n_in), and a sequence is (T, m, n_in), or (m, T, n_in) with batch_first.
 A layer's weights are those of its gates below one another: w_ih (gates n, n_in), w_hh (gates n, n).
 
-A cell is composed of public functions, so that its formula is read off the graph; a layer of RNN or
-GRU is a loop over cells whose input parts are computed in one product. For the LSTM see ops/lstm.py.
+A cell is composed of public functions, so that its formula is read off the graph; a layer of RNN is a
+loop over cells whose input parts are computed in one product. For the others see ops/lstm.py and gru.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ..core.errors import ShapeError
 from ..core.tensor import Tensor
 from .activation import relu, sigmoid, tanh
 from .dropout import dropout as random_dropout
+from .gru import gru_steps
 from .indexing import getitem
 from .joining import cat, stack
 from .linalg import affine
@@ -156,6 +157,15 @@ def _loop(step: Step) -> Layer:
 
 
 @_turning
+def _gru_layer(
+    X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool, packing: Packing | None = None
+) -> tuple[Any, tuple[Any, ...]]:
+    w_ih, w_hh, *biases = weights
+    H, _ = gru_steps(X, w_ih, w_hh, *state, *(b for b in biases if b is not None), reverse=reverse)
+    return H, ((getitem(H, key=(0 if reverse else -1, ...)) if packing is None else packing.last(H)),)
+
+
+@_turning
 def _lstm_layer(
     X: Any, state: tuple[Any, ...], weights: Sequence[Any], reverse: bool, packing: Packing | None = None
 ) -> tuple[Any, tuple[Any, ...]]:
@@ -175,7 +185,7 @@ def _lstm_layer(
 LAYERS: dict[str, Layer] = {  # by the mode of nn.RNNBase
     "RNN_TANH": _loop(_simple_step(tanh)),
     "RNN_RELU": _loop(_simple_step(relu)),
-    "GRU": _loop(_gru_step),
+    "GRU": _gru_layer,
     "LSTM": _lstm_layer,
 }
 

@@ -7,6 +7,7 @@ of its own; the writer numbers it.
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 from ..core.record import Record
@@ -50,16 +51,19 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
             give(symbol, f"d{known.name}")
+    for record, symbol in trace.of_leaves.items():
+        if record in names:
+            give(symbol, f"d{names[record]}")
     for tensor, name in buffers.items():
         if tensor in program.tensors:
             copies = (f"{name}_{k}" for k in itertools.count(2))
             give(program.tensors[tensor], name if name not in taken else next(n for n in copies if n not in taken))
-    for optimizer in program.optimizers:
-        for parameter, entries in optimizer.state.items():
-            owner = of_tensor.get(parameter)
-            for key, tensor in entries.items():
-                if owner is not None and tensor in program.tensors:
-                    give(program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}")
+    states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
+    states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
+    for parameter, key, tensor in states:
+        owner = of_tensor.get(parameter)
+        if owner is not None and tensor in program.tensors:
+            give(program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}")
 
 
 _SHORT = {
@@ -79,8 +83,16 @@ def _names(trace: Trace) -> dict[Record, str]:
         names = Names(topological(root), root)
         names.from_source()
         names.by_order(values=False)
+        numbers = [int(end.group()) for name in taken if (end := _NUMBER.search(name))]
         for record, name in names.of.items():
-            if record not in found and name not in taken:
+            if record in found:
+                continue
+            if name in taken and (end := _NUMBER.search(name)):  # a second backward pass: the layers are counted on
+                name = f"{name[: end.start()]}{int(end.group()) + max(numbers)}"
+            if name not in taken:
                 found[record] = name
                 taken.add(name)
     return found
+
+
+_NUMBER = re.compile(r"\d+$")

@@ -1,7 +1,7 @@
 """A program as a textbook writes it: formulas instead of calls with `out=`, and no memory to keep.
 
-The same calls as in the program that runs (emit.py), with what is used once and has no name written
-where it is used. It runs on its own too; its sums may differ from the program's in the last digit.
+The calls of the program that runs (emit.py), put as a textbook puts them (textbook.py); what is used once and has no
+name is written where it is used. It runs on its own too, without the checks; its sums may differ in the last digit.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import PRIMITIVES
+from ..ops.indexing import Slot
 from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
-from .cells import Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
+from .cells import Attribute, Call, Draw, Method, Reduce, Subscript, Value, values_of
 from .emit import ARRAY, Emitted, indented, listed, scalar
 from .listing import Listing
+from .textbook import Share, Textbook
 
+SHORT = 40  # characters of a constant that is written where it is used
 WIDEST = 88  # columns of a formula; a longer one is cut in two
 
 SIGNS = {
@@ -34,7 +38,7 @@ SIGNS = {
     np.greater: (">", COMPARE),
     np.greater_equal: (">=", COMPARE),
 }
-SUMS = {"add.reduce": "np.sum", "maximum.reduce": "np.max", "minimum.reduce": "np.min", "multiply.reduce": "np.prod"}
+SCATTER = PRIMITIVES["scatter"].forward
 
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
@@ -43,23 +47,22 @@ class Readable(Emitted):
     """The readable source of a listing."""
 
     def _places(self) -> None:
-        pass
+        """No memory; what the calls mean is found instead."""
+        self._textbook = Textbook(self.listing)
 
     def _write(self, name: str) -> None:
         self._texts: dict[Value, Spelled] = {}
-        uses = Counter(v for line in self.listing.lines for v in line.operands)
-        uses.update(v for v in self.listing.results if isinstance(v, Value))
-        uses.update(v for _, v in (*self.listing.writes, *self.listing.grads) if isinstance(v, Value))
+        of, lines = self._textbook.of, self._textbook.lines
+        uses = Counter(v for line in lines for v in line.operands)
+        uses.update(values_of([*map(of, self.listing.results)]))
+        uses.update(values_of([of(v) for _, v in (*self.listing.writes, *self.listing.grads)]))
         section = ""
-        for line in self.listing.lines:
+        for line in lines:
             if line.section != section:
                 section = line.section
                 self.body.append(f"# {section}")
-            if isinstance(line, Check):
-                for value in (line.condition, line.values):  # `x >= 0` has a name, for `.all()`
-                    if value in self._texts:
-                        self.body.append(f"{self._name(value)} = {self._texts.pop(value)[0]}")
-                self._check(line)
+            if line.function is SCATTER:
+                self._put_into_zeros(line)
                 continue
             spelled = self._spell(line)
             while len(spelled[0]) > WIDEST and self._split(line):
@@ -79,7 +82,7 @@ class Readable(Emitted):
         results += [self._left(v) for v in (*self._grads, *self._created)]
         olds = {**dict(self.listing.tensors), **self.listing.given}
         for tensor, new in self.listing.writes:
-            self.body.append(self._update(self._name(olds[tensor]), olds[tensor], new))
+            self.body.append(self._update(self._name(olds[tensor]), olds[tensor], of(new)))
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
 
     def _split(self, line: Call) -> bool:
@@ -92,20 +95,41 @@ class Readable(Emitted):
         self.body.append(f"{self._name(longest)} = {text}{self._shape(longest)}")
         return True
 
+    def _put_into_zeros(self, line: Call) -> None:
+        """The gradient of a part: zeros with the part's gradient in its place; of places that repeat, the sum."""
+        part, *indices = line.args
+        (value,) = line.results
+        key = tuple(indices[k.number] if isinstance(k, Slot) else k for k in line.kwargs["key"])
+        name, text = self._name(value), self._key(without_end(key))
+        self.body.append(
+            f"{name} = np.zeros({line.kwargs['shape']}, {self._dtype(value.data.dtype)}){self._shape(value)}"
+        )
+        at = f"({text})" if without_end(key).__class__ is tuple else text
+        place = f"{name}[{text}] = {self._text(part)}"
+        self.body.append(place if not indices else f"np.add.at({name}, {at}, {self._text(part)})")
+
     def _update(self, target: str, old: Value, new: Any) -> str:
         """`W1 -= lr * dW1`, where it is one of the kind, else `W1[...] = ...`."""
-        call = new.call if isinstance(new, Value) and new in self._texts else None
+        call = self._textbook.call_of(new) if isinstance(new, Value) and new in self._texts else None
         if call is not None and call.function in (np.add, np.subtract) and call.args[0] is old and np.ndim(old.data):
             return f"{target} {SIGNS[call.function][0]}= {self._text(call.args[1])}"
         return f"{target}[...] = {self._text(new)}"
 
+    def _kept_as(self, wanted: str, made: str) -> str:
+        """A constant array where it is used, if it is short."""
+        return made if len(made) < SHORT else super()._kept_as(wanted, made)
+
     def _spelled(self, x: Any) -> Spelled:
+        x = self._textbook.of(x)
         if isinstance(x, Value) and x in self._texts:
             return self._texts[x]
         text = self._text(x)
         return text, UNARY if text.startswith("-") else ATOM
 
     def _text(self, x: Any) -> str:
+        x = self._textbook.of(x)
+        if isinstance(x, Share):
+            return f"1 / {x.count}"
         if isinstance(x, Value) and x in self._texts:
             return self._texts[x][0]
         if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
@@ -118,18 +142,14 @@ class Readable(Emitted):
         if isinstance(function, Attribute):
             return f"{wrapped(self._spelled(args[0]), ATOM)}.{function.__name__}", ATOM
         if isinstance(function, Subscript):
-            return f"{wrapped(self._spelled(args[0]), ATOM)}[{self._key(args[1])}]", ATOM
+            return f"{wrapped(self._spelled(args[0]), ATOM)}[{self._key(without_end(args[1]))}]", ATOM
         if isinstance(function, Reduce):
             words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if v is not None and v is not False]
-            called = SUMS.get(function.__name__, f"np.{function.__name__}")
-            return f"{called}({', '.join([self._text(args[0]), *words])})", ATOM
+            return f"np.{function.__name__}({', '.join([self._text(args[0]), *words])})", ATOM
         if isinstance(function, Method):
-            words = [*map(self._text, args[1:]), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]
+            places = args[1] if function.__name__ == "reshape" and args[1].__class__ is tuple and args[1] else args[1:]
+            words = [*map(self._text, places), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]
             return f"{wrapped(self._spelled(args[0]), ATOM)}.{function.__name__}({', '.join(words)})", ATOM
-        if function is np.dot and not line.kwargs:
-            for ones, other, axis in ((args[0], args[1], 0), (args[1], args[0], 1)):
-                if isinstance(ones, np.ndarray) and ones.ndim == 1 and (ones == 1).all():
-                    return f"np.sum({self._text(other)}, axis={axis})", ATOM
         if isinstance(function, np.ufunc):
             args = tuple(scalar(x, line) for x in args)
         if function in SIGNS and not line.kwargs and len(args) == 2:
@@ -140,6 +160,13 @@ class Readable(Emitted):
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
+
+
+def without_end(key: Any) -> Any:
+    """An index without the `...` behind everything else."""
+    if key.__class__ is tuple and len(key) > 1 and key[-1] is ...:
+        key = key[:-1]
+    return key[0] if key.__class__ is tuple and len(key) == 1 else key
 
 
 def readable(listing: Listing, memory: Any, name: str) -> str:

@@ -62,6 +62,7 @@ class Trace:
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
         self.cotangents: list[tuple[Record, Symbol]] = []
+        self.of_leaves: dict[Record, Any] = {}
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
@@ -285,11 +286,14 @@ class Trace:
         self.section("backward")
         self.roots += roots
 
-    def visit(self, visit: Callable[..., None], record: Record, dY: Any, *rest: Any) -> None:
+    def visit(self, visit: Callable[..., None], record: Record, dY: Any, walk: Any, *rest: Any) -> None:
         """Note which value a cotangent belongs to, and go on."""
         if isinstance(dY, Symbol):
             self.cotangents.append((record, dY))
-        visit(record, dY, *rest)
+        visit(record, dY, walk, *rest)
+        for x in record.inputs:
+            if isinstance(x, Record) and x.primitive is None and x in walk.cotangents:
+                self.of_leaves[x] = walk.cotangents[x]
 
     def check(self, condition: Symbol, message: str, error: type[Exception], values: Any) -> None:
         self.checks.append(Check(condition, message, error, values if isinstance(values, Symbol) else None))

@@ -1,0 +1,242 @@
+"""source(readable=True) is the hand-written backprop of a textbook, and computes what the program computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn, optim
+
+
+def training(model, loss_of, *batch, optimizer=None, clip=None):
+    optimizer = optimizer or optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        return loss
+
+    return step, batch
+
+
+def columns():
+    W1, b1 = te.randn(2, 4, requires_grad=True), te.zeros(4, 1, requires_grad=True)
+    W2, b2 = te.randn(4, 1, requires_grad=True), te.zeros(1, 1, requires_grad=True)
+
+    def step(X, Y):
+        Z1 = W1.T @ X + b1
+        A1 = te.tanh(Z1)
+        Z2 = W2.T @ A1 + b2
+        A2 = te.sigmoid(Z2)
+        cost = F.binary_cross_entropy(A2, Y)
+        cost.backward()
+        with te.no_grad():
+            for W in (W1, b1, W2, b2):
+                W -= 1.2 * W.grad
+                W.grad = None
+        return cost
+
+    return step, (te.randn(2, 40), (te.rand(1, 40) > 0.5).float())
+
+
+def rows():
+    model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1), nn.Sigmoid())
+    return training(model, lambda p, y: F.binary_cross_entropy(p[:, 0], y), te.randn(40, 2), te.rand(40))
+
+
+def classifier():
+    model = nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 10))
+    return training(model, F.cross_entropy, te.randn(64, 20), te.randint(0, 10, (64,)))
+
+
+def many_classes():
+    return training(nn.Linear(5, 40), F.cross_entropy, te.randn(6, 5), te.randint(0, 40, (6,)))
+
+
+def ignored_labels():
+    def loss_of(scores, y):
+        return F.cross_entropy(scores.flatten(0, 1), y.masked_fill(y > 2, -100).flatten())
+
+    return training(nn.Linear(5, 4), loss_of, te.randn(3, 4, 5), te.randint(0, 4, (3, 4)))
+
+
+def of_pixels():
+    return training(nn.Conv2d(2, 3, 1), F.cross_entropy, te.randn(2, 2, 4, 4), te.randint(0, 3, (2, 4, 4)))
+
+
+def lenet():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 4))
+    return training(model, F.cross_entropy, te.randn(3, 1, 8, 8), te.randint(0, 4, (3,)))
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(8), nn.LayerNorm(8)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.layers = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
+        self.output = nn.Linear(8, 5)
+
+    def forward(self, x):
+        h = self.norm1(x)
+        x = x + self.attention(h, h, h, need_weights=False)[0]
+        x = x + self.layers(self.norm2(x))
+        return self.output(x).mean(1)
+
+
+def transformer():
+    return training(Block(), F.cross_entropy, te.randn(4, 6, 8), te.randint(0, 5, (4,)))
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.output = nn.LSTM(3, 8, batch_first=True), nn.Linear(8, 2)
+
+    def forward(self, x):
+        return self.output(self.lstm(x)[0][:, -1])
+
+
+def lstm():
+    return training(Recurrent(), F.mse_loss, te.randn(4, 5, 3), te.randn(4, 2))
+
+
+def embedding():
+    model = nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 2))
+    return training(model, F.mse_loss, te.tensor([[1, 1, 2], [0, 6, 1]]), te.randn(2, 2))
+
+
+def vae():
+    encoder, decoder = nn.Linear(20, 4), nn.Linear(2, 20)
+    optimizer = optim.SGD([*encoder.parameters(), *decoder.parameters()], lr=0.1)
+
+    def step(x):
+        mean, log_scale = encoder(x).chunk(2, dim=1)
+        scale = log_scale.exp()
+        z = mean + scale * te.randn_like(mean)
+        error = F.binary_cross_entropy_with_logits(decoder(z), x, reduction="sum") / 8
+        loss = error + 0.5 * (scale**2 + mean**2 - 1 - 2 * log_scale).sum(1).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, (te.rand(8, 20),)
+
+
+def gan():
+    G = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    D = nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+    of_g, of_d = optim.SGD(G.parameters(), lr=0.1), optim.SGD(D.parameters(), lr=0.1)
+    criterion, ones, zeros = nn.BCEWithLogitsLoss(), te.ones(8, 1), te.zeros(8, 1)
+
+    def step(real):
+        fake = G(te.randn(8, 4))
+        of_d.zero_grad()
+        loss_d = criterion(D(real), ones) + criterion(D(fake.detach()), zeros)
+        loss_d.backward()
+        of_d.step()
+        of_g.zero_grad()
+        loss_g = criterion(D(fake), ones)
+        loss_g.backward()
+        of_g.step()
+        return loss_d + loss_g
+
+    return step, (te.randn(8, 2),)
+
+
+def penalty():
+    critic = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+    optimizer = optim.SGD(critic.parameters(), lr=0.1)
+
+    def step(x):
+        x = x.detach().requires_grad_()
+        (slope,) = te.autograd.grad(critic(x).sum(), x, create_graph=True)
+        loss = ((slope.norm(dim=1) - 1) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, (te.randn(8, 2),)
+
+
+def adam():
+    model = nn.Linear(3, 1)
+    return training(model, F.mse_loss, te.randn(8, 3), te.randn(8, 1), optimizer=optim.Adam(model.parameters(), lr=0.1))
+
+
+def dropout_and_clipping():
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    return training(model, F.cross_entropy, te.randn(8, 4), te.randint(0, 3, (8,)), clip=1.0)
+
+
+STEPS = [
+    columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
+    penalty, adam, dropout_and_clipping,
+]  # fmt: skip
+
+
+def written(build):
+    """A compiled step that has been called, with what it was called with, and its formulas."""
+    te.manual_seed(0)
+    step, batch = build()
+    step = te.compile(step, grads=False)
+    step(*batch)
+    return step, batch, step.source(readable=True)
+
+
+@pytest.mark.parametrize("build", STEPS, ids=lambda build: build.__name__)
+def test_formulas_compute_what_the_program_computes(build):
+    """Executed alone, with NumPy, on copies of the same state: the loss, and everything that the step writes."""
+    step, batch, _ = written(build)
+    for _ in range(2):
+        step(*batch)
+    known = step._last
+    given = [float(batch[k]) if number else batch[k].numpy() for k, number in known._arguments]
+    state = [known._array(t).copy() for t in known._tensors]
+    numbers = [group[key] if part is None else group[key][part] for group, key, part in known._numbers]
+    scope: dict = {}
+    exec(step.source(readable=True), scope)
+    before = te.get_rng_state()
+    with np.errstate(all="ignore"):
+        loss, *_ = scope["step"](*given, *state, *numbers, *known._generators)
+    te.set_rng_state(before)
+    expected = step(*batch)
+    # sums in another order, and products of 1 / m: some rounding of float32, relative to the largest number
+    np.testing.assert_allclose(loss, expected.item(), rtol=2e-5)
+    for array, tensor in zip(state, known._tensors, strict=True):
+        now = known._array(tensor)
+        assert np.abs(array - now).max(initial=0) <= 2e-5 * max(1, np.abs(now).max(initial=0))
+
+
+LINES = {
+    columns: ("A2 = 1 / (1 + np.exp(-Z2))", "L = np.mean((Y - 1) *", "dW2 = A1 @ dZ2.T", "W1 -= 1.2 * dW1"),
+    rows: ("dA2[:, 0] = (t1 - y)", "dZ1 = dA1 * (1 - A1 ** 2)"),
+    classifier: (
+        "L = -np.mean(logP[np.arange(64), y])", "P = np.exp(logP)", "dZ2 = (P - Y) / 64", "dZ1 = dA1 * (A1 > 0)",
+        "Y = y[:, None] == np.arange(10)",
+    ),
+    ignored_labels: ("np.sum(Y)", "np.sum(Y, axis=1, keepdims=True)"),
+    transformer: ("np.mean(x, axis=2, keepdims=True)", "Z1 = h @ W1.T + b1", "np.sum(dZ4, axis=(0, 1))"),
+    embedding: ("np.add.at(",),
+    gan: ("fake = A5 @ W6.T + b6", "dZ5 = dA5 * (A5 > 0)"),
+    adam: ("L = np.mean(t1 ** 2)", "M_W1[...] =", "V_b1[...] ="),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("build", LINES, ids=lambda build: build.__name__)
+def test_lines_are_those_of_a_textbook(build):
+    """Means, masks, one-hot labels and names as one writes them by hand; nothing before the step but the import."""
+    text = written(build)[2]
+    for line in LINES[build]:
+        assert line in text
+    assert text.startswith("import numpy as np\n\n\ndef step(")
+    for noise in ("refuse", "logical_not", "view(", "88.0", "axis=(0,)", ", ...]", "np.copy", "np.positive"):
+        assert noise not in text

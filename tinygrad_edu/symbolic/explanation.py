@@ -347,7 +347,7 @@ class Explanation:
         for definition in helpers.sources:
             head += ["", "", definition]
         head += ["", f"# given: {', '.join(given)}" + ("" if self.m is None else f"; m = {self.m}")]
-        own = {str(r.primitive.name) for r in self._order if getattr(r.primitive, "function", None) is not None}
+        own = {f.__name__ for r in self._order if (f := getattr(r.primitive, "function", None)) is not None}
         head += [f"# to be written on arrays, as the program's own: {', '.join(sorted(own))}"] if own else []
         head += [] if self.m is None else [f"m = {self.m}"]
         for name, labels, classes in self._classes:

@@ -255,7 +255,7 @@ def _terms(x: Any, node: Symbol, line: Line, sources: Sources) -> Iterator[Mista
             times.append(("missing 1/m", f"1/m is missing before the penalty {text}", sources.m))
         elif sources.has_gradient(lost) and leaf:
             times.append(("doubled 1/m", f"the term {text} has one 1/m too many", 1 / sources.m))
-            times.append(("missing 1/m", f"1/m is missing before {text}", sources.m))
+            times.append(("missing 1/m", f"1/m is missing in {text}", sources.m))
         for kind, says, c in times:
             if first:
                 changed = _tried(x, node, lambda a=a, b=b, c=c: c * a - b if minus else c * a + b)

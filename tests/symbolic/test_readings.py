@@ -163,3 +163,84 @@ def test_a_penaltys_mean_is_not_the_samples_mean(rng):
     assert e["dZ"].text() == "dZ = 2 (Z - y)"
     assert e["dW"].text() == "dW = 1/15 W + 1/m Xᵀ dZ"
     assert explain((W**2).mean()).m == 3  # of a parameter alone it is the mean
+
+
+def test_labels_of_which_only_their_complements_are_left(rng):
+    """`-Y` and `1 - Y` are constants of one Y, which the source says; so what cancels with Y cancels."""
+
+    def make():
+        X, W, Y = *values(rng, (2, 5), grad=False), *values(rng, (2, 1)), te.tensor([[1.0, 0, 1, 1, 0]]).double()
+        A = te.sigmoid(W.T @ X)
+        return te.mean(-Y * te.log(A) - (1 - Y) * te.log(1 - A))
+
+    e = explain(hidden(make), "textbook")
+    assert e.check() < 1e-10
+    assert e["dZ1"].text() == "dZ1 = A - Y"
+    assert [g.name for g in e.given if not g.needs_grad] == ["Y", "X"]
+    scope = {g.name: np.array(g.value) for g in e.given} | {"np": np}
+    exec(e.source(), scope)
+    np.testing.assert_allclose(scope["dW"], e["dW"].value, rtol=1e-12)
+
+
+def test_conditions_are_shown_as_the_source_has_them(rng):
+    """`Z * (Z > 0)` and `where(A < 1, ...)`, whose masks leave no record; sums of conditions are counted, not or-ed."""
+    X, W = *values(rng, (5, 3), grad=False), *values(rng, (3, 2))
+    Z = X @ W
+    A = Z * (Z > 0)
+    B = te.where(A < 1, A, 2 * A)
+    found = lines(explain(B.square().sum()))
+    assert (found["A"], found["dZ"]) == ("Z ∘ [Z > 0]", "dA ∘ [Z > 0]")
+    assert found["B"] == "(A if A < 1 else 2 A)"
+    w, x = *values(rng, (3,)), *values(rng, (3,), grad=False)
+    z = w * x
+    mask = z > 0.1
+    found = lines(explain((z * mask).sum() + te.where(z >= 0, z, -z).sum()))
+    assert "where" not in found["dz"]
+
+
+def test_a_cost_by_a_matrix_product(rng):
+    """`-1/m (Y @ log(A).T + ...)`, squeezed: its count is the number of columns; 1 × 1 factors leave no trace."""
+    X, W = *values(rng, (2, 5), grad=False), *values(rng, (2, 1))
+    Y = te.tensor([[1.0, 0, 1, 1, 0]]).double()
+    m = X.shape[1]
+    Z = W.T @ X
+    A = te.sigmoid(Z)
+    e = explain(te.squeeze(-(1 / m) * (Y @ te.log(A).T + (1 - Y) @ te.log(1 - A).T)), "textbook")
+    assert e.check() < 1e-10
+    assert e["dA"].text() == "dA = (1 - Y) / (1 - A) - Y / A"
+    assert e["dZ"].text() == "dZ = A - Y"
+
+
+def test_writes_into_a_tensor(rng):
+    """Where they go is shown as an index, through views too; the source runs alone."""
+    X, W = *values(rng, (4, 3), grad=False), *values(rng, (3, 2))
+    Z = X @ W
+    A = Z.clone()
+    A[A < 0] = 0.0
+    A[:, 0] *= 2
+    e = explain(A.mean(), "textbook")
+    assert e.check() < 1e-10
+    text = str(e)
+    assert "at=[:, 0]" in text
+    assert not any(word in text for word in ("steps", "slice", "Ellipsis", "m put"))
+    scope = {g.name: np.array(g.value) for g in e.given}
+    exec(e.source(), scope)
+    np.testing.assert_allclose(scope["dW"], e["dW"].value, rtol=1e-12)
+
+
+def test_sources_run_where_a_value_is_the_same_in_every_row(rng):
+    """A gradient whose formula is smaller than what it is the gradient of is stretched to that shape."""
+    w, v = values(rng, (3, 1), (2,))
+    e = explain((w.expand(3, 4) * te.repeat_interleave(v, 2)).sum())
+    scope = {g.name: np.array(g.value) for g in e.given}
+    exec(e.source(), scope)
+    for line in e.backward:
+        assert np.shape(scope[line.name]) == line.shape
+        np.testing.assert_allclose(scope[line.name], line.value)
+
+
+def test_conditions_with_a_sign(rng):
+    """A negative condition is a number: textbook scale of a margin loss."""
+    a, p = values(rng, (5, 3), (5, 3))
+    loss = te.clamp(1 + (a - p).norm(dim=1) - (a + p).norm(dim=1), min=0).mean()
+    assert any(text.startswith("-[") for text in lines(explain(loss, "textbook")).values())

@@ -300,3 +300,12 @@ def test_a_few_equal_layers_are_not_counted(rng):
     assert explore(model(te.randn(5, 4)).mean()).data["folded"] == []
     two = nn.Sequential(*(m for _ in range(2) for m in (nn.Linear(4, 4), nn.Tanh())))
     assert not any("×" in m["kind"] for m in explore(two(te.randn(5, 4)).mean()).data["modules"])
+
+
+def test_constants_that_are_no_numbers(rng):
+    """A causal mask's -inf, and NaN, stand in a formula's pictures as words."""
+    scores = te.tensor(rng.standard_normal((4, 4)), requires_grad=True, name="S")
+    later = te.triu(te.ones(4, 4), diagonal=1).bool()
+    page = explore(scores.masked_fill(later, float("-inf")).softmax(-1).square().sum())
+    assert "\u2212\u221e" in str(page.data["steps"])
+    assert explore(te.where(scores > 9, scores, float("nan")).sum()).data["steps"]

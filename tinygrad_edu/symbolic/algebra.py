@@ -39,7 +39,7 @@ _LINEAR = {  # the inputs past which a scalar factor may move out
     "zero_where": (1,), "recurrence": (0,), "sum_each": (0,), "repeat_each": (0,), "tile_by": (0,), "contract": (0, 1),
 }  # fmt: skip
 _NEGATED = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}
-_NOT, _AND = ("invert", "logical_not"), ("bitwise_and", "logical_and")
+_NOT, _AND, _OR = ("invert", "logical_not"), ("bitwise_and", "logical_and"), ("bitwise_or", "logical_or")
 _LAST_TWO = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
 
 
@@ -214,6 +214,16 @@ class Algebra:
     def _filled(self, x: Symbol) -> Poly:
         return self._number_of(x.params["value"])
 
+    def _assign(self, x: Symbol, a: Poly, value: Poly, *indices: Poly) -> Poly | None:
+        """Zeros put somewhere: scalars move out."""
+        if value:
+            return None
+        scalars, rest = self._scalars(a)
+        return _times(scalars, self._base(_call(x, [self._input(rest, x.inputs[0]), *x.inputs[1:]])))
+
+    def _getitem(self, x: Symbol, a: Poly, *indices: Poly) -> Poly | None:
+        return a if self.shape_of(a) == () else None  # of equal numbers
+
     def _reshape_to(self, x: Symbol, a: Poly) -> Poly | None:
         return a if x.inputs[0].shape == x.shape or self.shape_of(a) == () else None  # a scalar has any shape
 
@@ -282,6 +292,9 @@ class Algebra:
         if not a or not b:
             return {}
         outside: Poly = {(): Fraction(1)}
+        for poly, other, one in ((a, b, x.inputs[0]), (b, a, x.inputs[1])):
+            if self.shape_of(poly) == () and one.shape == (1, 1):  # a number
+                return _times(self._factor(poly), self._factor(other))
         operands = []
         for poly, original in zip((a, b), x.inputs, strict=True):
             scalars, rest = self._scalars(poly)
@@ -393,8 +406,8 @@ class Algebra:
         if known is not None and (known.all() or not known.any()):  # no label is ignored
             return {(): Fraction(1)} if bool(known.all()) != negated else {}
         key = _key(condition)
-        if key in _AND and not negated and condition.dtype == np.bool_:
-            return _times(*(self._indicator(side, negated=False) for side in condition.inputs))
+        if key in (_OR if negated else _AND) and condition.dtype == np.bool_:
+            return _times(*(self._indicator(side, negated=negated) for side in condition.inputs))
         if negated:
             condition = PRIMITIVES[_NEGATED.get(key, "logical_not")](
                 *(condition.inputs if key in _NEGATED else (condition,))
@@ -497,11 +510,9 @@ class Algebra:
             if result is None:
                 result = self._emit_product(monomial, coefficient, None)
             elif coefficient < 0:
-                if getattr(result, "dtype", None) == np.bool_:  # a condition counts as 0 or 1
-                    result = _apply("astype", result, dtype=np.dtype(np.float64))
-                result = _apply("minus", result, self._emit_product(monomial, -coefficient, None))
-            else:
-                result = _apply("plus", result, self._emit_product(monomial, coefficient, None))
+                result = _apply("minus", self._plain(result), self._emit_product(monomial, -coefficient, None))
+            else:  # of two conditions "or" would be computed
+                result = _apply("plus", self._plain(result), self._emit_product(monomial, coefficient, None))
         return result
 
     def _emit_product(self, monomial: Monomial, coefficient: Fraction, more: Any) -> Any:
@@ -532,6 +543,8 @@ class Algebra:
             top = number if top is None else _apply("multiply", number, top)
         if top is None:
             top = 1
+        if sign and getattr(top, "dtype", None) == np.bool_:
+            top = self._plain(top)
         return _apply("negative", top) if sign else top
 
     def _power_product(self, factors: list[tuple[int, int]]) -> Any:

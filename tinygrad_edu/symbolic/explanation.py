@@ -80,7 +80,7 @@ class Explanation:
                 if Z.name:
                     same[names.of[record]] = Z
         self._constants = {
-            id(x): r for r, x in self._reading.symbols.items() if r.primitive is None and not r.needs_grad and r.shape
+            id(x): r for r, x in self._reading.symbols.items() if r.primitive is None and not r.needs_grad
         }
         m = None if self.m is None else (self._m, self.m)
         self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one, self._known)

@@ -324,6 +324,8 @@ def _literal(x: Any, style: Style) -> Spelled:
     """A number or another constant; whole numbers without a point, a ratio as one."""
     if isinstance(x, np.ndarray) and x.shape == ():
         x = x.item()
+    if isinstance(x, int) and abs(x) >= 10**15:
+        x = float(x)
     text = repr(x) if not isinstance(x, (Fraction, str)) else str(x)
     if isinstance(x, float) and len(text.strip("-0.").replace(".", "")) > DIGITS + 3 and "/" not in text:
         text = f"{x:.{DIGITS}g}"
@@ -373,10 +375,15 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return style.ones(), ATOM
     if key == "filled":
         return _literal(x.params["value"], style)
+    if key == "assign":  # X, but V in some place
+        at = style.index(style.setting("at="), _place(x.params["steps"], x.params["key"], parts[2:]))
+        return style.call("put", [parts[0][0], parts[1][0], at]), ATOM
     if key in ("logical_not", "invert") and x.dtype == np.bool_:
         return style.subtract(style.number("1"), w(parts[0], PRODUCT)), SUM  # a condition is 0 or 1
     if key == "getitem" and (vector := _as_vector(x)) is not None:
         return _vector_product(x.inputs[0], vector, style)
+    if key == "getitem" and x.params["key"] == (...,):
+        return parts[0]
     if key == "getitem":
         return style.index(w(parts[0], ATOM), _index(x.params["key"], parts[1:])), ATOM
     if key == "pick" and x.inputs[0].primitive.key == "cross_entropy_of_classes" and x.params["output"] == 0:
@@ -466,6 +473,13 @@ def _index(key: tuple[Any, ...], arrays: list[Spelled]) -> str:
         else:
             words.append("…" if k is ... else str(k))
     return ", ".join(words[:-1] if words[-1:] == ["…"] and len(words) > 1 else words)
+
+
+def _place(steps: tuple[tuple[Primitive, dict[str, Any]], ...], key: tuple[Any, ...], arrays: list[Spelled]) -> str:
+    """Where a write goes: through views, each a key of the one before."""
+    views = [_index(params["key"], []) if step.key == "getitem" else step.name for step, params in steps]
+    last = _index(key, arrays)
+    return "][".join([*views, last] if last != "…" or not views else views)
 
 
 def _setting(value: Any) -> str:

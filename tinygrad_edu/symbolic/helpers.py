@@ -208,12 +208,17 @@ class Helpers:
         return known
 
 
+_STEP = re.compile(r"(?<!\w)steps\['(\w+)'\]")
 _CALL = re.compile(r"(?<![\w.])(\w+)\(")
 
 
 def called_in(lines: list[str]) -> Helpers:
     """What printed equations call besides NumPy."""
     helpers = Helpers()
+    steps = list(dict.fromkeys(key for line in lines for key in _STEP.findall(line)))
+    if steps:  # views that a write goes through
+        views = ", ".join(f"{key!r}: {helpers.name(PRIMITIVES[key])}" for key in steps)
+        helpers.sources.append(f"steps = {{{views}}}")
     for name in dict.fromkeys(name for line in lines for name in _CALL.findall(line)):
         if name in PRIMITIVES:
             helpers.name(PRIMITIVES[name])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,8 +71,11 @@ class Line:
     def source(self) -> str:
         """The equation as a line of NumPy."""
         text = expression(opened(self.symbol), self._owner.labels)
-        if getattr(self.symbol, "shape", ()) == () and self.shape and self._output is None:
+        shape = getattr(self.symbol, "shape", ())
+        if shape == () and self.shape and self._output is None:
             text = f"np.full({self.shape}, {text})"  # the same number everywhere
+        elif shape != self.shape and self._output is None and math.prod(shape) < math.prod(self.shape):
+            text = f"np.broadcast_to({text}, {self.shape})"
         return f"{self.name} = {text}"
 
     def _spelled(self, style: Style) -> str:

@@ -24,6 +24,8 @@ from .derive import Reading, topological
 from .naming import at, operands_of
 from .walk import upwards
 
+PRODUCTS = "dot", "matrix_product", "matrix_vector", "vector_matrix"
+
 
 def means(root: Record) -> dict[Record, int]:
     """What divides by a count, on the way from the loss, with that count."""
@@ -50,7 +52,7 @@ def means(root: Record) -> dict[Record, int]:
             found, looked_at = _written(record)
             counts |= found
             decided |= looked_at
-        inner = [x for x in sources if x.needs_grad and (x.shape == () or primitive is pick) and x not in seen]
+        inner = [x for x in sources if x.needs_grad and (_size(x.shape) == 1 or primitive is pick) and x not in seen]
         seen.update(inner)
         stack.extend(inner)
     return counts or penalties
@@ -69,7 +71,7 @@ class _Factor(NamedTuple):
 
 
 def _factor(record: Record) -> _Factor | None:
-    if record.primitive is None or record.primitive.key not in ("over", "multiply") or record.shape != ():
+    if record.primitive is None or record.primitive.key not in ("over", "multiply") or _size(record.shape) != 1:
         return None
     divides = record.primitive.key == "over"
     at = [k for k, x in enumerate(record.inputs) if not _computed(x)]
@@ -109,10 +111,10 @@ def _sums(top: Record) -> Iterator[tuple[tuple[int, ...], list[_Factor]]]:
         key = record.primitive.key if record.primitive is not None else ""
         factor = _factor(record)
         sources = [x for x in record.inputs if isinstance(x, Record)]
-        if record in seen or (record.shape != () and key != "reshape_to"):
+        if record in seen or _size(record.shape) != 1:
             continue
         seen.add(record)
-        if key in ("sum_over", "dot"):
+        if key in ("sum_over", *PRODUCTS):  # a row times a column is a sum
             if _of_data(record):
                 yield tuple(sources[0].shape), path
         elif factor is not None:
@@ -157,7 +159,9 @@ def _computed(x: Any) -> bool:
     return isinstance(x, Record) and (x.primitive is not None or x.needs_grad or x.array is None or x.shape != ())
 
 
-def _size(shape: tuple[int, ...]) -> int:
+def _size(shape: Any) -> int:
+    if shape and isinstance(shape[0], tuple):
+        return 0  # of several outputs
     return int(np.prod(shape, dtype=np.int64))
 
 

@@ -14,7 +14,8 @@ import ast
 import functools
 import itertools
 import linecache
-from collections.abc import Iterable, Mapping
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..core.joint import pick
 from ..core.kept import kept_values
 from ..core.record import Record, Site
 from ..core.tensor import Tensor
+from .replay import forward
 
 # What libraries are called: no tensor
 _MODULES = {"self", "te", "torch", "tg", "np", "numpy", "F", "nn", "linalg", "tinygrad_edu", "functional"}
@@ -93,7 +95,11 @@ class Names:
 
     def by_order(self, values: bool = True) -> None:
         """The article's letters for affine maps, in the order in which they run; `values`: they have numbers."""
-        self.constants = {} if not values else constant_formulas(self.order, self.of)
+        if values:
+            for name, record in recovered(self.order, self.of).items():
+                if self.give(record, name):
+                    self.order.insert(0, record)
+            self.constants = constant_formulas(self.order, self.of)
         number = 0
         users: dict[Record, list[Record]] = {}
         for record in self.order:
@@ -287,31 +293,79 @@ def _is_method(called: ast.Attribute) -> bool:
 
 
 def constant_formulas(order: list[Record], names: Mapping[Record, str]) -> dict[Record, ast.AST]:
-    """How unnamed constants were computed from named ones, such as `1 - Y`.
+    """How unnamed constants were computed from named values, such as `1 - Y` or `Z > 0`.
 
-    A constant that is computed from constants leaves no record; the operand's expression in the source tells, and is
-    believed if it gives the constant's numbers.
+    A constant that is computed from constants, or compared, leaves no record; the operand's expression in the source
+    tells, and is believed if it gives the constant's numbers.
     """
     arrays = {r: r.array for r in order if r.primitive is None} | kept_values(order)
     known = {n: np.asarray(arrays[r], np.float64) for r, n in names.items() if r.primitive is None and r in arrays}
     found: dict[Record, ast.AST] = {}
-    for user in order:
-        node, _ = at(user.site)
-        for x, operand in zip(user.inputs, operands_of(node, len(user.inputs)), strict=False):
-            if not isinstance(x, Record) or x.primitive is not None or x.needs_grad or x in names or x in found:
-                continue
-            try:
-                numbers = evaluated(operand, known)
-            except (KeyError, TypeError, ValueError):
-                continue
-            if _same(numbers, arrays[x]):
-                found[x] = operand
+    for user, x, operand in _unnamed(order, names):
+        if x in found:
+            continue
+        compared = any(isinstance(part, ast.Compare) for part in ast.walk(operand))
+        if compared and not all(n in known for n in _read(operand)):
+            values = forward([r for r in order if r.index < user.index])
+            known |= {n: np.asarray(values[r]) for r, n in names.items() if r in values and n not in known}
+        try:
+            numbers = evaluated(operand, known)
+        except (KeyError, TypeError, ValueError):
+            continue
+        if _same(numbers, arrays[x]):
+            found[x] = operand
     unknown = {x for user in order for x in user.inputs if isinstance(x, Record) and x.primitive is None}
     for x in unknown - set(found) - set(names):  # without a source: the one that losses are written with
-        for name, numbers in known.items():
+        for name, r in ((n, r) for r, n in names.items() if r.primitive is None and r in arrays):
+            numbers = np.asarray(arrays[r], np.float64)
             if not x.needs_grad and x.shape == numbers.shape != () and _same(1 - numbers, arrays[x]):
                 found[x] = ast.parse(f"1 - {name}", mode="eval").body
     return found
+
+
+def _unnamed(order: list[Record], names: Mapping[Record, str]) -> Iterator[tuple[Record, Record, ast.AST]]:
+    """Constants without a name, each with one that uses it and the expression that it stands for there."""
+    for user in order:
+        node, _ = at(user.site)
+        for x, operand in zip(user.inputs, operands_of(node, len(user.inputs)), strict=False):
+            if isinstance(x, Record) and x.primitive is None and not x.needs_grad and x not in names:
+                yield user, x, operand
+
+
+def _read(node: ast.AST) -> set[str]:
+    """The names that an expression uses."""
+    return {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+
+
+def recovered(order: list[Record], names: Mapping[Record, str]) -> dict[str, Record]:
+    """Values that only their `-Y` and `1 - Y` are left of, as constants of their own.
+
+    `-Y * log(A) - (1 - Y) * log(1 - A)` computes with two constants; that both are made of one Y, and so cancel, the
+    source says and the numbers confirm.
+    """
+    given: dict[str, list[tuple[Record, ast.AST]]] = {}
+    for _, x, operand in _unnamed(order, names):
+        if (name := _turned(operand)) is not None and name not in names.values() and x.array is not None:
+            given.setdefault(name, []).append((x, operand))
+    found = {}
+    for name, uses in given.items():
+        x, operand = uses[0]
+        if len({r for r, _ in uses}) < 2:
+            continue
+        array = 0 - x.array if isinstance(operand, ast.UnaryOp) else 1 - x.array
+        if all(_same(evaluated(node, {name: array}), r.array) for r, node in uses):
+            found[name] = Record(None, (), {}, array.shape, array.dtype, False, None)
+            found[name].array = array
+    return found
+
+
+def _turned(node: ast.AST) -> str | None:
+    """N of `-N` or `1 - N`."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand.id if isinstance(node.operand, ast.Name) else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.right, ast.Name):
+        return node.right.id if isinstance(node.left, ast.Constant) and node.left.value == 1 else None
+    return None
 
 
 def _same(numbers: Any, array: Any) -> bool:
@@ -320,7 +374,7 @@ def _same(numbers: Any, array: Any) -> bool:
 
 
 def evaluated(node: ast.AST, names: Mapping[str, Any]) -> Any:
-    """Plain arithmetic of names and numbers."""
+    """Plain arithmetic of names and numbers, and comparisons."""
     if isinstance(node, ast.Name):
         return names[node.id]
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
@@ -332,6 +386,11 @@ def evaluated(node: ast.AST, names: Mapping[str, Any]) -> Any:
         for kind, compute in _ARITHMETIC.items():
             if isinstance(node.op, kind):
                 return compute(a, b)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        a, b = evaluated(node.left, names), evaluated(node.comparators[0], names)
+        for kind, compute in _COMPARED.items():
+            if isinstance(node.ops[0], kind):
+                return compute(a, b)
     raise TypeError("more than plain arithmetic")
 
 
@@ -339,6 +398,9 @@ _ARITHMETIC: dict[type, Any] = {
     ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
     ast.Div: lambda a, b: a / b, ast.Pow: lambda a, b: a**b,
 }  # fmt: skip
+
+
+_COMPARED: dict[type, Any] = {ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Lt: operator.lt, ast.LtE: operator.le}
 
 
 def paths_of(variables: Iterable[Any]) -> dict[Record, str]:

@@ -150,6 +150,8 @@ def _summed(x: Symbol, part: Any) -> Tree:
 def _number(x: Any) -> str:
     if isinstance(x, np.ndarray) and x.shape == ():
         x = x.item()
+    if isinstance(x, float) and not math.isfinite(x):
+        return str(short(x))
     if isinstance(x, float):
         return str(int(x)) if x == int(x) and abs(x) < 1e6 else f"{x:.{DIGITS}g}"
     return str(x)

@@ -144,11 +144,9 @@ class Watch:
             self._object(x)
 
     def _object(self, x: Any) -> None:
-        from .step import Compiled
-
         kind = type(x)
-        if isinstance(x, Compiled):
-            self._queue.append(x.step)
+        if "__wrapped__" in getattr(x, "__dict__", ()):  # a compiled function in the step, or functools.cache of one
+            self._queue.append(x.__wrapped__)
         elif kind.__module__.partition(".")[0] == "tinygrad_edu":
             if hasattr(x, "__dict__"):
                 self._whole(vars(x).values(), vars(x), f"a {kind.__name__}")

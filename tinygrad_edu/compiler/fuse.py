@@ -15,7 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cells import Call, Check, Draw, Kernel, Method, Reduce, Value
+from ..ops.indexing import scatter
+from ..ops.pooling import onto_largest
+from ..ops.pooling_windows import are_tiles
+from .cells import Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
 from .listing import Listing
 from .memory import may_follow_writes
 
@@ -55,6 +58,7 @@ SMALL_PRODUCT = 30_000  # multiplications; a larger one is BLAS's
 SMALL_SUM = 65_536  # numbers; a larger one, along an axis, is NumPy's
 LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that it is given
 MANY_TERMS = 32  # of a chain of sums; a longer one is not searched for what cancels
+MANY_IN_WINDOW = 16  # numbers of a window that is looked through without a loop
 VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "__getitem__"}  # of an array without axes
 FORMULAS: dict[Any, str] = {**ARITHMETIC, **COMPARED, **LOGICAL, **SLOW}
 
@@ -85,6 +89,30 @@ class Fused(Kernel):
         self.local: set[Value] = set()  # arrays between its loops that it makes itself
         for line in lines:
             self._put(line)
+        self._sink()
+
+    def _sink(self) -> None:
+        """Move what one later loop alone reads, place by place, into that loop: it need not be stored for it."""
+        readers: dict[Value, list[tuple[Call, Ref]]] = {}
+        for line in self.lines:
+            for v in line.operands:
+                ref = reference(v)
+                readers.setdefault(ref.base, []).append((line, ref))
+        for line in reversed(self.lines):
+            (value,) = line.results
+            own, there = self.loop_of[value], {self.loop_of[x.results[0]] for x, _ in readers.get(value, ())}
+            if nature(line)[0] != "each" or len(there) != 1 or there == {own}:
+                continue
+            (place,) = there
+            loop = self.loops[place]
+            joins = loop.kind == "each" and loop.shape == self.loops[own].shape
+            if joins and all(straight(ref, loop.shape) for _, ref in readers[value]):
+                self.loops[own].lines.remove(line)
+                loop.lines.insert(0, line)
+                self.loop_of[value] = place
+        left = [loop for loop in self.loops if loop.lines]
+        self.loop_of = {v: left.index(self.loops[k]) for v, k in self.loop_of.items()}
+        self.loops = left
 
     def _put(self, line: Call) -> None:
         (value,) = line.results
@@ -158,6 +186,10 @@ def reference(value: Value) -> Ref:
         if [n for n in source.data.shape if n != 1] != [value.data.shape[k] for k in places]:
             return same
         axes = tuple(None if n == 1 else places.pop(0) for n in source.data.shape)
+    elif name == "transpose" and len(call.args) == 2 and call.args[1].__class__ is tuple:
+        axes = tuple(call.args[1].index(k) for k in range(rank))
+    elif isinstance(call.function, Subscript) and (found := _stretched(call.args[1], source.data.ndim)) is not None:
+        axes = tuple(None if n == 1 else k for k, n in zip(found, source.data.shape, strict=True))
     elif call.function is np.broadcast_to:
         extra = rank - source.data.ndim
         axes = tuple(None if n == 1 else k + extra for k, n in enumerate(source.data.shape))
@@ -165,6 +197,20 @@ def reference(value: Value) -> Ref:
         return same
     base = reference(source)
     return Ref(base.base, tuple(None if k is None else axes[k] for k in base.axes))
+
+
+def _stretched(key: Any, rank: int) -> list[int] | None:
+    """Where an index that only adds axes, `X[..., None]`, puts those of X; None if it does more."""
+    keys = key if key.__class__ is tuple else (key,)
+    if any(k is not None and k is not ... and k != slice(None) for k in keys if not isinstance(k, np.ndarray)):
+        return None
+    if any(isinstance(k, (np.ndarray, Value)) for k in keys):
+        return None
+    given = sum(k is not None and k is not ... for k in keys)
+    whole = [
+        part for k in (keys if ... in keys else (*keys, ...)) for part in ([0] * (rank - given) if k is ... else [k])
+    ]
+    return [place for place, k in enumerate(whole) if k is not None]
 
 
 def _is_bits(value: Value) -> bool:
@@ -199,6 +245,8 @@ def nature(line: Call) -> tuple[str, tuple[int, ...]]:
     if isinstance(line.function, Reduce):
         source = line.args[0].data
         return ("total", source.shape) if value.data.ndim == 0 else ("reduce", shape)
+    if line.function is onto_largest.forward:
+        return "windows", shape
     return ("product" if line.function in (np.dot, np.matmul) else "each", shape)
 
 
@@ -236,7 +284,40 @@ def fusable(line: Call | Check, exactly: bool = False) -> bool:
         return _reduces(line)
     if isinstance(function, Method):
         return function.__name__ == "astype" and isinstance(line.args[0], Value)
+    if function is scatter.forward:
+        return placed(line) is not None
+    if function is onto_largest.forward:
+        return _has_tiles(line)
     return function in (np.dot, np.matmul) and _multiplies(line)
+
+
+def placed(line: Call) -> tuple[list[int | None], int] | None:
+    """Where `scatter` puts an array: its place along each axis of the result, None for a whole one; how many are said.
+
+    None if its key is more than integers and whole axes.
+    """
+    key, rank = line.kwargs["key"], len(line.kwargs["shape"])
+    if len(line.args) != 1 or not isinstance(line.args[0], Value):
+        return None
+    if any(k is not ... and k.__class__ is not int and k != slice(None) for k in key):
+        return None
+    left = [None] * (rank - sum(k is not ... for k in key))
+    parts: list[Any] = []
+    for k in key if ... in key else (*key, ...):
+        parts += left if k is ... else [None if k.__class__ is slice else k]
+    places = [k % n if k is not None else None for k, n in zip(parts, line.kwargs["shape"], strict=True)]
+    said = sum(k is not None for k in places)
+    return (places, said) if np.ndim(line.args[0].data) == rank - said > 0 else None
+
+
+def _has_tiles(line: Call) -> bool:
+    """Whether the windows of a pooling lie side by side, and are small."""
+    V, X = line.args
+    plane = line.kwargs["plane"]
+    if not all(isinstance(v, Value) and isinstance(v.data, np.ndarray) for v in (V, X)) or V.data.dtype != X.data.dtype:
+        return False
+    lengths = X.data.shape[X.data.ndim - len(plane) :]
+    return are_tiles(lengths, plane) and 1 < math.prod(size for _, size, *_ in plane) <= MANY_IN_WINDOW
 
 
 def _reduces(line: Call) -> bool:

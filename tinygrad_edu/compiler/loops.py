@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..ops.indexing import scatter
 from .cells import NUMBERS, Call, Reduce, Value
 from .emit import indented, scalar
-from .fuse import COMPARED, FORMULAS, LOGICAL, Fused, Loop, reference, straight
+from .fuse import COMPARED, FORMULAS, LOGICAL, Fused, Loop, placed, reference, straight
 from .pieces import Piece, Shared, numbered, parts, words
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class KernelSource:
             self._reduce(loop.lines[0])
         elif loop.kind == "product":
             self._product(loop.lines[0])
+        elif loop.kind == "windows":
+            self._windows(loop.lines[0])
         else:
             self._each(loop)
 
@@ -101,7 +104,10 @@ class KernelSource:
                 continue
             number = self.here[value] = self._number(value)
             read = line.args if isinstance(line.function, np.ufunc) or line.function is np.where else line.args[:1]
-            operands = [self._operand(x, line, index, flat) for x in read]
+            if line.function is scatter.forward:
+                operands = self._scattered(line, index)
+            else:
+                operands = [self._operand(x, line, index, flat) for x in read]
             text.append(f"{number} = {formula(line, operands)}")
             if value in self.stored:
                 text.append(f"{self._place(value, index, flat)} = {number}")
@@ -125,9 +131,46 @@ class KernelSource:
             if value in self.stored:
                 self.body.append(f"{self._place(value, [], False)} = {self._number(value)}")
 
+    def _scattered(self, line: Call, index: list[str]) -> list[str]:
+        """Of `scatter` at integers: the number, and whether the place is where it goes."""
+        found = placed(line)
+        assert found is not None
+        source = [i for i, k in zip(index, found[0], strict=True) if k is None]
+        where = " and ".join(f"{i} == {k}" for i, k in zip(index, found[0], strict=True) if k is not None)
+        return [self._element(line.args[0], source, False), where or "True"]
+
+    def _windows(self, line: Call) -> None:
+        """Of `onto_largest` with windows side by side: each number goes to the largest of its window, else zeros.
+
+        All places of a window are written from conditions, without branches: 174 us for 64x6x28x28 in windows of
+        2x2; with the place as an index 700.
+        """
+        (value,), (V, X), plane = line.results, line.args, line.kwargs["plane"]
+        lead = X.data.ndim - len(plane)
+        index = [f"i{k}" for k in range(X.data.ndim)]
+        self.body += ["    " * k + f"for i{k} in range({n}):" for k, n in enumerate(V.data.shape)]
+        number, self.loads = self._number(value), None
+        zero = f"{element_type(value)}(0)"
+        places = []
+        for at in itertools.product(*(range(size) for _, size, *_ in plane)):
+            inner = zip(index[lead:], at, plane, strict=True)
+            places.append([*index[:lead], *(f"{w[1]} * {i} + {k}" for i, k, w in inner)])
+        text = [f"{number} = {self._element(V, index, False)}"]
+        text += [f"x{k} = {self._element(X, at, False)}" for k, at in enumerate(places)]
+        text.append("largest = x0")
+        for k in range(1, len(places)):  # the first of equals, the last NaN
+            text += [f"later{k} = x{k} > largest or x{k} != x{k}", f"largest = x{k} if later{k} else largest"]
+        for k in reversed(range(1, len(places))):
+            text.append(f"{self._place(value, places[k], False)} = {number} if later{k} else {zero}")
+            text.append(f"{number} = {zero} if later{k} else {number}")
+        text.append(f"{self._place(value, places[0], False)} = {number}")
+        self.body += [indented(b, len(index)) for b in text]
+
     def _even(self, loop: Loop) -> bool:
         """Whether one index runs over all that a loop reads and stores."""
         for line in loop.lines:
+            if line.function is scatter.forward:
+                return False
             for x in line.operands:
                 ref = reference(x)
                 inside = ref.base in self.fused.loop_of and ref.base not in self.stored
@@ -342,6 +385,8 @@ def formula(line: Call, operands: list[str]) -> str:
     """A call as an expression of its operands' numbers."""
     value, function = line.results[0], line.function
     if value.data.dtype.kind == "i":  # x.view(int) * condition
+        return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
+    if function is scatter.forward:
         return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
     if function is np.where:
         return f"{operands[1]} if {operands[0]} else {operands[2]}"

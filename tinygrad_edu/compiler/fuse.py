@@ -18,7 +18,7 @@ import numpy as np
 from ..ops.indexing import scatter
 from ..ops.pooling import onto_largest
 from ..ops.pooling_windows import are_tiles
-from .cells import Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
+from .cells import Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value, values_of
 from .listing import Listing
 from .memory import may_follow_writes
 
@@ -64,10 +64,15 @@ FORMULAS: dict[Any, str] = {**ARITHMETIC, **COMPARED, **LOGICAL, **SLOW}
 
 
 class Ref(NamedTuple):
-    """A value as a view of another: which of its axes each axis of the base is; None where the base has one place."""
+    """A value as a view of another: of each of its axes the value's axis, and where along it the view begins and steps.
+
+    Of an axis that has one place alone, that is where it begins and the axis is None.
+    """
 
     base: Value
     axes: tuple[int | None, ...]
+    starts: tuple[int, ...]
+    steps: tuple[int, ...]
 
 
 class Loop:
@@ -163,20 +168,22 @@ class Fused(Kernel):
 
 def straight(ref: Ref, shape: tuple[int, ...]) -> bool:
     """Whether a loop reads a value just where it is."""
-    return np.shape(ref.base.data) == shape and ref.axes == tuple(range(len(shape)))
+    whole = not any(ref.starts) and all(step == 1 for step in ref.steps)
+    return whole and np.shape(ref.base.data) == shape and ref.axes == tuple(range(len(shape)))
 
 
 def reference(value: Value) -> Ref:
     """What a value is a view of, as far as a loop's index can express it."""
     call = value.call
     rank = np.ndim(value.data)
-    same = Ref(value, tuple(range(rank)))
+    same = Ref(value, tuple(range(rank)), (0,) * rank, (1,) * rank)
     if call is None or isinstance(call.function, (np.ufunc, Reduce)) or not call.args:
         return same
     name, source = getattr(call.function, "__name__", ""), call.args[0]
     if not isinstance(source, Value) or not isinstance(source.data, np.ndarray) or not rank:
         return same
     axes: tuple[int | None, ...]
+    starts, steps = (0,) * source.data.ndim, (1,) * source.data.ndim
     if name == "T":
         axes = tuple(reversed(range(rank)))
     elif name == "view" and _is_bits(value):
@@ -188,29 +195,48 @@ def reference(value: Value) -> Ref:
         axes = tuple(None if n == 1 else places.pop(0) for n in source.data.shape)
     elif name == "transpose" and len(call.args) == 2 and call.args[1].__class__ is tuple:
         axes = tuple(call.args[1].index(k) for k in range(rank))
-    elif isinstance(call.function, Subscript) and (found := _stretched(call.args[1], source.data.ndim)) is not None:
-        axes = tuple(None if n == 1 else k for k, n in zip(found, source.data.shape, strict=True))
+    elif isinstance(call.function, Subscript) and value.source is source:
+        found = _sliced(call.args[1], source.data.shape)
+        if found is None:
+            return same
+        axes, starts, steps = found
     elif call.function is np.broadcast_to:
         extra = rank - source.data.ndim
         axes = tuple(None if n == 1 else k + extra for k, n in enumerate(source.data.shape))
     else:
         return same
     base = reference(source)
-    return Ref(base.base, tuple(None if k is None else axes[k] for k in base.axes))
+    inner = [(None, 0, 1) if k is None else (axes[k], starts[k], steps[k]) for k in base.axes]
+    return Ref(
+        base.base,
+        tuple(k for k, *_ in inner),
+        tuple(a + n * b for a, n, (_, b, _) in zip(base.starts, base.steps, inner, strict=True)),
+        tuple(n * m for n, (*_, m) in zip(base.steps, inner, strict=True)),
+    )
 
 
-def _stretched(key: Any, rank: int) -> list[int] | None:
-    """Where an index that only adds axes, `X[..., None]`, puts those of X; None if it does more."""
+def _sliced(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Any] | None:
+    """What an index of integers, slices, None and `...` makes of each axis: its axis in the result, start and step."""
     keys = key if key.__class__ is tuple else (key,)
-    if any(k is not None and k is not ... and k != slice(None) for k in keys if not isinstance(k, np.ndarray)):
+    if not all(k is None or k is ... or k.__class__ in (int, slice) for k in keys) or values_of(keys):
         return None
-    if any(isinstance(k, (np.ndarray, Value)) for k in keys):
-        return None
-    given = sum(k is not None and k is not ... for k in keys)
-    whole = [
-        part for k in (keys if ... in keys else (*keys, ...)) for part in ([0] * (rank - given) if k is ... else [k])
-    ]
-    return [place for place, k in enumerate(whole) if k is not None]
+    rest = [slice(None)] * (len(shape) - sum(k is not None and k is not ... for k in keys))
+    whole = [part for k in (keys if ... in keys else (*keys, ...)) for part in (rest if k is ... else [k])]
+    found: list[tuple[int | None, int, int]] = []
+    place = 0
+    for k in whole:
+        if k is None:
+            place += 1
+            continue
+        n = shape[len(found)]
+        if k.__class__ is int:
+            found.append((None, k % n, 1))
+            continue
+        start, _, step = k.indices(n)
+        found.append((place, start, step))
+        place += 1
+    axes, starts, steps = zip(*found, strict=True)
+    return axes, starts, steps
 
 
 def _is_bits(value: Value) -> bool:

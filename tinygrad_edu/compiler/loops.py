@@ -332,7 +332,10 @@ class KernelSource:
         if flat:
             return self._loaded(name, f".flat[{index[0]}]")
         start = len(index) - np.ndim(x.data)
-        places = ["0" if k is None or x.data.shape[k] == 1 else index[start + k] for k in ref.axes]
+        places = [
+            str(first) if k is None or x.data.shape[k] == 1 else stepping(index[start + k], first, step)
+            for k, first, step in zip(*ref[1:], strict=True)
+        ]
         return self._loaded(name, f"[{', '.join(places)}]")
 
     def _loaded(self, name: str, place: str) -> str:
@@ -364,6 +367,12 @@ class KernelSource:
 def times(x: str, y: str) -> str:
     """A product; sums are products with ones."""
     return y if x == ONE else x if y == ONE else f"{x} * {y}"
+
+
+def stepping(i: str, first: int, step: int) -> str:
+    """Where an index of a slice points to."""
+    scaled = i if step == 1 else f"{step} * {i}"
+    return f"{scaled} + {first}" if first else scaled
 
 
 def subscript(shape: tuple[int, ...], index: list[str]) -> str:

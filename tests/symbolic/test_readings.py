@@ -244,3 +244,17 @@ def test_conditions_with_a_sign(rng):
     a, p = values(rng, (5, 3), (5, 3))
     loss = te.clamp(1 + (a - p).norm(dim=1) - (a + p).norm(dim=1), min=0).mean()
     assert any(text.startswith("-[") for text in lines(explain(loss, "textbook")).values())
+
+
+def test_operands_of_a_choice_by_a_method(rng):
+    """`x.masked_fill(mask, value)` and `x.where(mask, other)`: the condition is not called x."""
+
+    def make():
+        (scores,) = values(rng, (3, 3))
+        later, none = te.triu(te.ones(3, 3), diagonal=1).bool(), te.zeros(3, 3, dtype=te.float64)
+        return scores.masked_fill(later, -9.0).exp().sum() + scores.where(later, none).sum()
+
+    e = explain(hidden(make))
+    assert e.check() < 1e-10
+    assert {g.name for g in e.given} == {"later", "scores", "none"}
+    assert next(g for g in e.given if g.name == "later").value.dtype == bool

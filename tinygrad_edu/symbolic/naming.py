@@ -80,10 +80,10 @@ class Names:
             node, target = at(record.site)
             if target is not None:
                 found.setdefault(target, {})[node] = record
-            sources = operands_of(node, len(record.inputs))
+            sources = sources_of(record, node)
             inputs = record.inputs
-            if record.primitive is not None and record.primitive.key == "embed":
-                inputs = inputs[::-1]  # embedding(indices, weight)
+            if not sources and record.primitive is not None and record.primitive.key == "embed":
+                inputs = inputs[::-1]  # a module is called with indices
             for x, operand in zip(inputs, sources or _data_of(node), strict=False):
                 if not sources and isinstance(x, Record) and x.needs_grad:
                     continue  # a module's own
@@ -280,6 +280,21 @@ def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
     return []
 
 
+def sources_of(record: Record, node: ast.AST | None) -> list[ast.AST]:
+    """The expressions of a record's inputs, in the order of the inputs; none where it isn't sure."""
+    found = operands_of(node, len(record.inputs))
+    key = record.primitive.key if record.primitive is not None else ""
+    if key == "embed":
+        return found[::-1]  # embedding(indices, weight)
+    if key == "choose" and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(found) == 3:
+        x, condition, value = found
+        if node.func.attr.startswith("masked_fill"):  # x.masked_fill(condition, value)
+            return [condition, value, x]
+        if found[0] is node.func.value:  # x.where(condition, other)
+            return [condition, x, value]
+    return found
+
+
 def _data_of(node: ast.AST | None) -> list[ast.AST]:
     """What a module is called with: `layer(x)`, whose parameters come after it."""
     called = node.func if isinstance(node, ast.Call) else None
@@ -327,7 +342,7 @@ def _unnamed(order: list[Record], names: Mapping[Record, str]) -> Iterator[tuple
     """Constants without a name, each with one that uses it and the expression that it stands for there."""
     for user in order:
         node, _ = at(user.site)
-        for x, operand in zip(user.inputs, operands_of(node, len(user.inputs)), strict=False):
+        for x, operand in zip(user.inputs, sources_of(user, node), strict=False):
             if isinstance(x, Record) and x.primitive is None and not x.needs_grad and x not in names:
                 yield user, x, operand
 

@@ -283,6 +283,7 @@ def _step(
 
 _CALLED = {
     "plus": "sum",
+    "choose": "a choice",
     "affine": "linear layer",
     "matrix_product": "matrix product",
     "softmax_over": "softmax",

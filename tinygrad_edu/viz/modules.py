@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Collection, Hashable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..core.record import Record
@@ -109,11 +110,18 @@ class _Rows:
         found: list[_Part] = []
         for start, period, times in repeats([make for _, make, _ in row]):
             members = items[start : start + period * times]
-            if times == 1:
+            if times == 1 or not self._chained(members, period):
                 found += [item for item in members if isinstance(item, _Part)]
             else:
                 found.append(self._repeated(members, period, times))
         return found
+
+    def _chained(self, members: list[_Part | int], period: int) -> bool:
+        """Modules repeat by being equal; values outside of modules only if each step goes on from the one before."""
+        if any(isinstance(item, _Part) for item in members):
+            return True
+        steps = [set(members[i : i + period]) for i in range(0, len(members), period)]
+        return all(any(x in before for k in step for x in self.inputs[k]) for before, step in pairwise(steps))  # type: ignore[index]
 
     def _of(self, call: Call) -> _Part:
         inner = self.parts(call.children, call)
@@ -130,7 +138,7 @@ class _Rows:
         words = [item.kind if isinstance(item, _Part) else self.made[item].what for item in members[:period]]
         kind = ", ".join(words) if period <= 2 else f"{period} steps"
         names = [item.name if isinstance(item, _Part) else self.made[item].name for item in (members[0], members[-1])]
-        return _Part(" … ".join(names), f"{times} × {kind}", parts, loose, times)
+        return _Part(f"{times} × {kind}", " … ".join(names), parts, loose, times)
 
     def _make(self, item: Call | int) -> Hashable:
         """What equal items have in common: a module's class, operations, and shapes."""

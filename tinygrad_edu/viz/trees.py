@@ -117,10 +117,12 @@ def _tree(x: Any, values: Mapping[str, int], gradients: Mapping[str, int], depth
 def _called(x: Symbol, key: str, parts: list[Any]) -> Tree:
     if key == "negative":
         return ["neg", *parts]
+    if key in ("logical_not", "invert") and x.dtype == np.bool_:  # as formulas have it
+        return ["-", ["n", "1"], *parts]
     if key in ("square", "power", "reciprocal"):
         exponent = parts[1] if key == "power" else ["n", "2" if key == "square" else "−1"]
         return ["^", parts[0], exponent[1]] if exponent[0] == "n" else ["o", "power", *parts]
-    word = {"sigmoid": "σ", "softmax_over": "softmax", "sqrt": "√", "absolute": "abs"}.get(key)
+    word = {"sigmoid": "σ", "softmax_over": "softmax", "sqrt": "√", "sum_over": "Σ", "absolute": "abs"}.get(key)
     assert x.primitive is not None
     word = word or (x.primitive.numpy.__name__ if x.primitive.numpy is not None else x.primitive.name)
     elementwise = len(parts) == 1 and x.primitive.key in _ELEMENTWISE and not x.params
@@ -150,6 +152,8 @@ def _summed(x: Symbol, part: Any) -> Tree:
 def _number(x: Any) -> str:
     if isinstance(x, np.ndarray) and x.shape == ():
         x = x.item()
+    if isinstance(x, float) and "/" in repr(x):  # a quotient of whole numbers
+        return repr(x)
     if isinstance(x, float) and not math.isfinite(x):
         return str(short(x))
     if isinstance(x, float):

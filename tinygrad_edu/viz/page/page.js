@@ -29,7 +29,7 @@ function fmt(v, most = 0) { /* beside numbers up to `most` small ones need no di
   const a = Math.abs(v);
   if (a >= 1e4 || (a < 0.005 && a > 0 && most < 0.05)) return minus(v.toExponential(0).replace("e+", "e").replace("e-", "e−"));
   const s = Number.isInteger(v) ? String(v) : a >= 100 ? v.toFixed(0) : a >= 1 ? v.toFixed(1) : v.toFixed(2);
-  return minus(s.replace(/^(-?)0\./, "$1."));
+  return minus(s.replace(/^-(0\.0+)$/, "$1").replace(/^(-?)0\./, "$1.")); /* no sign of what is too small to be seen */
 }
 /* a table of tiny or huge numbers has a power of ten in common, which stands below it */
 const powerOf = most => most < 1e-200 || (most >= 0.05 && most < 1e4) ? 0 : Math.floor(Math.log10(most));
@@ -131,7 +131,7 @@ function entry(n, i, j, hits) {
       const strength = kind === "+" || kind === "-" ? 1 : kind === "*" || kind === "/" ? 2 : 0;
       const x = at(a, i, j), y = at(b, i, j), sign = { "*": "·", "-": " − ", "/": " / ", "+": " + " }[kind] ?? ` ${kind} `;
       if (!strength) return { s: `[${x.s}${sign}${y.s}]`, p: 5 };
-      return { s: within(x, strength) + sign + within(y, kind === "+" ? 2 : strength + 2), p: strength };
+      return { s: within(x, strength) + sign + within(y, strength > 1 ? 4 : y.s[0] === "−" && y.p === 3 ? 4 : 2), p: strength };
     }
   }
 }

@@ -446,7 +446,7 @@ def test_the_same_array_in_other_tensors():
 
 
 def test_a_name_that_was_not_there():
-    """An object has an attribute from its class, until it gets one of its own, even if that is None."""
+    """A global that is missing, and an attribute of the class alone, until they are there, even as None."""
 
     class Settings:
         extra = 1.0
@@ -457,3 +457,67 @@ def test_a_name_that_was_not_there():
     assert step(x).tolist() == step(x).tolist() == [0, 0]
     settings.extra = None
     assert step(x).tolist() == step(x).tolist() == [1, 1]
+
+    scope = {"te": te}
+    source = """
+def step(x):
+    try:
+        extra
+    except NameError:
+        return x + 1
+    return x
+"""
+    exec(source, scope)
+    step = te.compile(scope["step"])
+    assert step(x).tolist() == step(x).tolist() == [1, 1]
+    scope["extra"] = None
+    assert step(x).tolist() == step(x).tolist() == [0, 0]
+
+
+def test_a_loop_variable_called_step():
+    """`optimizer.step()` reads no global called step, which in many scripts counts the loop."""
+    scope = {"te": te}
+    source = """
+model = te.nn.Linear(2, 1)
+optimizer = te.optim.SGD(model.parameters(), lr=0.1)
+losses = []
+@te.compile
+def train(x):
+    optimizer.zero_grad()
+    loss = model(x).square().mean()
+    loss.backward()
+    optimizer.step()
+    return loss
+for step in range(40):
+    losses.append(train(te.ones(3, 2)).item())
+"""
+    exec(source, scope)
+    assert repr(scope["train"]) == "<compiled train: 1 program>"
+    assert scope["losses"][-1] < scope["losses"][0]
+
+
+def test_an_attribute_called_step():
+    """`self.optimizer.step()` does not read `self.step`, which counts; `self.scale` is read."""
+
+    class Trainer:
+        def __init__(self):
+            self.model = nn.Linear(2, 1)
+            self.optimizer = optim.SGD(self.model.parameters(), lr=1e-4)
+            self.step, self.scale = 0, 1.0
+            self.train = te.compile(self.update)
+
+        def update(self, x):
+            self.optimizer.zero_grad()
+            loss = self.model(x).square().mean() * self.scale
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+    trainer = Trainer()
+    for _ in range(40):
+        loss = trainer.train(te.ones(3, 2))
+        trainer.step += 1
+    assert repr(trainer.train) == "<compiled update: 1 program>"
+    trainer.scale = 0.0
+    assert loss.item() > 0
+    assert trainer.train(te.ones(3, 2)).item() == 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import dis
 import functools
 import io
 import itertools
@@ -20,7 +21,7 @@ import random
 import sys
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +36,8 @@ from .guard import Guard
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
+METHOD_BIT = sys.version_info >= (3, 12)  # LOAD_METHOD is LOAD_ATTR with a mark since then
+GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")  # instructions
 _MISSING = object()
 _LIBRARIES = sys.stdlib_module_names | {"builtins", "numpy", "tinygrad_edu"}
 
@@ -51,7 +54,8 @@ class Watch:
         self._seen: set[int] = set()
         self._kinds: set[type] = set()  # whose methods have been looked at
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
-        self._names: set[str] = set()  # that the code of the step and of its functions reads
+        self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
+        self._called: set[str] = set()  # of attributes that it calls
         self._objects: list[tuple[Any, set[str]]] = []  # attributes of the user's, and those that classes have for them
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
@@ -92,8 +96,10 @@ class Watch:
             while self._queue:
                 self._visit(self._queue.pop())
             for scope, inherited in [*self._objects]:
-                for name in sorted(self._names & (set(scope.keys()) | inherited)):
-                    self._name(scope, name, attribute=True)
+                own = set(scope.keys())
+                called = {name for name in self._called & own if callable(scope.get(name, None))}
+                for name in sorted((self._names & own) | called | ((self._names | self._called) & inherited)):
+                    self._name(scope, name)
 
     def _visit(self, x: Any) -> None:
         if isinstance(x, (*SCALARS, Tensor, Primitive)) or x is _MISSING or id(x) in self._seen:
@@ -177,10 +183,12 @@ class Watch:
     def _function(self, function: types.FunctionType) -> None:
         codes = [function.__code__]
         for code in codes:
-            self._names.update(code.co_names)
+            reads = _reads_of(code)
+            self._names |= reads.attributes
+            self._called |= reads.methods
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
-            for name in code.co_names:
+            for name in sorted(_reads_of(code).variables):
                 if name in function.__globals__ or not hasattr(builtins, name):
                     self._name(function.__globals__, name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -188,16 +196,13 @@ class Watch:
             self._queue.append(getattr(cell, "cell_contents", None))
         self._queue += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
 
-    def _name(self, scope: Any, name: str, attribute: bool = False) -> None:
+    def _name(self, scope: Any, name: str) -> None:
         """Watch what a name stands for."""
         if (id(scope), name) in self._watched:
             return
         self._watched.add((id(scope), name))
-        value = scope.get(name, _MISSING)
-        if value is _MISSING and not attribute:
-            return  # an attribute's name: co_names has both kinds
         self._scopes.append((scope, name))
-        self._queue.append(value)
+        self._queue.append(scope.get(name, _MISSING))
 
     def _module(self, module: Module) -> None:
         own = vars(module)
@@ -214,7 +219,7 @@ class Watch:
         if derived:
             self._containers.append((own, dict(own)))
             for name in own.keys() - derived:
-                self._name(own, name, attribute=True)
+                self._name(own, name)
         else:
             self._whole(own.values(), own, type(module).__name__)
         self.buffers.update({t: name for name, t in module._buffers.items() if t is not None})
@@ -429,6 +434,28 @@ class Slots:
 
     def pop(self, name: str, _: Any) -> None:
         delattr(self._x, name)
+
+
+class Reads(NamedTuple):
+    """The names that a code reads, by what it reads them of."""
+
+    variables: frozenset[str]  # global ones
+    attributes: frozenset[str]
+    methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
+
+
+@functools.cache
+def _reads_of(code: types.CodeType) -> Reads:
+    found: dict[str, set[str]] = {"variables": set(), "attributes": set(), "methods": set()}
+    for i in dis.get_instructions(code):
+        called = i.opname == "LOAD_METHOD" or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
+        if i.opname in GLOBALS:
+            found["variables"].add(i.argval)
+        elif called:
+            found["methods"].add(i.argval)
+        elif i.argval.__class__ is str and "ATTR" in i.opname:
+            found["attributes"].add(i.argval)
+    return Reads(**{kind: frozenset(names) for kind, names in found.items()})
 
 
 def _of_library(module: Any) -> bool:

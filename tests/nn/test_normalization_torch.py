@@ -393,3 +393,24 @@ def test_what_follows_may_write_into_the_result(name, rng):
         found.append((y.detach().numpy(), x.grad.numpy()))
     for theirs, ours in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)  # float64
+
+
+def test_sync_batch_norm_is_batch_norm_of_one_process():
+    """convert_sync_batchnorm exchanges the layers, keeps parameters and statistics, and computes the same."""
+    texts, sums = [], []
+    for lib in (torch, tg):
+        nn = lib.nn
+        net = nn.Sequential(nn.Conv1d(2, 3, 1), nn.BatchNorm1d(3), nn.Sequential(nn.BatchNorm2d(3, affine=False)))
+        weight = net[1].weight
+        converted = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+        assert converted[1].weight is weight
+        x = lib.arange(24.0).reshape(2, 3, 4)
+        y = converted[1](x)
+        texts.append((repr(converted), list(converted.state_dict())))
+        sums.append([y.detach().numpy(), converted[1].running_mean.numpy(), converted[1].running_var.numpy()])
+        assert not nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm1d(2).eval()).training
+        with pytest.raises(ValueError, match="at least 2D"):
+            nn.SyncBatchNorm(2)(lib.ones(2))
+    assert texts[0] == texts[1]
+    for theirs, ours in zip(*sums, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)  # float32 rounding

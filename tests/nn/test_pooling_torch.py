@@ -110,3 +110,43 @@ def test_training_run_agrees(rng):
     assert theirs[-1] < 0.7 * theirs[0]
     # float32 sums in another order, amplified by 20 steps; measured 2e-7
     np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+FRACTIONAL = [
+    (2, (2, 3, 9, 11)),
+    (2, (3, 9, 8)),
+    (3, (2, 2, 7, 8, 9)),
+    (3, (2, 6, 6, 7)),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("axes", "shape"), FRACTIONAL)
+@pytest.mark.parametrize("size", [{"output_size": 4}, {"output_ratio": 0.5}, {"output_size": 1}], ids=str)
+def test_fractional_max_pooling(axes, shape, size, dtype, rng):
+    """The windows that PyTorch draws from the seed; values, places, gradient and text."""
+    x = rng.standard_normal(shape).astype(dtype)
+    found = []
+    for lib in (torch, tg):
+        lib.manual_seed(3)
+        t = lib.tensor(x, requires_grad=True)
+        layer = getattr(lib.nn, f"FractionalMaxPool{axes}d")(2, return_indices=True, **size)
+        values, places = layer(t)
+        (values * values).sum().backward()
+        found.append(([values.detach().numpy(), places.numpy(), t.grad.numpy()], repr(layer)))
+    for theirs, ours in zip(found[0][0], found[1][0], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert found[0][1] == found[1][1]
+
+
+def test_fractional_max_pooling_refuses():
+    """No size, two sizes, a ratio beyond 1, windows that do not fit."""
+    for lib in (torch, tg):
+        layer, pool = lib.nn.FractionalMaxPool2d, lib.nn.functional.fractional_max_pool2d
+        for wrong in ({}, {"output_size": 2, "output_ratio": 0.5}, {"output_ratio": 2.0}):
+            with pytest.raises(ValueError):
+                layer(2, **wrong)
+        with pytest.raises(ValueError):
+            pool(lib.ones(1, 1, 4, 4), 2)
+        with pytest.raises(RuntimeError, match="too large relative to input"):
+            pool(lib.ones(1, 1, 4, 4), 3, 4)

@@ -316,3 +316,62 @@ class LPPool3d(_LPPool):
     def forward(self, input: Any) -> Any:
         """(N, C, d, h, w) -> (N, C, d_out, h_out, w_out)."""
         return F.lp_pool3d(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+
+class _FractionalMaxPool(Module):
+    """The largest element of each window; windows are drawn so that an output of any size results.
+
+    Args:
+        kernel_size: the window's extent.
+        output_size: the output's size, or
+        output_ratio: its part of the input's size, between 0 and 1.
+        return_indices: return also where the largest elements lie, as MaxUnpool takes it.
+    """
+
+    axes: ClassVar[int]
+    _pool: ClassVar[Any]
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if output_size is None and output_ratio is None:
+            raise ValueError(f"{name} requires specifying either an output size, or a pooling ratio")
+        if output_size is not None and output_ratio is not None:
+            raise ValueError("only one of output_size and output_ratio may be specified")
+        self.kernel_size = _each(kernel_size, self.axes)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else _each(output_size, self.axes)
+        self.output_ratio = None if output_ratio is None else _each(output_ratio, self.axes)
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Any) -> Any:
+        """(N, C, ...) -> (N, C, *output_size), and the indices if asked for."""
+        return type(self)._pool(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    __doc__ = f"{_FractionalMaxPool.__doc__}\n    Input is (N, C, h, w).\n    "
+    axes = 2
+    _pool = F.fractional_max_pool2d
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    __doc__ = f"{_FractionalMaxPool.__doc__}\n    Input is (N, C, d, h, w).\n    "
+    axes = 3
+    _pool = F.fractional_max_pool3d

@@ -229,3 +229,29 @@ def test_a_nodes_class_is_called_as_pytorchs():
         assert type(y.grad_fn).__name__ == "MulBackward0"
         assert type(y.grad_fn.next_functions[0][0]).__name__ == "AccumulateGrad"
         assert isinstance(y.grad_fn, m.autograd.graph.Node)
+
+
+# as programs print them; what another operation does here, and keeps another name, is left out
+PRINTED = """
+    x + 1 | 1 - x | x * x | 2 / x | x ** 2 | -x | x @ w | x @ v | m.mm(x, w) | x.view(12) | x.reshape(2, 6) | x.flatten()
+    x.unsqueeze(0) | x.unsqueeze(0).squeeze(0) | x[0] | x[1:] | x[[0, 1]] | x[x > 1] | x.sum() | x.sum(0) | x.mean()
+    x.mean(1) | x.max() | x.min() | x.amax(1) | x.norm() | x.exp() | x.log() | x.tanh() | x.relu() | F.gelu(x) | F.silu(x)
+    x.softmax(1) | x.log_softmax(1) | x.clamp(0, 1) | x.clone() | x.expand(2, 3, 4) | x.transpose(0, 1) | m.cat([x, x])
+    m.stack([x, x]) | m.where(x > 1, x, x) | x.gather(1, i) | x.cumsum(0) | F.linear(x, w) | F.linear(x, w, v)
+    F.mse_loss(x, x) | F.l1_loss(x, x) | F.cross_entropy(x, t) | F.huber_loss(x, x) | F.smooth_l1_loss(x, x)
+    F.max_pool2d(a, 2) | F.avg_pool2d(a, 2) | F.conv2d(a, a) | F.layer_norm(x, (4,)) | F.embedding(t, x) | F.pad(x, (1, 1))
+    m.linalg.inv(s) | m.linalg.det(s) | m.linalg.cholesky(s) | x.double() | x.tril() | x.square() | x.log1p() | F.prelu(x, v)
+"""
+
+
+@pytest.mark.parametrize("text", [t.strip() for line in PRINTED.strip().splitlines() for t in line.split("|")])
+def test_nodes_are_called_as_pytorchs(text):
+    """grad_fn prints PyTorch's name."""
+    names = []
+    for m in (tg, torch):
+        m.manual_seed(0)
+        x, w, v = (m.rand(*n, requires_grad=True) for n in ((3, 4), (4, 4), (4,)))
+        scope = {"m": m, "F": m.nn.functional, "x": x + 0.5, "w": w, "v": v, "s": w @ w.T + m.eye(4)}
+        scope |= {"a": m.ones(2, 2, 4, 4, requires_grad=True), "t": m.tensor([0, 1, 2]), "i": m.zeros(3, 1).long()}
+        names.append(eval(text, scope).grad_fn.name())
+    assert names[0] == names[1]

@@ -49,6 +49,10 @@ def visit_checked(visit: Callable[..., None], record: Record, dY: Any, walk: Any
             )
 
 
+# By the primitive's key: PyTorch's name for the step where it isn't the operation's, see ops/node_names.py.
+NODE_NAMES: dict[str, str | Callable[[Record], str]] = {}
+
+
 def node_name(record: Record) -> str:
     """PyTorch's way to call a step of the backward pass: MulBackward0; MyExpBackward for a Function MyExp."""
     if record.primitive is None:
@@ -56,6 +60,9 @@ def node_name(record: Record) -> str:
     name = record.primitive.name
     if record.primitive.key not in PRIMITIVES:
         return f"{name}Backward"
+    known = NODE_NAMES.get(record.primitive.key)
+    if known is not None:
+        return known if isinstance(known, str) else known(record)
     return "".join(word.capitalize() for word in name.split("_")) + "Backward0"
 
 

@@ -53,8 +53,8 @@ def _pool(
         needed = k + n_out - 1 + (axes == 3)  # of volumes PyTorch asks for one more
         if needed > n or n_out < 1:
             raise RuntimeError(
-                f"{operation}: pool size {k} too large relative to input {n}: for {n_out} outputs at least {needed} are "
-                "needed."
+                f"{operation}: pool size {k} too large relative to input {n}: for {n_out} outputs at least {needed} "
+                "are needed."
             )
     X = input if input.ndim == axes + 2 else input.unsqueeze(0)
     N, C = X.shape[:2]

@@ -18,14 +18,18 @@ from .functions import held_by
 class Cycle(LRScheduler):
     """What both share: momentum that moves against the learning rate."""
 
-    def _begin_momentum(self, base: Any, highest: Any, last_epoch: int) -> None:
-        """Find where the optimizer keeps its momentum, and start it at its highest."""
+    def _require_momentum(self) -> None:
         optimizer = self.optimizer
         if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
             raise ValueError(
                 "optimizer must support momentum or beta1 with `cycle_momentum` option enabled; "
                 f"{type(optimizer).__name__} does not: give cycle_momentum=False."
             )
+
+    def _begin_momentum(self, base: Any, highest: Any, last_epoch: int) -> None:
+        """Find where the optimizer keeps its momentum, and start it at its highest."""
+        self._require_momentum()
+        optimizer = self.optimizer
         self.use_beta1 = "betas" in optimizer.defaults
         self.base_momentums = per_group("base_momentum", optimizer, base)
         self.max_momentums = per_group("max_momentum", optimizer, highest)
@@ -178,7 +182,6 @@ class OneCycleLR(Cycle):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
-        self._anneal_func_type = anneal_strategy
         top = float(pct_start * self.total_steps) - 1
         end = self.total_steps - 1
         phases = [
@@ -192,15 +195,18 @@ class OneCycleLR(Cycle):
             ]
         names = "end_step", "start_lr", "end_lr", "start_momentum", "end_momentum"
         self._schedule_phases: list[dict[str, Any]] = [dict(zip(names, phase, strict=True)) for phase in phases]
+        self._anneal_func_type = anneal_strategy
         rates = per_group("max_lr", optimizer, max_lr)
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self._begin_momentum(base_momentum, max_momentum, last_epoch)
-            del self.base_momentums, self.max_momentums  # the groups have them
+            self._require_momentum()
         if last_epoch == -1:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 first = rate / div_factor
                 group.update(initial_lr=first, max_lr=rate, min_lr=first / final_div_factor)
+        if cycle_momentum:
+            self._begin_momentum(base_momentum, max_momentum, last_epoch)
+            del self.base_momentums, self.max_momentums  # the groups have them
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:

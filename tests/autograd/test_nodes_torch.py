@@ -233,14 +233,16 @@ def test_a_nodes_class_is_called_as_pytorchs():
 
 # as programs print them; what another operation does here, and keeps another name, is left out
 PRINTED = """
-    x + 1 | 1 - x | x * x | 2 / x | x ** 2 | -x | x @ w | x @ v | m.mm(x, w) | x.view(12) | x.reshape(2, 6) | x.flatten()
-    x.unsqueeze(0) | x.unsqueeze(0).squeeze(0) | x[0] | x[1:] | x[[0, 1]] | x[x > 1] | x.sum() | x.sum(0) | x.mean()
-    x.mean(1) | x.max() | x.min() | x.amax(1) | x.norm() | x.exp() | x.log() | x.tanh() | x.relu() | F.gelu(x) | F.silu(x)
-    x.softmax(1) | x.log_softmax(1) | x.clamp(0, 1) | x.clone() | x.expand(2, 3, 4) | x.transpose(0, 1) | m.cat([x, x])
-    m.stack([x, x]) | m.where(x > 1, x, x) | x.gather(1, i) | x.cumsum(0) | F.linear(x, w) | F.linear(x, w, v)
-    F.mse_loss(x, x) | F.l1_loss(x, x) | F.cross_entropy(x, t) | F.huber_loss(x, x) | F.smooth_l1_loss(x, x)
-    F.max_pool2d(a, 2) | F.avg_pool2d(a, 2) | F.conv2d(a, a) | F.layer_norm(x, (4,)) | F.embedding(t, x) | F.pad(x, (1, 1))
-    m.linalg.inv(s) | m.linalg.det(s) | m.linalg.cholesky(s) | x.double() | x.tril() | x.square() | x.log1p() | F.prelu(x, v)
+    x + 1 | 1 - x | x * x | 2 / x | x ** 2 | -x | x @ w | x @ v | m.mm(x, w) | x.view(12) | x.reshape(2, 6)
+    x.flatten() | x.unsqueeze(0) | x.unsqueeze(0).squeeze(0) | x[0] | x[1:] | x[[0, 1]] | x[x > 1] | x.sum()
+    x.sum(0) | x.mean() | x.mean(1) | x.max() | x.min() | x.amax(1) | x.norm() | x.exp() | x.log() | x.tanh()
+    x.relu() | F.gelu(x) | F.silu(x) | x.softmax(1) | x.log_softmax(1) | x.clamp(0, 1) | x.clone()
+    x.expand(2, 3, 4) | x.transpose(0, 1) | m.cat([x, x]) | m.stack([x, x]) | m.where(x > 1, x, x)
+    x.gather(1, i) | x.cumsum(0) | F.linear(x, w) | F.linear(x, w, v) | F.mse_loss(x, x) | F.l1_loss(x, x)
+    F.cross_entropy(x, t) | F.huber_loss(x, x, delta=2.0) | F.smooth_l1_loss(x, x) | F.max_pool2d(a, 2)
+    F.avg_pool2d(a, 2) | F.conv2d(a, a) | F.layer_norm(x, (4,)) | F.embedding(t, x) | F.pad(x, (1, 1))
+    m.linalg.inv(s) | m.linalg.det(s) | m.linalg.cholesky(s) | x.double() | x.tril() | x.square() | x.log1p()
+    F.prelu(x, v)
 """
 
 

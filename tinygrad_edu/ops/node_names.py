@@ -103,6 +103,7 @@ _OTHERS: dict[str, str | Callable[[Record], str]] = {
     "square": "PowBackward0",
     "log1p": "Log1PBackward0",
     "learned_leaky": "PreluKernelBackward0",
-    "limited_error": lambda record: f"{'Huber' if record.params['scale'] == 1 else 'SmoothL1'}LossBackward0",
+    # of width 1 both are the same
+    "limited_error": lambda r: f"{'Huber' if r.params['scale'] == 1 != r.params['delta'] else 'SmoothL1'}LossBackward0",
 }
 NODE_NAMES.update(_OTHERS)

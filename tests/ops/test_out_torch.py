@@ -228,3 +228,44 @@ def test_polygamma_of_negative_numbers(n):
     x = np.array([-3.3, -0.2, -1e-9, -100.25, -3.5, -1e5 - 0.3, 0.3, 20.0])
     ours, theirs = (m.polygamma(n, m.tensor(x)).numpy() for m in (tg, torch))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9)
+
+
+SINGLES = np.concatenate([np.geomspace(1e-20, 1e20, 2001), np.linspace(0.01, 12, 2001), -np.linspace(0.013, 30, 501)])
+
+
+@pytest.mark.parametrize("name", ["lgamma", "digamma", "erfc", "erfinv"])
+def test_special_functions_in_single_precision(name):
+    """float32 has a way of its own, which keeps a few units of its last place, and the values at the ends."""
+    x = np.concatenate([np.tanh(SINGLES) if name == "erfinv" else SINGLES, [np.inf, -np.inf, np.nan, 0.0, 1.0, 2.0]])
+    ours = getattr(tg, name)(tg.tensor(x.astype(np.float32))).numpy()
+    theirs = getattr(torch, name)(torch.tensor(x.astype(np.float32)).double()).numpy()
+    assert ours.dtype == np.float32
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(ours, theirs.astype(np.float32), rtol=3e-6, atol=1e-30)
+
+
+@pytest.mark.parametrize("name", ["fmod", "remainder"])
+def test_rests_in_single_precision(name, rng):
+    """Exact, whatever the quotient: small, beyond float32's whole numbers, infinite, of zero, of tenths."""
+    special = np.array(
+        [0.0, 1, -1, 2, -2, 0.3, 0.1, 3, 1e30, -1e30, np.inf, -np.inf, np.nan, 7, 2**24, 0.5], np.float32
+    )
+    pairs = [
+        (rng.standard_normal(1000) * 10, rng.random(1000) + 0.01),
+        (rng.integers(-99, 99, 1000) / 10, np.full(1000, -0.1)),
+        (np.repeat(special, len(special)), np.tile(special, len(special))),
+    ]
+    for A, B in pairs:
+        found = [getattr(m, name)(m.tensor(A.astype(np.float32)), m.tensor(B.astype(np.float32))) for m in LIBRARIES]
+        np.testing.assert_array_equal(found[1].numpy(), found[0].numpy())
+
+
+def test_triangles_of_stacks():
+    """tril and triu of wide and high matrices, of stacks, of integers and booleans, at every diagonal."""
+    for shape in ((3, 5), (5, 3), (2, 3, 3), (0, 3), (3, 0)):
+        x = np.arange(np.prod(shape)).reshape(shape) + 1
+        for k in range(-4, 5):
+            for kind in (np.float32, np.int64, bool):
+                t = tg.tensor(x.astype(kind))
+                np.testing.assert_array_equal(t.tril(k).numpy(), np.tril(x.astype(kind), k))
+                np.testing.assert_array_equal(t.triu(k).numpy(), np.triu(x.astype(kind), k))

@@ -214,18 +214,41 @@ def trunc_divide(A: Array, B: Array) -> Array:
     return C + ((C * B != A) & ((A < 0) != (B < 0)))
 
 
+EXACT_QUOTIENT = 2.0**28  # up to here the product with a float32 is exact in float64
+
+
+def _rest(A: Array, B: Array, rounded: Any) -> Array:
+    """A - B rounded(A / B) of float32 by float64, in which it is exact; None where it is not sure to be.
+
+    64x512 take 95 us, np.fmod 270, np.remainder 580.
+    """
+    wide_A, wide_B = A.astype(np.float64), np.asarray(np.asarray(B, A.dtype), np.float64)
+    quotient = rounded(wide_A / wide_B)
+    rest = wide_A - quotient * wide_B
+    # an infinite B has quotient 0, whose product is NaN; so has a quotient of NaN or infinity
+    sure = not np.isnan(np.add.reduce(rest, axis=None)) and np.max(np.absolute(quotient), initial=0) < EXACT_QUOTIENT
+    return rest.astype(np.float32) if sure else None
+
+
+def _is_single(A: Array, B: Array) -> bool:
+    """Whether A is float32, and B too or a number."""
+    return A.__class__ is np.ndarray and A.dtype == np.float32 and getattr(B, "dtype", A.dtype) == A.dtype
+
+
 @public("remainder", inplace=True)
 @operator("mod")
 @primitive(
     np.remainder,
     types=numeric,
     domain=(nonzero, apart),
+    opaque=True,
     dA=lambda dC, C, A, B: dC,
-    dB=lambda dC, C, A, B: -dC * np.floor_divide(A, B),
+    dB=lambda dC, C, A, B: -dC * np.rint((A - C) / B),
 )
 def remainder(A: Array, B: Array) -> Array:
     """C = A - B floor(A / B), with the sign of B."""
-    return np.remainder(A, B)
+    C = _rest(A, B, np.floor) if _is_single(A, B) else None
+    return np.remainder(A, B) if C is None else C
 
 
 @public("fmod", inplace=True)
@@ -233,12 +256,14 @@ def remainder(A: Array, B: Array) -> Array:
     np.fmod,
     types=numeric,
     domain=(nonzero, apart),
+    opaque=True,
     dA=lambda dC, C, A, B: dC,
     dB=lambda dC, C, A, B: -dC * np.trunc(A / B),
 )
 def fmod(A: Array, B: Array) -> Array:
     """C = A - B trunc(A / B), with the sign of A."""
-    return np.fmod(A, B)
+    C = _rest(A, B, np.trunc) if _is_single(A, B) else None
+    return np.fmod(A, B) if C is None else np.copysign(C, A)  # of 0 too
 
 
 @public("abs", "absolute", inplace=True)

@@ -28,7 +28,7 @@ def _below(n: int, m: int, k: int) -> np.ndarray[Any, Any]:
 
 def _cut(X: np.ndarray[Any, Any], k: int) -> int:
     """How many of the first columns a diagonal runs through or lies above: the others are all above it."""
-    return max(0, min(X.shape[-1], X.shape[-2] + k))
+    return max(0, min(int(X.shape[-1]), int(X.shape[-2]) + k))
 
 
 @primitive(np.tril, name="tril", types=None, dX=lambda dY, Y, X, *, k: lower_part(dY, k=k))  # type: ignore[has-type]

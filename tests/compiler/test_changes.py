@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import tinygrad_edu as te
 import tinygrad_edu.nn.functional as F
@@ -521,3 +522,24 @@ def test_an_attribute_called_step():
     trainer.scale = 0.0
     assert loss.item() > 0
     assert trainer.train(te.ones(3, 2)).item() == 0
+
+
+def test_methods_can_be_compiled():
+    """In a class: `self` is bound as a function's, and each object has its own weights in its own program."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 1)
+
+        @te.compile
+        def forward(self, x):
+            return self.linear(x)
+
+    first, second, x = Model(), Model(), te.ones(3, 2)
+    for _ in range(2):
+        for model in (first, second):
+            assert_array_equal(model(x).numpy(), model.linear(x).detach().numpy())
+    assert not np.array_equal(first(x).numpy(), second(x).numpy())
+    assert Model.forward(first, x).shape == (3, 1)
+    assert "def forward(x, " in first.forward.source

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import gc
 import threading
+import types
 from collections.abc import Callable
 from typing import Any, overload
 
@@ -89,6 +90,10 @@ class Compiled:
                         self._last = written
                         return written.run(given)
             return self._first(key, args, kwargs, given)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Of a compiled method: as a function's. A program is one object's, since it holds for what that has."""
+        return self if instance is None else types.MethodType(self, instance)
 
     @_all_kept
     def _first(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
@@ -230,9 +235,10 @@ class Same:
 
 def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     """What a step calls its arguments: one word per Tensor or float among them, numbered in lists."""
-    code = getattr(getattr(step, "forward", step), "__code__", None)
+    called = getattr(step, "forward", step)
+    code = getattr(called, "__code__", None)
     words = list(code.co_varnames[: code.co_argcount]) if code is not None else []
-    if words and words[0] == "self":
+    if isinstance(called, types.MethodType):  # its object is not among the arguments
         del words[0]
     words += [""] * (len(args) - len(words))
     found: list[str] = []

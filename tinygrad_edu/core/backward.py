@@ -393,7 +393,7 @@ def _needing(tensor: Any, operation: str) -> Record:
         raise RuntimeError(
             f"{operation}: {name_of(tensor)} {tuple(tensor.shape)} does not require grad and does not "
             "have a grad_fn: no input of its computation has requires_grad=True, or it was computed "
-            "under no_grad()."
+            "under no_grad() or by a compiled function (compile the whole step, with its backward)."
         )
     return record
 

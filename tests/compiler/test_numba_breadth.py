@@ -212,8 +212,8 @@ def test_every_optimizer():
         return weights, {name: OPTIMIZERS[name]([W]) for name, W in weights.items()}
 
     def step_of(weights, optimizers):
-        def step(X, Y):
-            loss = sum(F.mse_loss(te.tanh(X @ W), Y) for W in weights.values())
+        def step(X):
+            loss = sum((te.sin(W) * X).sum() for W in weights.values())
             for W in weights.values():
                 W.grad = None
             loss.backward()
@@ -227,8 +227,8 @@ def test_every_optimizer():
     run, step = step_of(eager_weights, eager), te.compile(step_of(weights, optimizers), engine="numba")
     for k in range(5):
         te.manual_seed(k)
-        batch = te.randn(8, 4), te.randn(8, 3)
-        assert_close(step(*batch), run(*batch), "loss")
+        X = te.randn(4, 3)
+        assert_close(step(X), run(X), "loss")
         for name in OPTIMIZERS:
             W, V = weights[name], eager_weights[name]
             assert_close(W, V, name)

@@ -111,6 +111,9 @@ class Fused(Kernel):
             (place,) = there
             loop = self.loops[place]
             joins = loop.kind == "each" and loop.shape == self.loops[own].shape
+            inside = {b for v in line.operands for b in [reference(v).base] if self.loop_of.get(b) == own}
+            if any(x is not line for b in inside for x, _ in readers[b]):
+                continue  # what it reads would have to be stored in its place
             if joins and all(straight(ref, loop.shape) for _, ref in readers[value]):
                 self.loops[own].lines.remove(line)
                 loop.lines.insert(0, line)

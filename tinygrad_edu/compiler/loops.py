@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONG = 1024  # numbers from which a sum of float32 is kept in float64: one running sum loses digits
 HELD = 4  # numbers of a product that are summed in registers
 STRIPE = 8  # terms of a product that are added before their sum is stored
+WIDE = 8  # numbers that a loop computes at a time
 ONE = "1"  # a number of an array of ones
 
 
@@ -256,7 +257,14 @@ class KernelSource:
             self.body += [f"for i in range({n}):", f"    {number} = {kind}(0)", f"    for k in range({inner}):"]
             self.body += [f"        {number} += {times(a('i', 'k'), b('k', '0'))}", f"    {out('i', '0')} = {number}"]
             return
-        if right.strides[0] < right.strides[1]:  # a row of it at a time, for a whole vector of results
+        swapped = m < WIDE <= n and left.strides[0] <= left.strides[-1]  # the vectors are columns of the result then
+        if swapped:
+            held = self.program._free(None)
+            self.body.append(f"{held} = np.empty({(m, n)}, {kind})")
+            first, second, store = b, a, out
+            a, b, out = lambda i, k: first(k, i), lambda k, j: second(j, k), lambda i, j: f"{held}[{i}, {j}]"
+            n, m = m, n
+        elif right.strides[0] < right.strides[1]:  # a row of it at a time, for a whole vector of results
             turned = self.program._free(None)
             self.body.append(f"{turned} = np.empty({right.shape}, {kind})")
             self.body.append(f"for k in range({inner}):\n    for j in range({m}):")
@@ -265,18 +273,21 @@ class KernelSource:
         step = max(c for c in range(1, STRIPE + 1) if inner % c == 0)
         places = [str(c) for c in range(inner)] if step == inner else [f"k + {c}" for c in range(step)]
         factors = [a("i", k) for k in places]
-        self.body.append(f"for i in range({n}):")
-        depth = 1
-        if step < inner:
-            self.body.append(f"    for j in range({m}):\n        {out('i', 'j')} = 0")
-            self.body.append(f"    for k in range(0, {inner}, {step}):")
-            depth = 2
+        text = [f"for i in range({n}):"]
         names = [f if f == ONE else f"{number}{c}" for c, f in enumerate(factors)]
-        text = [f"{name} = {f}" for name, f in zip(names, factors, strict=True) if f != ONE]
+        text += [f"    {name} = {f}" for name, f in zip(names, factors, strict=True) if f != ONE]
         terms = " + ".join(times(name, b(k, "j")) for name, k in zip(names, places, strict=True))
         sign = "=" if step == inner else "+="
-        text.append(f"for j in range({m}):\n    {out('i', 'j')} {sign} {terms}")
-        self.body += [indented(x, depth) for x in text]
+        text.append(f"    for j in range({m}):\n        {out('i', 'j')} {sign} {terms}")
+        if step < inner:  # k outermost: sums for one row, one after another, would wait for each other
+            self.body.append(f"for i in range({n}):\n    for j in range({m}):\n        {out('i', 'j')} = 0")
+            self.body.append(f"for k in range(0, {inner}, {step}):")
+            text = [indented(x, 1) for x in text]
+        self.body += text
+        if swapped:
+            self.body.append(
+                f"for i in range({m}):\n    for j in range({n}):\n        {store('i', 'j')} = {held}[j, i]"
+            )
 
     # --- numbers
 

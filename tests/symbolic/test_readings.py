@@ -258,3 +258,11 @@ def test_operands_of_a_choice_by_a_method(rng):
     assert e.check() < 1e-10
     assert {g.name for g in e.given} == {"later", "scores", "none"}
     assert next(g for g in e.given if g.name == "later").value.dtype == bool
+
+
+def test_a_normalisation_says_mean_and_variance(rng):
+    """Its three outputs have three formulas, which the normalised values' gradient reads."""
+    layer, (X,) = nn.LayerNorm(4).double(), values(rng, (3, 4))
+    found = lines(explain(layer(X).square().mean()))
+    assert (found["μ"], found["V"], found["N"]) == ("mean(X)", "var(X)", "standardize(X, eps=1e-05)")
+    assert found["dX"].endswith("/ √(V + 1e-05)")

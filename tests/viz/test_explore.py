@@ -228,7 +228,7 @@ def test_modules_hold_their_cards(rng):
     assert inside == {"3.norm.weight", "3.norm.bias", "3.inner.weight", "3.inner.bias"}
     outside = set(range(len(data["values"]))) - set(modules["Sequential"]["cards"])
     assert {data["values"][k]["name"] for k in outside} == {"x", "L"}
-    assert {s["title"] for s in data["steps"] if s["id"] in ("N", "V")} == {"N: normalisation", "V: normalisation"}
+    assert {s["title"] for s in data["steps"] if s["id"] in ("N", "V")} == {"N: normalisation", "V: variance"}
     names = [m["name"] for m in data["modules"]]
     assert modules["3.norm"]["parent"] == names.index("3")
     assert modules["3"]["parent"] == names.index("12 × Block")

@@ -23,6 +23,7 @@ from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from .walk import upwards
 
+STANDARDIZED = "standardize", "mean", "var"  # its outputs
 DIGITS = 6  # of a number that has more of them than anybody reads; the source has them all
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
 
@@ -388,6 +389,10 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return style.index(w(parts[0], ATOM), _index(x.params["key"], parts[1:])), ATOM
     if key == "pick" and x.inputs[0].primitive.key == "cross_entropy_of_classes" and x.params["output"] == 0:
         return parts[0]
+    if key == "pick" and x.inputs[0].primitive.key == "standardized" and not x.params["output"]:
+        return parts[0]
+    if key == "pick" and x.inputs[0].primitive.key == "standardized":
+        return style.call(STANDARDIZED[x.params["output"]], [_spelled(x.inputs[0].inputs[0], style)[0]]), ATOM
     if key == "pick":
         return style.index(w(parts[0], ATOM), str(x.params["output"])), ATOM
     if key in ("astype", "broadcast_to") or (key == "reshape_to" and _is_one(x) and _is_one(x.inputs[0])):

@@ -102,6 +102,11 @@ class Line:
         return self._record.primitive.key if self._record.primitive is not None else ""
 
     @property
+    def output(self) -> int | None:
+        """Which output of a computation with several it is, where that has no name of the graph's."""
+        return self._output
+
+    @property
     def place(self) -> tuple[str, int] | None:
         """File and line of the call that computed the value; None for a leaf."""
         return place_of(self._record.site) if self._record.site is not None else None

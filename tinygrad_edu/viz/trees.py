@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..core.symbol import Symbol
+from ..symbolic.formulas import STANDARDIZED
 
 Tree = list[Any]
 
@@ -96,6 +97,8 @@ def _tree(x: Any, values: Mapping[str, int], gradients: Mapping[str, int], depth
         return [_COMPARED[key], *parts]
     if key in _UNCHANGED or (key == "pick" and x.inputs[0].primitive.key.startswith("cross_entropy")):
         return parts[0]
+    if key == "pick" and x.inputs[0].primitive.key == "standardized":
+        return ["o", STANDARDIZED[x.params["output"]], _tree(x.inputs[0].inputs[0], values, gradients, depth - 1)]
     if key in PRODUCTS and x.ndim <= 2:
         return ["@", *parts, PRODUCTS[key]]
     if key in PRODUCTS:

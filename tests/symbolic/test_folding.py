@@ -196,3 +196,15 @@ def test_layers_of_a_functional_program_are_one_form():
 def test_a_short_program_is_printed_whole():
     """Ten equal steps are no reason to fold."""
     assert "lines of" not in explain(recurrence(10)).text()
+
+
+def test_a_long_chain_of_small_operations_has_lines_of_its_own():
+    """Additions and products are spelled out where they are used, but not hundreds of them in one formula."""
+    x = te.tensor([1.0, -2.0, 0.5], requires_grad=True, name="x")
+    value = x
+    for _ in range(300):
+        value = 0.5 * value + x
+    e = explain(value.sum())
+    assert e.check() < 1e-10
+    assert max(len(line.text()) for line in e.forward) < 700
+    assert len(e.text().splitlines()) < 200

@@ -266,3 +266,13 @@ def test_a_normalisation_says_mean_and_variance(rng):
     found = lines(explain(layer(X).square().mean()))
     assert (found["μ"], found["V"], found["N"]) == ("mean(X)", "var(X)", "standardize(X, eps=1e-05)")
     assert found["dX"].endswith("/ √(V + 1e-05)")
+
+
+def test_a_condition_in_a_loop_is_not_that_of_a_later_value(rng):
+    """The name h is the last one's; a mask of an earlier h is a constant, although the signs are the same."""
+    (x,) = values(rng, (3,))
+    h = x
+    for _ in range(2):
+        h = h * (h > 0) + x
+    text = explain(h.sum()).text()
+    assert "h > 0" not in text

@@ -30,6 +30,7 @@ from .replay import forward
 _MODULES = {"self", "te", "torch", "tg", "np", "numpy", "F", "nn", "linalg", "tinygrad_edu", "functional"}
 Span = tuple[int, int, int, int]  # first line, first column, last line, last column
 
+PARTS = 24  # operations in a formula at most, beyond which a part of it has a line of its own
 _CHEAP = {  # what a formula takes in without a line of its own, if it is used once
     "plus", "minus", "multiply", "over", "negative", "power", "square", "reciprocal", "exp", "log", "sqrt", "absolute",
     "permute_axes", "reshape_to", "broadcast_to", "astype", "clone", "getitem", "pick", "sum_over", "mean_over",
@@ -41,7 +42,7 @@ class Names:
     """Gathers names; the first one that claims a value or a word has it."""
 
     def __init__(self, order: list[Record], root: Record, copies: Mapping[Record, Record] | None = None) -> None:
-        self.order, self.root = order, root
+        self.order, self.root = list(order), root
         self._copies = copies or {}  # of records that variables hold those in the graph
         self.of: dict[Record, str] = {}
         self.constants: dict[Record, ast.AST] = {}  # how those without a name were computed from those with one
@@ -138,14 +139,18 @@ class Names:
         for record in sorted(given, key=lambda r: min((u.index for u in users.get(r, ())), default=0)):
             if record not in self.constants:  # in the order in which they are used
                 self.give(record, self.numbered("θ" if record.needs_grad else "C"))
+        size: dict[Record, int] = {}  # operations of what is spelled out
         for record in self.order:
             if record.primitive is None or record in self.of or isinstance(record.dtype, tuple):
                 continue
             source = record.inputs[0] if record.primitive is pick else record
             assert source.primitive is not None
             worth = source.primitive.key not in _CHEAP and record.shape != ()
-            if worth or len(users.get(record, ())) > 1:
+            parts = 1 + sum(size.get(x, 0) for x in record.inputs if isinstance(x, Record))
+            if worth or len(users.get(record, ())) > 1 or parts > PARTS:
                 self.give(record, self.output(source, record.params.get("output", 0)))
+            else:
+                size[record] = parts
 
     def output(self, record: Record, k: int) -> str:
         """A name for output k of an operation."""
@@ -316,13 +321,15 @@ def constant_formulas(order: list[Record], names: Mapping[Record, str]) -> dict[
     arrays = {r: r.array for r in order if r.primitive is None} | kept_values(order)
     known = {n: np.asarray(arrays[r], np.float64) for r, n in names.items() if r.primitive is None and r in arrays}
     found: dict[Record, ast.AST] = {}
+    computed: dict[Record, Any] = {}  # every value, if a comparison asks for one
+    made = {n: r.index for r, n in names.items() if r.primitive is not None}
     for user, x, operand in _unnamed(order, names):
-        if x in found:
-            continue
+        if x in found or any(made.get(n, 0) > user.index for n in _read(operand)):
+            continue  # in a loop the name is that of a later value
         compared = any(isinstance(part, ast.Compare) for part in ast.walk(operand))
-        if compared and not all(n in known for n in _read(operand)):
-            values = forward([r for r in order if r.index < user.index])
-            known |= {n: np.asarray(values[r]) for r, n in names.items() if r in values and n not in known}
+        if compared and not computed and not _read(operand) <= set(known) and _read(operand) <= set(names.values()):
+            computed = forward(order)
+            known |= {n: np.asarray(computed[r]) for r, n in names.items() if r in computed and n not in known}
         try:
             numbers = evaluated(operand, known)
         except (KeyError, TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 
 import numpy as np
@@ -543,3 +544,77 @@ def test_methods_can_be_compiled():
     assert not np.array_equal(first(x).numpy(), second(x).numpy())
     assert Model.forward(first, x).shape == (3, 1)
     assert "def forward(x, " in first.forward.source
+
+
+def test_two_shapes_take_turns():
+    """A smaller last batch at the end of every epoch: the state of an optimizer stays what both programs know."""
+    model = nn.Linear(3, 2)
+    optimizer = optim.Adam(model.parameters())
+
+    @te.compile
+    def step(x):
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(10):
+        for size in (4, 4, 3):
+            step(te.ones(size, 3))
+    assert repr(step) == "<compiled step: 3 programs>"  # the first step of all makes Adam's state
+
+
+def test_a_step_that_switches_to_training():
+    """`model.train()` in the step, model.eval() after every epoch: the program switches too."""
+
+    def made():
+        te.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def step(x):
+            model.train()
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return model, step
+
+    (eager_model, eager), (model, step) = made(), made()
+    step, x = te.compile(step), te.ones(4, 3)
+    for epoch in range(20):
+        for k in range(3):
+            te.manual_seed(10 * epoch + k)
+            expected = eager(x)
+            te.manual_seed(10 * epoch + k)
+            assert step(x).item() == expected.item()
+            assert all(part.training for part in model.modules())
+        assert_array_equal(model.eval()(x).detach().numpy(), eager_model.eval()(x).detach().numpy())
+    assert repr(step) == "<compiled step: 2 programs>"
+
+
+def test_a_dataclass_whose_counter_changes():
+    """What dataclasses writes into a class reads all of its fields; the step reads one."""
+
+    @dataclasses.dataclass
+    class State:
+        scale: float = 1.0
+        step: int = 0
+
+    state = State()
+    optimizer = optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+
+    @te.compile
+    def step(x):
+        optimizer.step()  # is no state.step
+        return x * state.scale
+
+    for _ in range(30):
+        assert step(te.ones(2)).tolist() == [1, 1]
+        state.step += 1
+    state.scale = 2.0
+    assert step(te.ones(2)).tolist() == [2, 2]
+    assert repr(step) == "<compiled step: 2 programs>"

@@ -114,8 +114,14 @@ class Compiled:
         restore = watch.mark()
         try:
             program = record(self.step, args, kwargs, trace)
+            switched = watch.switched()  # model.train() in the step: what the program does to modules
+            for module, was, _ in switched:
+                module.training = was
             settled = not watch.changed()
             if not settled:  # the program is that of this call alone; the next one must find that nothing changes
+                for module, _, now in switched:
+                    module.training = now
+                switched = []
                 watch = Watch([self.step, *_objects((args, kwargs))])
                 record(self.step, args, kwargs, Trace())
                 what = watch.changed()
@@ -126,7 +132,8 @@ class Compiled:
                         "count, a list of losses), return the value, or keep it in a tensor written in place."
                     )
             words = _words(self.step, args, kwargs)
-            written = Written(program, trace, watch, self._name, self.grads, words, self.engine)
+            modes = [(module, now) for module, _, now in switched]
+            written = Written(program, trace, watch, self._name, self.grads, words, self.engine, modes)
             result = written.begin(given)
         except BaseException:
             restore()

@@ -37,6 +37,7 @@ from .guard import Guard
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 METHOD_BIT = sys.version_info >= (3, 12)  # LOAD_METHOD is LOAD_ATTR with a mark since then
+WHOLE = ("__init__", "__repr__", "__str__", "__eq__")  # methods that read all of an object, and no step calls
 GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")  # instructions
 _MISSING = object()
 _LIBRARIES = sys.stdlib_module_names | {"builtins", "numpy", "tinygrad_edu"}
@@ -56,13 +57,14 @@ class Watch:
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
         self._called: set[str] = set()  # of attributes that it calls
-        self._objects: list[tuple[Any, set[str]]] = []  # attributes of the user's, and those that classes have for them
+        self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
         self._dice: list[np.random.Generator] = []
         self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._queue = seen  # the step, and objects among its arguments
+        self._modes: list[tuple[Module, bool]] = []  # in training, at first
         self.buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
         self._walk()
         self._keep()
@@ -96,9 +98,10 @@ class Watch:
             while self._queue:
                 self._visit(self._queue.pop())
             for scope, inherited in [*self._objects]:
-                own = set(scope.keys())
-                called = {name for name in self._called & own if callable(scope.get(name, None))}
-                for name in sorted((self._names & own) | called | ((self._names | self._called) & inherited)):
+                own = set(scope.keys()) | inherited.keys()
+                value_of = {name: scope.get(name, inherited.get(name)) for name in self._called & own}
+                called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
+                for name in sorted((self._names & own) | called):
                     self._name(scope, name)
 
     def _visit(self, x: Any) -> None:
@@ -121,7 +124,7 @@ class Watch:
             self._queue.append(x.fget)
         elif isinstance(x, types.ModuleType):
             if not _of_library(x.__name__):
-                self._objects.append((vars(x), set()))
+                self._objects.append((vars(x), {}))
         elif isinstance(x, type):
             self._class(x)
             if isinstance(vars(x).get("__init__"), types.FunctionType):
@@ -158,16 +161,17 @@ class Watch:
                 self._whole(vars(x).values(), vars(x), f"a {kind.__name__}")
                 self._queue += list(vars(x).values())
         elif not _of_library(kind.__module__):
-            shadowed = {name for k in kind.__mro__ if not _of_library(k.__module__) for name in vars(k)}
+            kinds = [k for k in reversed(kind.__mro__) if not _of_library(k.__module__)]
+            shadowed = {name: value for k in kinds for name, value in vars(k).items()}
             if hasattr(x, "__dict__"):
                 self._objects.append((vars(x), shadowed))
             if any("__slots__" in vars(k) for k in kind.__mro__):
-                self._objects.append((Slots(x), set()))
+                self._objects.append((Slots(x), {}))
             if isinstance(x, (dict, *CONTAINERS)):
                 self._whole(x, None, f"a {kind.__name__}")
             self._class(kind)
         elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace
-            self._objects.append((vars(x), set()))
+            self._objects.append((vars(x), {}))
 
     def _class(self, kind: type) -> None:
         if kind in self._kinds:
@@ -175,9 +179,10 @@ class Watch:
         self._kinds.add(kind)
         for base in kind.__mro__:
             if not _of_library(base.__module__):
-                self._objects.append((vars(base), set()))
+                self._objects.append((vars(base), {}))
                 for name, value in vars(base).items():  # called without being named: x[k], x(...), len(x)
-                    if name.startswith("__") and isinstance(value, types.FunctionType) and name != "__init__":
+                    special = name.startswith("__") and name not in WHOLE
+                    if special and isinstance(value, types.FunctionType):
                         self._queue.append(value)
 
     def _function(self, function: types.FunctionType) -> None:
@@ -205,6 +210,7 @@ class Watch:
         self._queue.append(scope.get(name, _MISSING))
 
     def _module(self, module: Module) -> None:
+        self._modes.append((module, module.training))
         own = vars(module)
         hooks = module._hooks
         derived: set[str] = set()  # attributes that a hook of ours computes anew at every forward
@@ -279,6 +285,10 @@ class Watch:
         if any(not np.array_equal(x, was, equal_nan=x.dtype.kind in "fc") for x, was in self._arrays):
             return "an ndarray"
         return "" if self._alike([*self._everything()], self._surroundings()) else self.difference()
+
+    def switched(self) -> list[tuple[Module, bool, bool]]:
+        """The modules that the step has put into training or evaluation mode: was, is."""
+        return [(module, was, module.training) for module, was in self._modes if module.training != was]
 
     def mark(self) -> Callable[[], None]:
         """A function that puts everything back to where it is now."""
@@ -453,7 +463,7 @@ def _reads_of(code: types.CodeType) -> Reads:
             found["variables"].add(i.argval)
         elif called:
             found["methods"].add(i.argval)
-        elif i.argval.__class__ is str and "ATTR" in i.opname:
+        elif i.opname == "LOAD_ATTR":
             found["attributes"].add(i.argval)
     return Reads(**{kind: frozenset(names) for kind, names in found.items()})
 

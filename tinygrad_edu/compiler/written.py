@@ -34,9 +34,17 @@ class Written:
     """One program: what it holds for, where its inputs are, and the function that was written."""
 
     def __init__(
-        self, program: Program, trace: Trace, watch: Watch, name: str, grads: bool, words: list[str], engine: str
+        self,
+        program: Program,
+        trace: Trace,
+        watch: Watch,
+        name: str,
+        grads: bool,
+        words: list[str],
+        engine: str,
+        modes: list[tuple[Any, bool]],
     ) -> None:
-        self._words, self._engine = words, engine
+        self._words, self._engine, self._switched = words, engine, modes
         self.program, self.trace, self.name, self.grads = program, trace, name, grads
         self.watch = watch
         watch.complete(program)
@@ -291,6 +299,8 @@ class Written:
             storage.version, storage.writer = version, writer
         if self.program.flags:
             self._leave_flags(given)
+        for module, training in self._switched:
+            module.training = training
         if self.grads:
             self._leave_grads(out, given)
         else:

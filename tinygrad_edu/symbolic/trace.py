@@ -54,7 +54,7 @@ class Trace:
         self.before: dict[Tensor, Before] = {}
         self.numbers: dict[tuple[int, str, int | None], tuple[Symbol, Any, str, int | None]] = {}
         self.checks: list[Check] = []
-        self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with their states as they were
+        self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with the entries of their states, and what these held
         self.given: dict[Symbol, Any] = {}  # what numbers are at the moment
         self.guards: list[tuple[Symbol, Any]] = []  # and what Python saw of them
         self.sections: list[tuple[int, str]] = []
@@ -268,7 +268,7 @@ class Trace:
         """Remember an optimizer: what the step adds to its state, and what its settings are."""
         self.section("update")
         if not any(known is optimizer for known, _ in self.optimizers):
-            self.optimizers.append((optimizer, {k: dict(v) for k, v in optimizer.state.items()}))
+            self.optimizers.append((optimizer, {k: (v, dict(v)) for k, v in optimizer.state.items()}))
 
     def section(self, name: str) -> None:
         """What follows belongs to another part of the step."""
@@ -315,10 +315,13 @@ class Trace:
         added: list[tuple[Any, Any, str, Any]] = []
         for optimizer, before in self.optimizers:
             for parameter, entries in optimizer.state.items():
-                old = before.get(parameter, {})
+                _, old = before.get(parameter, (None, {}))
                 added += [(optimizer, parameter, n, v) for n, v in entries.items() if n not in old or old[n] is not v]
             optimizer.state.clear()
-            optimizer.state.update(before)
+            for parameter, (entries, held) in before.items():  # the same dicts: other programs know them
+                entries.clear()
+                entries.update(held)
+                optimizer.state[parameter] = entries
         return added
 
 

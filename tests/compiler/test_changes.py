@@ -618,3 +618,32 @@ def test_a_dataclass_whose_counter_changes():
     state.scale = 2.0
     assert step(te.ones(2)).tolist() == [2, 2]
     assert repr(step) == "<compiled step: 2 programs>"
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda w, k: k * w.sum(),
+        lambda w, k: (w * k).sum(),
+        lambda w, k: (w**k).sum(),
+        lambda w, k: (k / w).sum(),
+        lambda w, k: (k - w).prod(),
+    ],
+)
+def test_a_float_meets_what_is_differentiated(of):
+    """`k * loss` with the number k an argument: live, in values and gradients."""
+    w = te.tensor([1.0, 2.0, 3.0], requires_grad=True)
+
+    def step(k):
+        w.grad = None
+        loss = of(w, k)
+        loss.backward()
+        return loss
+
+    compiled = te.compile(step)
+    for k in (2.0, 3.0, 0.5):
+        expected = step(k).item()
+        gradient = w.grad.tolist()
+        assert compiled(k).item() == expected
+        assert w.grad.tolist() == gradient
+    assert repr(compiled) == "<compiled step: 1 program>"

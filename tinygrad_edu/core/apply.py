@@ -43,7 +43,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
     arrays: list[Any] = []
     inputs: list[Any] = []
     kinds = 1  # behind this 1 two bits per argument: is a number, needs a gradient
-    needs = mixed = False
+    needs = mixed = fresh = False
     dtype = None
     for x in args:
         kinds <<= 2
@@ -58,7 +58,9 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
                 mixed = True
             record = x._record
             inputs.append(record)
-            if record is not None and record.needs_grad:
+            if record is None:
+                fresh = True
+            elif record.needs_grad:
                 kinds += 1
                 needs = True
         elif x.__class__ in _NUMBERS or (x.__class__ is Symbol and x.number):
@@ -79,7 +81,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
         restore(before)
 
     records = needs and mode.grad and primitive.differentiable
-    if records and None in inputs:  # a constant's first use in a graph
+    if records and fresh:  # a constant's first use in a graph
         inputs = [record_of(x) if isinstance(x, Tensor) else x for x in args]
     if out.__class__ is not _ndarray:
         if out.__class__ is tuple:

@@ -146,11 +146,11 @@ class Names:
             source = record.inputs[0] if record.primitive is pick else record
             assert source.primitive is not None
             worth = source.primitive.key not in _CHEAP and record.shape != ()
-            parts = 1 + sum(size.get(x, 0) for x in record.inputs if isinstance(x, Record))
-            if worth or len(users.get(record, ())) > 1 or parts > PARTS:
+            inside = 1 + sum(size.get(x, 0) for x in record.inputs if isinstance(x, Record))
+            if worth or len(users.get(record, ())) > 1 or inside > PARTS:
                 self.give(record, self.output(source, record.params.get("output", 0)))
             else:
-                size[record] = parts
+                size[record] = inside
 
     def output(self, record: Record, k: int) -> str:
         """A name for output k of an operation."""

@@ -21,8 +21,9 @@ from .formulas import formula
 from .helpers import called_in
 from .lines import TOLERANCE, Given, Line, plain_terminal
 from .means import means, with_m
-from .naming import Names, evaluated
+from .naming import Names
 from .replay import Numbers
+from .sources import evaluated
 
 Scale = Literal["exact", "textbook"]
 ROUNDING = 1e-14  # of the terms that cancel: some 50 units in the last place

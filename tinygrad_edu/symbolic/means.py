@@ -21,7 +21,7 @@ from ..core.kept import kept_input
 from ..core.record import Record
 from ..core.symbol import Symbol
 from .derive import Reading, topological
-from .naming import at, operands_of
+from .sources import at, operands_of
 from .walk import upwards
 
 PRODUCTS = "dot", "matrix_product", "matrix_vector", "vector_matrix"

@@ -24,7 +24,8 @@ from ..symbolic.derive import Reading, topological
 from ..symbolic.explain import callers_variables
 from ..symbolic.expressions import atoms
 from ..symbolic.formulas import ASCII, TEXT, formula
-from ..symbolic.naming import Names, evaluated, paths_of
+from ..symbolic.naming import Names, paths_of
+from ..symbolic.sources import evaluated
 from .console import WIDTH, Console, Span, columns, fitted, size
 from .notation import visible
 

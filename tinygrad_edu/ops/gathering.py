@@ -124,12 +124,14 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     base = input if input._view is None else input._view.base
     if not base.requires_grad and isinstance(base._array, np.ndarray):
         base = wrap(_whole(base._array))
-    if not base.is_contiguous() or base.storage_offset():
+    if isinstance(base._array, np.ndarray) and (not base.is_contiguous() or base.storage_offset()):
         raise NotImplementedError(
             "as_strided: of a tensor whose elements don't lie in memory in its own order; take its .contiguous(). For "
             "windows use .unfold(dim, size, step), for diagonals .diagonal(), for every n-th element x[::n]."
         )
-    places = np.full(size, input.storage_offset() if storage_offset is None else storage_offset, np.int64)
+    if storage_offset is None:  # of what is no view 0, also during a trace
+        storage_offset = 0 if input is base else input.storage_offset()
+    places = np.full(size, storage_offset, np.int64)
     for axis, (n, step) in enumerate(zip(size, stride, strict=True)):
         places = places + (np.arange(n) * step).reshape(n, *(1,) * (len(size) - axis - 1))
     if places.size and not (places.min() >= 0 and places.max() < base.numel()):

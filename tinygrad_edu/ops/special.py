@@ -7,7 +7,6 @@ erf alone has one, for the sake of gelu.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,15 +21,13 @@ from .reduction import sum_over
 TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 
-def in_double(function: Callable[..., Array]) -> Callable[..., Array]:
-    """Compute in float64 and give back the dtype that came in, an array also for 0-d."""
+def in_double(function: Callable[..., Array], Z: Array, **params: Any) -> Array:
+    """function(Z) computed in float64, in the dtype that came in, an array also of 0-d.
 
-    @functools.wraps(function)
-    def compute(Z: Array, **params: Any) -> Array:
-        with np.errstate(all="ignore"):  # pieces are evaluated outside of their range, and not used there
-            return np.asarray(function(np.asarray(Z, np.float64), **params), Z.dtype)
-
-    return compute
+    A call and no decorator: compiled source writes out the functions that a forward names.
+    """
+    with np.errstate(all="ignore"):  # pieces are evaluated outside of their range, and not used there
+        return np.asarray(function(np.asarray(Z, np.float64), **params), Z.dtype)
 
 
 def _polynomial(coefficients: Sequence[float], x: Array) -> Array:
@@ -88,7 +85,6 @@ def _erfc_tail(x: Array) -> Array:
     return np.exp(-short * short - 0.5625) * np.exp((short - x) * (short + x) + exponent) / x
 
 
-@in_double
 def _erf(Z: Array) -> Array:
     x = np.abs(Z)
     small = x + x * _ratio(ERF_SMALL, x * x)
@@ -98,7 +94,6 @@ def _erf(Z: Array) -> Array:
     return np.where(np.isnan(Z), Z, np.copysign(value, Z))
 
 
-@in_double
 def _erfc(Z: Array) -> Array:
     x = np.abs(Z)
     small = 1 - (Z + Z * _ratio(ERF_SMALL, x * x))
@@ -125,7 +120,7 @@ def _erf_single(Z: Array) -> Array:
 @primitive(opaque=True, dZ=lambda dA, A, Z: dA * (TWO_OVER_SQRT_PI * np.exp(-(Z**2))))
 def erf(Z: Array) -> Array:
     """A = 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to Z."""
-    return _erf_single(Z) if Z.dtype.itemsize == 4 else _erf(Z)
+    return _erf_single(Z) if Z.dtype.itemsize == 4 else in_double(_erf, Z)
 
 
 # log(erfc(x) / t) + x**2 in t = 1 / (1 + x / 2), x >= 0: Press et al., "Numerical Recipes" (1992), section 6.2, erfcc;
@@ -150,7 +145,7 @@ def _erfc_single(Z: Array) -> Array:
 @primitive(opaque=True, dZ=lambda dA, A, Z: -dA * (TWO_OVER_SQRT_PI * np.exp(-(Z**2))))
 def erfc(Z: Array) -> Array:
     """A = 1 - erf(Z), exact where erf is nearly 1."""
-    return _erfc_single(Z) if Z.dtype.itemsize == 4 else _erfc(Z)
+    return _erfc_single(Z) if Z.dtype.itemsize == 4 else in_double(_erfc, Z)
 
 
 # In w = -log(1 - x**2): Giles, "Approximating the erfinv function" (2012), table 5; good to float32.
@@ -179,7 +174,6 @@ def _erfinv_single(Z: Array) -> Array:
     return _erfinv_ends(Z, _erfinv_guess(Z)[0] * Z)
 
 
-@in_double
 def _erfinv(Z: Array, *, steps: int) -> Array:
     """A first guess, then steps of Halley by erf, which triple its digits: 7, or 2 where |Z| is within 1e-7 of 1."""
     guess, w = _erfinv_guess(Z)
@@ -202,7 +196,7 @@ def _erfinv(Z: Array, *, steps: int) -> Array:
 )
 def erfinv(Z: Array) -> Array:
     """A = the inverse of erf; infinite at -1 and 1, NaN beyond."""
-    return _erfinv_single(Z) if Z.dtype.itemsize == 4 else _erfinv(Z, steps=3)
+    return _erfinv_single(Z) if Z.dtype.itemsize == 4 else in_double(_erfinv, Z, steps=3)
 
 
 # Bernoulli numbers B2, B4, ... of the asymptotic series: NIST, Digital Library of Mathematical
@@ -267,7 +261,6 @@ def _log_gamma_positive(x: Array) -> Array:
     return np.where(np.isposinf(x), x, value - np.log(product))
 
 
-@in_double
 def _lgamma(Z: Array, *, single: bool) -> Array:
     positive = _log_gamma_single if single else _log_gamma_positive
     reflected = Z < 0.5  # Gamma(x) Gamma(1 - x) = pi / sin(pi x)
@@ -286,7 +279,7 @@ def _lgamma(Z: Array, *, single: bool) -> Array:
 @primitive(opaque=True, domain=positive, dZ=lambda dA, A, Z: dA * polygamma_of(Z, n=0))  # type: ignore[has-type]
 def lgamma(Z: Array) -> Array:
     """A = log |Gamma(Z)|; infinite at 0, -1, -2, ..."""
-    return _lgamma(Z, single=Z.dtype.itemsize == 4)
+    return in_double(_lgamma, Z, single=Z.dtype.itemsize == 4)
 
 
 def _digamma_positive(x: Array) -> Array:
@@ -299,7 +292,6 @@ def _digamma_positive(x: Array) -> Array:
     return np.log(far) - 0.5 / far - sum(b / (2 * i * far ** (2 * i)) for i, b in enumerate(BERNOULLI, 1)) - back
 
 
-@in_double
 def _digamma(Z: Array, *, single: bool) -> Array:
     positive = _digamma_single if single else _digamma_positive
     reflected = Z < 0.5
@@ -328,7 +320,6 @@ def _zeta(q: Array, s: int) -> Array:
     return total + tail
 
 
-@in_double
 def _polygamma(Z: Array, *, n: int, single: bool) -> Array:
     """(-1)**(n + 1) n! sum over k >= 0 of 1 / (Z + k)**(n + 1).
 
@@ -358,7 +349,7 @@ def _polygamma(Z: Array, *, n: int, single: bool) -> Array:
 def polygamma_of(Z: Array, *, n: int) -> Array:
     """The n-th derivative of digamma; n = 0 is digamma, the derivative of log Gamma."""
     single = Z.dtype.itemsize == 4
-    return _digamma(Z, single=single) if n == 0 else _polygamma(Z, n=n, single=single)
+    return in_double(_digamma, Z, single=single) if n == 0 else in_double(_polygamma, Z, n=n, single=single)
 
 
 @public("digamma", inplace=True)

@@ -200,7 +200,7 @@ def test_formulas_compute_what_the_program_computes(build):
         step(*batch)
     known = step._last
     given = [float(batch[k]) if number else batch[k].numpy() for k, number in known._arguments]
-    state = [known._array(t).copy() for t in known._tensors]
+    state = [known._array(t, batch).copy() for t in known._tensors]
     numbers = [group[key] if part is None else group[key][part] for group, key, part in known._numbers]
     scope: dict = {}
     exec(step.source(readable=True), scope)
@@ -212,7 +212,7 @@ def test_formulas_compute_what_the_program_computes(build):
     # sums in another order, and products of 1 / m: some rounding of float32, relative to the largest number
     np.testing.assert_allclose(loss, expected.item(), rtol=2e-5)
     for array, tensor in zip(state, known._tensors, strict=True):
-        now = known._array(tensor)
+        now = known._array(tensor, batch)
         assert np.abs(array - now).max(initial=0) <= 2e-5 * max(1, np.abs(now).max(initial=0))
 
 

@@ -139,7 +139,7 @@ class Compiled:
             restore()
             raise
         self._count += 1
-        if settled:
+        if settled and not program.created:  # one that begins an optimizer's state holds once
             known.insert(0, written)
         self._last = written
         return result
@@ -209,7 +209,7 @@ def _form(x: Any) -> Any:
             f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
         )
     if isinstance(x, SCALARS):
-        return (type(x), x)
+        return (type(x), repr(x) if isinstance(x, (complex, np.generic)) else x)  # nan, -0.0
     if isinstance(x, (dict, list, set, bytearray)):
         raise TraceError(
             f"compile: an argument is a {type(x).__name__}; what a program is given may be nested in dicts, lists and "

@@ -17,6 +17,7 @@ import functools
 import io
 import itertools
 import operator
+import os
 import random
 import sys
 import types
@@ -122,6 +123,10 @@ class Watch:
             self._queue.append(x.__func__)
         elif isinstance(x, property):
             self._queue.append(x.fget)
+        elif isinstance(x, os._Environ):
+            self._whole(vars(x)["_data"].values(), None, "an environment variable")
+        elif x is os:
+            self._queue.append(os.environ)
         elif isinstance(x, types.ModuleType):
             if not _of_library(x.__name__):
                 self._objects.append((vars(x), {}))
@@ -280,7 +285,7 @@ class Watch:
             return "the state of a random generator of Python or NumPy"
         for group, was, name in self._groups:
             for key, value in was.items():
-                if key != "params" and not _equal(group.get(key), value):
+                if key != "params" and not equal(group.get(key), value):
                     return f"{key} of {name}"
         if any(not np.array_equal(x, was, equal_nan=x.dtype.kind in "fc") for x, was in self._arrays):
             return "an ndarray"
@@ -349,7 +354,7 @@ class Watch:
             return False
         if any(scope.get(name, _MISSING) is not _MISSING for scope, name in self._absent):
             return False
-        return all(map(_equal, held, self._kept)) and all(map(_equal, outside, self._outside))
+        return all(map(equal, held, self._kept)) and all(map(equal, outside, self._outside))
 
     def same(self) -> bool:
         """Whether everything is as it was."""
@@ -399,13 +404,13 @@ class Watch:
         names = [name for _, name in self._cells]
         names += [name for *_, several in self._getters for name in several]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
-            if not _equal(now, was):
+            if not equal(now, was):
                 return f"the variable {name}"
         place = 0
         for view, what in zip(self._views, self._owners, strict=True):
             present = list(view)
             was = self._kept[place : place + len(present)]
-            if len(was) != len(present) or not all(map(_equal, present, was)):
+            if len(was) != len(present) or not all(map(equal, present, was)):
                 return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
@@ -484,7 +489,7 @@ def _put(container: Any, was: Any) -> None:
         (container.update if isinstance(container, set) else container.extend)(was)
 
 
-def _equal(x: Any, y: Any) -> bool:
+def equal(x: Any, y: Any) -> bool:
     """The same object, or equal Python values."""
     if x is y:
         return True
@@ -492,4 +497,6 @@ def _equal(x: Any, y: Any) -> bool:
         return False
     if isinstance(x, types.MethodType):
         return x.__func__ is y.__func__ and x.__self__ is y.__self__
-    return isinstance(x, SCALARS) and bool(x == y or (x != x and y != y))
+    if not isinstance(x, SCALARS):
+        return False
+    return bool(x != x and y != y) or (bool(x == y) and (x != 0 or repr(x) == repr(y)))  # 0.0 is not -0.0

@@ -27,7 +27,7 @@ from .memory import Memory
 from .names import name_values
 from .passes import changes
 from .readable import readable
-from .watch import Watch
+from .watch import Watch, equal
 
 
 class Written:
@@ -181,7 +181,7 @@ class Written:
     def _differs(self, given: Any) -> bool:
         """Whether a number that the step's Python looked at looks different now."""
         values = self._settings_of(given)
-        return any(_evaluated(symbol, values) != seen for symbol, seen in self.program.guards)
+        return not all(equal(_evaluated(symbol, values), seen) for symbol, seen in self.program.guards)
 
     def _settings_of(self, given: Any) -> dict[Symbol, Any]:
         """The Python numbers of a call."""
@@ -196,7 +196,7 @@ class Written:
     def begin(self, given: Any) -> Any:
         """Write the program, and run it for the first time."""
         program = self.program
-        values: dict[Symbol, Any] = {symbol: self._array(tensor) for tensor, symbol in program.tensors.items()}
+        values: dict[Symbol, Any] = {symbol: self._array(tensor, given) for tensor, symbol in program.tensors.items()}
         for symbol, x in zip(program.arguments, given, strict=True):
             assert symbol is not None
             values[symbol] = float(x) if symbol.number else x._values()
@@ -223,9 +223,10 @@ class Written:
                 value.data = None
         del self.listing, self.memory
 
-    def _array(self, tensor: Tensor) -> Any:
+    def _array(self, tensor: Tensor, given: Any) -> Any:
         owner = self._grad_of.get(tensor)
         if owner is not None:
+            owner = given[self._place[id(owner)]] if id(owner) in self._place else owner
             return record_of(owner).grad._array
         if tensor._view is not None:
             refresh(tensor)
@@ -282,7 +283,7 @@ class Written:
         if self._plain:
             arrays += [t._array for t in self._tensors]
         else:
-            arrays += [self._array(t) for t in self._tensors]
+            arrays += [self._array(t, given) for t in self._tensors]
         for group, key, part in self._numbers:
             arrays.append(_setting(group, key, part))
         arrays += self._generators
@@ -333,6 +334,9 @@ class Written:
                 record.grad = None
                 continue
             array, k = np.asarray(out[k]), k + 1
+            if place_given is not None:  # the next call's argument may be another tensor; this one keeps its gradient
+                record.grad = wrap(array.copy())
+                continue
             holder = self._holders[place]
             if holder is None or holder._array is not array:
                 holder = self._holders[place] = wrap(array)

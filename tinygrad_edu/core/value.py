@@ -90,7 +90,7 @@ class Value(Operand):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps between neighbours, in elements, of all axes or of `dim`."""
-        strides = tuple(s // self.dtype.itemsize for s in self._values().strides)
+        strides = tuple(s // self.dtype.itemsize for s in self._memory().strides)
         return strides if dim is None else strides[dim]
 
     def storage_offset(self) -> int:
@@ -112,7 +112,7 @@ class Value(Operand):
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether the elements lie in memory in the order of their indices."""
-        return bool(self._values().flags.c_contiguous)
+        return bool(self._memory().flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is float32 or float64."""
@@ -167,6 +167,10 @@ class Value(Operand):
         if self._array.__class__ is _ndarray:
             return self._array
         return self._array._refuse()  # type: ignore[no-any-return]
+
+    def _memory(self) -> np.ndarray[Any, Any]:
+        """The array for what is known without its numbers: how it lies in memory."""
+        return self._values() if mode.trace is None else mode.trace.memory_of(self)
 
     def item(self) -> Any:
         """The one element, as a Python number."""

@@ -86,7 +86,7 @@ class _Draws:
             return
         assert self.start is not None
         now = default_generator.get_state()
-        if not np.array_equal(now._values(), self.start._values()):
+        if not np.array_equal(now._array, self.start._array):
             default_generator.set_state(self.start)
             raise RuntimeError(
                 f"{word}: called random operation while in randomness error mode. Please either use the 'same' or "

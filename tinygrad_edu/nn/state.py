@@ -13,6 +13,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core.tensor import Tensor, wrap
+from ..core.write import read
 from .entries import BUFFER, MODULE, PARAMETER
 from .parameter import UninitializedParameter
 
@@ -111,7 +112,7 @@ def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = Fa
         elif assign:
             values[key] = state[key].detach() if isinstance(state[key], Tensor) else wrap(array)
         else:
-            values[key] = wrap(array.astype(target.dtype, copy=False))
+            values[key] = wrap(array if array.dtype == target.dtype else array.astype(target.dtype))
     owner = root._get_name()
     after = [module for _, module in reversed(owners) if module._hooks is not None and module._hooks.of["load"]]
     if not after:  # else a hook may take keys out of the lists
@@ -162,7 +163,7 @@ def _refuse(keys: Keys, errors: list[str], strict: bool, owner: str, changed: st
 def _numbers(value: Any) -> np.ndarray[Any, Any] | None:
     """A state_dict's value as an array; None if it is nothing of the kind."""
     if isinstance(value, Tensor):
-        return value._values()
+        return read(value)  # type: ignore[no-any-return]
     if not hasattr(value, "__array__"):
         return None
     array = np.asarray(value)  # an ndarray, or a tensor of PyTorch's

@@ -21,8 +21,8 @@ from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.primitive import primitive
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor, wrap
-from .creation import constructor
+from ..core.tensor import Tensor
+from .creation import constructor, finish
 
 _BLOCK = 16  # normals per Box-Muller block; fewer numbers than this are drawn one by one
 
@@ -103,7 +103,7 @@ class Generator:
         state["words"] = twister["key"]
         if self._spare is not None:
             state["spare"], state["has_spare"] = self._spare, 1
-        return wrap(np.frombuffer(state.tobytes(), np.uint8).copy())
+        return finish(np.frombuffer(state.tobytes(), np.uint8).copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on from where `get_state` was called, here or in PyTorch. Returns the generator.

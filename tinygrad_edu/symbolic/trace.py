@@ -164,6 +164,12 @@ class Trace:
         if tensor not in self.made or tensor in self.before:
             self.enter((tensor,))
 
+    def memory_of(self, tensor: Tensor) -> Any:
+        """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""
+        self.enter((tensor,))
+        was = self.before.get(tensor)
+        return tensor._array._refuse() if was is None else was.array
+
     def _refuse_written(self, tensor: Tensor) -> None:
         """A tensor that the step meets must not lie in memory that it has written under another name."""
         storage = tensor._storage
@@ -241,7 +247,8 @@ class Trace:
         """A hyperparameter, as a number that the program reads at every run; `part` of a setting that is several."""
         found = self.numbers.get((id(group), key, part))
         if found is None:
-            value = float(group[key] if part is None else group[key][part])
+            setting = group[key] if part is None else group[key][part]
+            value = float(setting._array if isinstance(setting, Tensor) else setting)
             symbol = self.number(value, key if part is None else f"{key.removesuffix('s')}{part + 1}")
             found = self.numbers[id(group), key, part] = (symbol, group, key, part)
         return found[0]

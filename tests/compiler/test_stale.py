@@ -1,0 +1,150 @@
+"""Nothing that a trace has seen is taken for what it is at a later call, however it is changed in between."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn, optim
+
+
+def training(optimizer, **settings):
+    te.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    optimizer = optimizer(model.parameters(), **settings)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = model(x).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, optimizer, step
+
+
+def batch(k):
+    return te.arange(6.0).reshape(2, 3) / (k + 1)
+
+
+def test_state_that_is_cleared_begins_again():
+    """A program that makes an optimizer's state runs once; the state that it has made is not taken up a second time."""
+    (model, optimizer, step), (other, others, eager) = training(optim.Adam), training(optim.Adam)
+    step = te.compile(step)
+    for k in range(9):
+        assert step(batch(k)).tolist() == eager(batch(k)).tolist()
+        if k in (2, 3, 6):
+            optimizer.state.clear()
+            others.state.clear()
+    assert {n: t.tolist() for n, t in model.state_dict().items()} == {
+        n: t.tolist() for n, t in other.state_dict().items()
+    }
+    assert [t.item() for s in optimizer.state.values() for n, t in s.items() if n == "step"] == [2.0] * 4
+
+
+def test_learning_rate_that_is_zero_for_a_while_takes_two_programs():
+    """Adam without a rate does less, so it has a program of its own; back again the first one holds."""
+    (_, optimizer, step), (_, others, eager) = training(optim.Adam), training(optim.Adam)
+    step = te.compile(step)
+    for k in range(12):
+        for group in (*optimizer.param_groups, *others.param_groups):
+            group["lr"] = 0.0 if k % 4 == 2 else 0.1
+        assert step(batch(k)).tolist() == eager(batch(k)).tolist()
+    assert repr(step) == "<compiled step: 3 programs>"  # one that makes the state, one with a rate, one without
+
+
+def test_rates_in_tensors_stay_live():
+    """lr=tensor(0.1), which a scheduler of the user's own writes in place."""
+    rate, others_rate = te.tensor(0.1), te.tensor(0.1)
+    (_, _, step), (_, _, eager) = training(optim.AdamW, lr=rate), training(optim.AdamW, lr=others_rate)
+    step = te.compile(step)
+    for k in range(6):
+        assert step(batch(k)).tolist() == eager(batch(k)).tolist()
+        rate.mul_(0.5)
+        others_rate.mul_(0.5)
+    assert repr(step) == "<compiled step: 2 programs>"
+
+
+def test_gradients_of_arguments_are_each_ones_own():
+    """They add up in the argument's own `.grad`, and the next argument's call leaves it alone."""
+
+    def step(x):
+        loss = (x * x).sum()
+        loss.backward()
+        return loss
+
+    mine, eagers = ([te.full((3,), float(k), requires_grad=True) for k in range(3)] for _ in range(2))
+    compiled = te.compile(step)
+    for k in range(12):
+        assert compiled(mine[k % 3]).tolist() == step(eagers[k % 3]).tolist()
+        assert [None if x.grad is None else x.grad.tolist() for x in mine] == [
+            None if x.grad is None else x.grad.tolist() for x in eagers
+        ]
+
+
+def test_the_sign_of_zero_counts():
+    """0.0 and -0.0 are equal to Python, and give other numbers."""
+    scale = -0.0
+    step = te.compile(lambda x: x * scale)
+    assert str(step(te.ones(1)).tolist()) == "[-0.0]"
+    scale = 0.0
+    assert str(step(te.ones(1)).tolist()) == "[0.0]"
+    scale = float("nan")
+    for _ in range(3):
+        assert str(step(te.ones(1)).tolist()) == "[nan]"
+    assert repr(step).endswith("3 programs>")
+
+
+def test_environment_variables_are_watched(monkeypatch):
+    """`os.environ` is read by the step's Python, so its value belongs to the program."""
+    step = te.compile(lambda x: x * 2 if os.environ.get("DOUBLED") else x * 1)
+    monkeypatch.delenv("DOUBLED", raising=False)
+    assert step(te.ones(1)).tolist() == [1]
+    monkeypatch.setenv("DOUBLED", "1")
+    assert step(te.ones(1)).tolist() == [2]
+
+
+def of_module(change):
+    te.manual_seed(0)
+    model, source = nn.Linear(3, 2), nn.Linear(3, 2)
+
+    def step(x):
+        change(model, source)
+        return model(x)
+
+    return step, source
+
+
+CHANGES = {
+    "load_state_dict": lambda model, source: model.load_state_dict(source.state_dict()),
+    "init": lambda model, source: nn.init.normal_(model.weight),
+    "reset_parameters": lambda model, source: model.reset_parameters(),
+    "apply": lambda model, source: model.apply(lambda m: nn.init.ones_(m.bias)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_modules_are_written_in_a_step(name):
+    """Loaded or drawn anew at every call, from what the source and the generator are then."""
+    (eager, others), (step, source) = of_module(CHANGES[name]), of_module(CHANGES[name])
+    step = te.compile(step)
+    for k in range(4):
+        state = te.get_rng_state()
+        expected = eager(batch(k))
+        te.set_rng_state(state)
+        assert step(batch(k)).tolist() == expected.tolist()
+        with te.no_grad():
+            others.weight.add_(1)
+            source.weight.add_(1)
+
+
+def test_vmap_in_a_step():
+    """It looks at the generator's state, which is no value of the step."""
+    W = te.ones(3, 2)
+    step = te.compile(lambda x: te.func.vmap(lambda row: F.relu(row @ W).sum())(x))
+    assert step(te.ones(4, 3)).tolist() == [6, 6, 6, 6]
+    W.mul_(2)
+    assert step(te.ones(4, 3)).tolist() == [12, 12, 12, 12]

@@ -49,7 +49,40 @@ def overlapping():
     return step, (W, v, u)
 
 
-@pytest.mark.parametrize("make", [inside, outside, overlapping])
+def reshaped():
+    """A reshape of what lies in one piece is a view, of a transpose a copy."""
+    W = te.zeros(4, 3).T
+
+    def step(x):
+        a = te.ones(3, 4) * x.sum()
+        a.T.reshape(-1).add_(1)
+        v = a.reshape(-1)
+        v[2:5].mul_(2)
+        u = a.T.reshape(3, 4)
+        a.add_(5)
+        W.reshape(-1).add_(1)
+        W.T.reshape(-1)[3:].sub_(2)
+        return a, v, u
+
+    return step, (W,)
+
+
+def indexed():
+    """`W[i]` is a copy, and `W[i] += v` writes it back; out= writes too."""
+    W, places = te.zeros(5, 2), te.tensor([0, 3, 3])
+
+    def step(x):
+        W[places] += x
+        v = W[places]
+        v.mul_(2)
+        W.index_add_(0, places, x)
+        te.mul(W, 0.5, out=W)
+        return v
+
+    return step, (W,)
+
+
+@pytest.mark.parametrize("make", [inside, outside, overlapping, reshaped, indexed])
 def test_views_follow_their_base(make):
     """A write through any name is seen by all, eagerly and compiled alike."""
     (eager, kept), (step, state) = make(), make()

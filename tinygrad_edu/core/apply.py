@@ -90,7 +90,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
     result: Tensor = _new(Tensor)
     result._array = out
     result._record = result._storage = result._view = None
-    if primitive.view:
+    if primitive.view and (len(args) == 1 or out.__class__ is _ndarray):  # indexed by tensors it is a copy
         link_view(result, args[0], primitive, params)
     if records and (dtype := out.dtype).kind == "f":
         plan = primitive.reads.get(kinds) or _plan(primitive, kinds, arrays, params, out)

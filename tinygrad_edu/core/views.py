@@ -35,9 +35,13 @@ def link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict
     array, out = source._array, result._array
     if out.__class__ is _ndarray and not (out.base is not None and (out.base is array or out.base is array.base)):
         return
-    result._storage = storage_of(source)
     view = source._view
     step = (primitive, params)
+    if out.__class__ is not _ndarray and mode.trace is not None:
+        base, steps = (source, ()) if view is None else (view.base, view.steps)
+        if not mode.trace.shows(base, (*steps, step)):
+            return
+    result._storage = storage_of(source)
     if view is None:
         result._view = View(source, (step,), source._record, mode.grad)
     else:

@@ -113,7 +113,7 @@ def _check(target: Tensor, result: Tensor, arrays: list[Any], name: str) -> None
     if name in _EXACTLY and result.dtype != target.dtype:
         raise DtypeError(f"{name}: Expected out tensor to have dtype {result.dtype}, but got {target.dtype} instead.")
     array = target._array
-    if array.__class__ is not np.ndarray:
+    if mode.trace is not None:
         return  # during a trace nothing is written
     if array.shape != result.shape and name not in _ALOOF:
         return  # another shape gets memory of its own

@@ -80,7 +80,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(8), nn.LayerNorm(8)
         self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
-        self.layers = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8))
+        self.layers = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
         self.output = nn.Linear(8, 5)
 
     def forward(self, x):

@@ -647,3 +647,48 @@ def test_a_float_meets_what_is_differentiated(of):
         assert compiled(k).item() == expected
         assert w.grad.tolist() == gradient
     assert repr(compiled) == "<compiled step: 1 program>"
+
+
+def encoder():
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True)
+    return nn.Sequential(nn.Unflatten(1, (4, 8)), layer, nn.Flatten(), nn.Linear(32, 4))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: nn.Sequential(nn.Linear(32, 8), nn.Tanh(), nn.Linear(8, 4)),
+        lambda: nn.Sequential(nn.Linear(32, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 4)),
+        lambda: nn.Sequential(
+            nn.Unflatten(1, (2, 4, 4)), nn.Conv2d(2, 3, 3), nn.SiLU(), nn.Flatten(), nn.Linear(12, 4)
+        ),
+        encoder,
+    ],
+    ids=["mlp", "norm", "conv", "encoder"],
+)
+def test_a_penalty_on_gradients_has_eager_s_bits(build):
+    """Contributions of different layouts add up in the same layout, whether the sum is made in place or not."""
+
+    def made():
+        te.manual_seed(0)
+        model = build()
+        optimizer = optim.SGD(model.parameters(), lr=0.05)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            grads = te.autograd.grad(loss, list(model.parameters()), create_graph=True)
+            (loss + 0.1 * sum((g**2).sum() for g in grads)).backward()
+            optimizer.step()
+            return loss
+
+        return model, step
+
+    (eager_model, eager), (model, step) = made(), made()
+    step = te.compile(step)
+    x, y = te.randn(20, 32), te.randint(0, 4, (20,))
+    for _ in range(4):
+        assert eager(x, y).item() == step(x, y).item()
+        for p, q in zip(eager_model.parameters(), model.parameters(), strict=True):
+            assert p.grad.numpy().tobytes() == q.grad.numpy().tobytes()
+            assert p.detach().numpy().tobytes() == q.detach().numpy().tobytes()

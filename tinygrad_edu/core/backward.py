@@ -126,7 +126,7 @@ class Walk:
             self.cotangents[record] = dX
             if record.primitive is not None:
                 heappush(self.due, (-record.index, record))
-        elif self.owns(known, record, dX):
+        elif self.owns(known, record, dX) and known.strides == dX.strides:  # else the sum has a layout of its own
             self.cotangents[record] = np.add(known, dX, out=known)
         else:
             total = known + dX

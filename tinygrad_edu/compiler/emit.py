@@ -28,7 +28,7 @@ from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
 from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .listing import Listing
-from .memory import Memory, stores
+from .memory import Memory
 
 # Names that a function sees of the one around it. Python's compiler takes time that grows with the square of their
 # number (64,000 lines of 32,000 names: 8.4 s, and 1.9 s where the function unpacks a tuple of them)
@@ -221,7 +221,7 @@ class Emitted:
     def _line(self, line: Call) -> str:
         sign = SIGNS.get(line.function) or COMPARISONS.get(line.function)
         if sign and len(line.args) == 2 and not line.kwargs and all(map(_single, (*line.args, *line.results))):
-            left, right = map(self._text, line.args)  # a fifth of what the ufunc takes, with the same result
+            left, right = map(self._text, line.args)  # 0.1 us where the ufunc takes 0.7, and the same result
             return f"{self._name(line.results[0])} = {left} {sign} {right}"
         if all(v.number for v in line.results) and line.results:
             return f"{self._name(line.results[0])} = float({self._called(line)})"
@@ -454,5 +454,3 @@ def scalar(x: Any, line: Call) -> Any:
 
 ARRAY = """def array(packed, shape, dtype):
     return np.frombuffer(zlib.decompress(base64.b85decode(packed)), dtype).reshape(shape)"""
-
-__all__ = ["Emitted", "stores"]

@@ -42,7 +42,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
         compute = primitive  # the arrays are Symbols: one equation
     arrays: list[Any] = []
     inputs: list[Any] = []
-    kinds = 1  # behind this 1 two bits per argument: is a number, needs a gradient
+    kinds = 1  # a key: two bits per argument (is a number, needs a gradient) below a leading 1, which counts them
     needs = mixed = fresh = False
     dtype = None
     for x in args:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import memory  # noqa: F401  # for what importing it does
+from . import memory  # noqa: F401  # importing it makes the C library keep freed memory
 from .convert import to_array
 from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError

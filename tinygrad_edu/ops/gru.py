@@ -5,8 +5,8 @@ Per step, with n hidden features; the gates stacked as (R, U, N), each of length
     R, U = sigmoid(W X[t] + V H[t-1] + b + d) of their rows      Q = V H[t-1] + d of N's rows
     N = tanh(W X[t] + b + R Q) of its rows                       H[t] = N + U (H[t-1] - N)
 
-The loop over cells is 20 records a step. It takes 1.4 times the time of PyTorch, this 0.74, for k = n = 128,
-m = 32, 32 steps and one thread.
+A loop over cells makes 20 records a step. With k = n = 128, m = 32 and 32 steps in float32, a training step takes
+19 ms so and 9.6 like this; PyTorch 2.13 takes 13 (one thread of a server's CPU).
 
 Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014), with the reset gate R
 behind the product, as in cuDNN and PyTorch.
@@ -53,9 +53,9 @@ def gru_pull(dH: Array, dA: Array, A: Array, H: Array, V: Array, h: Array, *, re
     times = order(T, reverse)
     one = np.ones((), A.dtype)  # of a Python number a ufunc has to find the type, at every call
     dZ = np.empty((4 * n, T, m), A.dtype)
-    dh, sent = np.zeros((2, n, m), A.dtype)
+    dh, part = np.zeros((n, m), A.dtype), np.empty((n, m), A.dtype)
     z, of_v = np.empty((4 * n, m), A.dtype), np.empty((3 * n, m), A.dtype)
-    z_r, z_u, z_new, z_q = z.reshape(4, n, m)
+    z_r, z_u, z_new, z_q = z.reshape(4, n, m)  # each holds what others need on their way, before its own
     states = np.ascontiguousarray(earlier(H, h, reverse).mT)  # before each step, a column per sample
     if not isinstance(dH, float):
         dH = np.ascontiguousarray(dH.mT)
@@ -78,12 +78,12 @@ def gru_pull(dH: Array, dA: Array, A: Array, H: Array, V: Array, h: Array, *, re
         if not isinstance(dA, float):
             np.add(z_r, dr, z_r)
             np.add(z_q, dq, z_q)
-        np.multiply(np.multiply(z_r, r, z_r), np.subtract(one, r, sent), z_r)
+        np.multiply(np.multiply(z_r, r, z_r), np.subtract(one, r, part), z_r)
         np.copyto(dZ[:, t], z)
         np.copyto(of_v[: 2 * n], z[: 2 * n])
         np.copyto(of_v[2 * n :], z_q)
-        np.multiply(dh, u, sent)
-        np.add(np.dot(V.T, of_v, dh), sent, dh)
+        np.multiply(dh, u, part)
+        np.add(np.dot(V.T, of_v, dh), part, dh)
     return dZ, dh.T
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
 from .linalg import product
-from .steps import at, columns, earlier, once_per_visit, opened, order, rows
+from .steps import columns, earlier, once_per_visit, opened, order, rows
 
 
 def _pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *, reverse: bool) -> tuple[Any, ...]:
@@ -38,7 +38,7 @@ def _pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *,
         before = C[times[k - 1]] if k else c.T
         tanh_c = np.tanh(C[t])
         dh = dh + (0.0 if isinstance(dH, float) else dH[t].T)
-        dc = dc + at(dC, t) + dh * o * (1 - tanh_c**2)
+        dc = dc + (0.0 if isinstance(dC, float) else dC[t]) + dh * o * (1 - tanh_c**2)
         parts = [dc * g * i * (1 - i), dc * before * f * (1 - f), dc * i * (1 - g**2), dh * tanh_c * o * (1 - o)]
         if not isinstance(dA, float):
             slopes = (i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES, Array, Primitive
+from ..core.primitive import PRIMITIVES, Array, Primitive, everywhere
 from ..core.tensor import Tensor
 
 
@@ -33,7 +33,7 @@ def opened(steps: Callable[..., Any]) -> Callable[[Callable[..., Any]], Opened]:
 
     def enter(forward: Callable[..., Any]) -> Opened:
         entry = Opened(
-            forward, {}, name=None, numpy=None, types=None, domain=lambda rng, shape: rng.standard_normal(shape),
+            forward, {}, name=None, numpy=None, types=None, domain=everywhere,
             view=False, opaque=True,
         )  # fmt: skip
         entry.steps = steps
@@ -88,8 +88,3 @@ def earlier(H: Array, h: Array, reverse: bool) -> Array:
 def order(T: int, reverse: bool) -> range:
     """The steps as they are taken."""
     return range(T - 1, -1, -1) if reverse else range(T)
-
-
-def at(X: Any, t: int) -> Any:
-    """The part of step t; a number stands for all steps."""
-    return X if isinstance(X, float) else X[t]

@@ -266,7 +266,7 @@ def test_function_without_a_rule_is_refused(name):
 
 def test_refusal_names_a_near_function():
     """The message offers what the name may have meant, and the way around."""
-    with pytest.raises(TypeError, match=r"np\.polyfit has no rule.*Near to it: .*np\.poly.*np\.f\(t\.detach\(\)"):
+    with pytest.raises(TypeError, match=r"np\.polyfit has no rule.*Near to it: .*np\.poly.*np\.polyfit\(t\.detach\(\)"):
         np.polyfit(leaf(A), leaf(A), 1)
 
 

@@ -287,7 +287,8 @@ def compile(
 
     Tensors and Python floats among the arguments may differ from call to call, and so may learning rates and other
     settings; another shape, dtype, train() or eval(), or another value of a Python variable that the step uses, gives
-    another program.
+    another program. What Python asks of the world outside (the clock, a file) and what it prints, it does once, while
+    the step is traced. Gradients do not pass through a compiled function: compile the step with its backward().
 
     >>> from tinygrad_edu import compile, tensor
     >>> double = compile(lambda x: x * 2)

@@ -73,7 +73,8 @@ class Operand:
         return _answer(ufunc if method == "__call__" else (ufunc, method), name, inputs, kwargs, out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return _answer(func, func.__name__, args, kwargs, kwargs.pop("out", None))
+        name = f"{func.__module__}.{func.__name__}".partition(".")[2]  # of numpy.linalg.eig, linalg.eig
+        return _answer(func, name, args, kwargs, kwargs.pop("out", None))
 
 
 class Plan(NamedTuple):
@@ -280,9 +281,9 @@ def _unsupported(name: str) -> str:
     import difflib
 
     known = [getattr(f, "__name__", "") for f in NUMPY if not isinstance(f, tuple)]
-    near = difflib.get_close_matches(name, known, n=3)
+    near = difflib.get_close_matches(name.rpartition(".")[2], known, n=3)
     hint = f"Near to it: {', '.join('np.' + n for n in near)}. " if near else ""
     return (
         f"np.{name} has no rule here, so its gradient is unknown. {hint}"
-        "Outside of the graph use np.f(t.detach().numpy())."
+        f"Outside of the graph use np.{name}(t.detach().numpy())."
     )

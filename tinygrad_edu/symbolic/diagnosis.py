@@ -158,7 +158,11 @@ class Walk(Suspects):
                 and squeezed(G) == squeezed(self.world.slopes[record])
             )
             value = G.reshape(record.shape) if fits_shape else G
-            if fits_shape and entry.mistakes and entry.mistakes[0].kind not in ("lost keepdims", "wrong shape"):
+            if (
+                fits_shape
+                and entry.mistakes
+                and entry.mistakes[0].kind not in ("lost keepdims", "wrong shape", "transposed")
+            ):
                 entry.note = f"in shape {G.shape} where {record.shape} belongs, too"
             for scale in self.readings:
                 either = entry.scale is None or scale in self.scales.get(record, ())

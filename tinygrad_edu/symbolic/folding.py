@@ -70,8 +70,9 @@ def text(e: Explanation, ascii: bool, depth: int | None) -> str:
         found = [_without_repeats(rows, ascii) for rows in found]
         head.append(f"Lines that repeat are folded: .text(depth={deepest + 1}) shows every line.")
     elif folded:
+        every = f".text(depth={deepest + 1}) shows every line."
         head.append(
-            f"Modules are folded: .text(depth={depth + 1}) opens them, .text(depth={deepest + 1}) shows every line."
+            "Modules are folded: " + (f".text(depth={depth + 1}) opens them, " if depth < deepest else "") + every
         )
     if e.stale:
         head += _wrapped(f"{', '.join(e.stale)} has been written since: formulas without values.", ", ")

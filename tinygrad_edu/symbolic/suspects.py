@@ -112,7 +112,7 @@ class Suspects(Reckoning):
             return
         if G.size < 2 and not any(abs(c - v) < 1e-3 * abs(v) for v in (2, 0.5, -2, -0.5, 4, 0.25, 3, 1 / 3)):
             return  # one number is always some multiple of another
-        if not any(abs(c - v) < 1e-3 * abs(v) for v, *_ in known):
+        if not any(abs(c - v) < 1e-3 * abs(v) for v in (1, *(value for value, *_ in known))):
             text = f"it is {plain(c)} times what is right"
             lengths = {n for r in self.exact._order if not isinstance(r.dtype, tuple) for n in r.shape if n > 2}
             if any(abs(c - n) < 1e-3 * n or abs(c * n - 1) < 1e-3 for n in lengths):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import tinygrad_edu as te
 import tinygrad_edu.nn.functional as F
@@ -92,6 +93,19 @@ def test_the_articles_step_is_three_kernels():
     assert "np.tanh(Z1, out=A1)" in step.source
     assert "in 3 kernels" in step.explain()
     assert "kernel" not in step.source(readable=True)
+
+
+def test_the_source_runs_on_its_own():
+    """With NumPy and Numba, from the text alone."""
+    te.manual_seed(1)
+    W = te.randn(3, 2)
+    step = te.compile(lambda X: (X @ W).tanh().square().mean(), engine="numba")
+    X = te.randn(4, 3)
+    expected = step(X).item()
+    scope = {}
+    exec(step.source, scope)
+    (found,) = scope["program"]()(X.numpy(), W.numpy())
+    assert_allclose(found, expected, rtol=1e-6)  # float32
 
 
 def test_adam_and_a_changing_learning_rate():

@@ -35,6 +35,7 @@ def test_tensor_by_lengths_or_numbers():
     """Tensor(2, 3) is memory of that shape, Tensor([1, 2]) floating whatever the numbers are."""
     for m in LIBRARIES:
         assert kind(m.Tensor(2, 3)) == ("float32", (2, 3))
+        assert kind(m.Tensor(3)) == ("float32", (3,))
         assert kind(m.Tensor(m.ones(3, 1).shape)) == ("float32", (3, 1))
         assert kind(m.Tensor([1, 2])) == ("float32", (2,))
         assert kind(m.Tensor(((1, 2), (3, 4)))) == ("float32", (2, 2))

@@ -54,7 +54,7 @@ class Tensor(Value):
     def __init__(
         self, data: Any = (), *size: int, dtype: Any = None, requires_grad: bool = False, name: str | None = None
     ) -> None:
-        if size or data.__class__ is Size:  # PyTorch's old way to make one that is to be filled
+        if size or data.__class__ in (int, Size):  # PyTorch's old way to make one that is to be filled
             self._array = np.empty((data, *size) if size else data, dtype or get_default_dtype())
         else:
             if dtype is None and isinstance(data, (list, tuple)):  # Tensor([1, 2]) is floating, unlike tensor([1, 2])

@@ -100,13 +100,16 @@ def test_tensor_copies_and_the_others_share():
     assert as_tensor([1, 2]).dtype == int64
 
 
-def test_nested_tensors_are_read_as_numbers():
-    """A list of rows; what they were computed from is not recorded."""
+def test_a_list_of_tensors_ends_the_graph_with_a_warning():
+    """tensor([a, b]) copies numbers, as PyTorch's does; it says so at the user's line, and what to write."""
     rows = [leaf(1.0, 2.0), leaf(3.0, 4.0)]
-    t = tensor(rows)
+    with pytest.warns(UserWarning, match=r"no gradient passes\. Use stack\(\[\.\.\.\]\)") as caught:
+        t = tensor(rows)
+    assert caught[0].filename == __file__
     assert t.tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert t.is_leaf
     assert not t.requires_grad
+    assert tensor([rows[0].detach()[0], 3.0]).tolist() == [1, 3]
 
 
 REFUSALS = {

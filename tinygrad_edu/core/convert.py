@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError
 from .primitive import Operand
 from .quiet import quietly
+from .record import place_of, user_site
 
 
 @quietly
@@ -45,5 +47,18 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 def _plain(data: Any) -> Any:
     """Nested sequences as lists, with arrays in the place of Tensors."""
     if isinstance(data, Operand):
+        if getattr(data, "requires_grad", False):
+            _warn()
         return data._values()  # type: ignore[attr-defined]  # a Tensor
     return [_plain(x) for x in data] if isinstance(data, (list, tuple)) else data
+
+
+def _warn() -> None:
+    """Say, at the user's line, that the graph ends in a list, as PyTorch does."""
+    site = user_site()
+    file, line = place_of(site) if site is not None else ("<unknown>", 0)
+    text = (
+        "a tensor is made from a list with a tensor that requires grad: its numbers are copied, and no gradient "
+        "passes. Use stack([...]) or cat([...]) to stay in the graph, .detach() to say that none is wanted."
+    )
+    warnings.warn_explicit(text, UserWarning, file, line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -399,3 +400,23 @@ def test_functions_and_hooks_of_the_user_are_explained(rng):
     explanation = te.explain(L)
     assert explanation.check() < 1e-12
     assert lines(explanation)["dH3"] == "6/m H3"
+
+
+class OnArrays(te.autograd.Function):
+    """exp by NumPy, its slope kept as an array."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.slope = np.exp(x.detach().numpy())
+        return te.from_numpy(ctx.slope)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return dy * te.from_numpy(ctx.slope)
+
+
+def test_a_backward_on_arrays_is_refused_with_the_way_out():
+    """What a Function keeps outside of the graph has no formula."""
+    x = te.ones(3, requires_grad=True)
+    with pytest.raises(TypeError, match=r"array of shape \(3,\).*save_for_backward"):
+        explain(OnArrays.apply(x).sum())

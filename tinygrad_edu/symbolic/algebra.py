@@ -93,6 +93,11 @@ class Algebra:
 
     def _number_of(self, x: Any) -> Poly:
         """A number; one that is not finite is a base, which nothing cancels."""
+        if np.size(x) != 1:
+            raise TypeError(
+                f"explain: a rule computes with an array of shape {np.shape(x)} that is no part of the graph, so its "
+                "formula can't be read. In a Function's backward, use tensors that ctx.save_for_backward has kept."
+            )
         value = x if isinstance(x, (int, float)) else np.asarray(x).item()
         if math.isfinite(value):
             return _constant(value)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-import numpy as np
+# The products of tests are small: BLAS's threads would wait for each other, on a busy machine for minutes
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np  # reads the number of threads
 import pytest
 
 

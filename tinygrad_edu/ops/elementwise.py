@@ -243,7 +243,8 @@ def _is_single(A: Array, B: Array) -> bool:
     domain=(nonzero, apart),
     opaque=True,
     dA=lambda dC, C, A, B: dC,
-    dB=lambda dC, C, A, B: -dC * np.rint((A - C) / B),
+    # the quotient is exact but where B is 0 or infinite; of an infinite B of the other sign C is B
+    dB=lambda dC, C, A, B: -dC * np.where(B == 0, A / B, np.where(C == B, -1.0, np.rint((A - C) / B))),
 )
 def remainder(A: Array, B: Array) -> Array:
     """C = A - B floor(A / B), with the sign of B."""

@@ -620,6 +620,20 @@ def test_a_dataclass_whose_counter_changes():
     assert repr(step) == "<compiled step: 2 programs>"
 
 
+def test_equality_reads_a_whole_dataclass():
+    """Where the step has a ==, all fields count."""
+
+    @dataclasses.dataclass
+    class State:
+        scale: float = 1.0
+
+    state, usual = State(), State()
+    step = te.compile(lambda x: x if state == usual else x * 2)
+    assert step(te.ones(2)).tolist() == step(te.ones(2)).tolist() == [1, 1]
+    state.scale = 3.0
+    assert step(te.ones(2)).tolist() == step(te.ones(2)).tolist() == [2, 2]
+
+
 @pytest.mark.parametrize(
     "of",
     [

@@ -14,6 +14,8 @@ import tinygrad_edu as te
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
 
+from .training import training
+
 numba = pytest.importorskip("numba", reason="Numba is not installed")
 
 
@@ -24,21 +26,6 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
-
-
-def training(build, optimizer, loss_of):
-    te.manual_seed(0)
-    model = build()
-    optimizer = optimizer(model.parameters())
-
-    def step(*batch):
-        optimizer.zero_grad()
-        loss = loss_of(model, *batch)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return model, optimizer, step
 
 
 def close(found, expected):

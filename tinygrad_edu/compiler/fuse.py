@@ -11,16 +11,18 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..ops.indexing import scatter
 from ..ops.pooling import onto_largest
 from ..ops.pooling_windows import are_tiles
-from .cells import Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value, values_of
+from .cells import Call, Check, Draw, Kernel, Method, Reduce, Value
+from .exact import must_be_exact
 from .listing import Listing
 from .memory import may_follow_writes
+from .references import Ref, masks, reference, root, straight
 
 ARITHMETIC = {
     np.add: "{} + {}",
@@ -57,22 +59,9 @@ FEW = 64  # numbers for which a slow function is still cheaper than a call of Nu
 SMALL_PRODUCT = 30_000  # multiplications; a larger one is BLAS's
 SMALL_SUM = 65_536  # numbers; a larger one, along an axis, is NumPy's
 LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that it is given
-MANY_TERMS = 32  # of a chain of sums; a longer one is not searched for what cancels
 MANY_IN_WINDOW = 16  # numbers of a window that is looked through without a loop
 VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "__getitem__"}  # of an array without axes
 FORMULAS: dict[Any, str] = {**ARITHMETIC, **COMPARED, **LOGICAL, **SLOW}
-
-
-class Ref(NamedTuple):
-    """A value as a view of another: of each of its axes the value's axis, and where along it the view begins and steps.
-
-    Of an axis that has one place alone, that is where it begins and the axis is None.
-    """
-
-    base: Value
-    axes: tuple[int | None, ...]
-    starts: tuple[int, ...]
-    steps: tuple[int, ...]
 
 
 class Loop:
@@ -169,104 +158,6 @@ class Fused(Kernel):
         return all(self.loop_of[line.results[0]] == place for line in readers)
 
 
-def straight(ref: Ref, shape: tuple[int, ...]) -> bool:
-    """Whether a loop reads a value just where it is."""
-    whole = not any(ref.starts) and all(step == 1 for step in ref.steps)
-    return whole and np.shape(ref.base.data) == shape and ref.axes == tuple(range(len(shape)))
-
-
-def reference(value: Value) -> Ref:
-    """What a value is a view of, as far as a loop's index can express it."""
-    call = value.call
-    rank = np.ndim(value.data)
-    same = Ref(value, tuple(range(rank)), (0,) * rank, (1,) * rank)
-    if call is None or isinstance(call.function, (np.ufunc, Reduce)) or not call.args:
-        return same
-    name, source = getattr(call.function, "__name__", ""), call.args[0]
-    if not isinstance(source, Value) or not isinstance(source.data, np.ndarray) or not rank:
-        return same
-    axes: tuple[int | None, ...]
-    starts, steps = (0,) * source.data.ndim, (1,) * source.data.ndim
-    if name == "T":
-        axes = tuple(reversed(range(rank)))
-    elif name == "view" and _is_bits(value):
-        axes = tuple(range(rank))
-    elif name == "reshape" and value.source is source:
-        places = [k for k, n in enumerate(value.data.shape) if n != 1]
-        if [n for n in source.data.shape if n != 1] != [value.data.shape[k] for k in places]:
-            return same
-        axes = tuple(None if n == 1 else places.pop(0) for n in source.data.shape)
-    elif name == "transpose" and len(call.args) == 2 and call.args[1].__class__ is tuple:
-        axes = tuple(call.args[1].index(k) for k in range(rank))
-    elif isinstance(call.function, Subscript) and value.source is source:
-        found = _sliced(call.args[1], source.data.shape)
-        if found is None:
-            return same
-        axes, starts, steps = found
-    elif call.function is np.broadcast_to:
-        extra = rank - source.data.ndim
-        axes = tuple(None if n == 1 else k + extra for k, n in enumerate(source.data.shape))
-    else:
-        return same
-    base = reference(source)
-    inner = [(None, 0, 1) if k is None else (axes[k], starts[k], steps[k]) for k in base.axes]
-    return Ref(
-        base.base,
-        tuple(k for k, *_ in inner),
-        tuple(a + n * b for a, n, (_, b, _) in zip(base.starts, base.steps, inner, strict=True)),
-        tuple(n * m for n, (*_, m) in zip(base.steps, inner, strict=True)),
-    )
-
-
-def _sliced(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Any] | None:
-    """What an index of integers, slices, None and `...` makes of each axis: its axis in the result, start and step."""
-    keys = key if key.__class__ is tuple else (key,)
-    if not all(k is None or k is ... or k.__class__ in (int, slice) for k in keys) or values_of(keys):
-        return None
-    rest = [slice(None)] * (len(shape) - sum(k is not None and k is not ... for k in keys))
-    whole = [part for k in (keys if ... in keys else (*keys, ...)) for part in (rest if k is ... else [k])]
-    found: list[tuple[int | None, int, int]] = []
-    place = 0
-    for k in whole:
-        if k is None:
-            place += 1
-            continue
-        n = shape[len(found)]
-        if k.__class__ is int:
-            found.append((None, k % n, 1))
-            continue
-        start, _, step = k.indices(n)
-        found.append((place, start, step))
-        place += 1
-    axes, starts, steps = zip(*found, strict=True)
-    return axes, starts, steps
-
-
-def _is_bits(value: Value) -> bool:
-    """A float array seen as integers of its width, or the reverse."""
-    assert value.call is not None
-    source = value.call.args[0]
-    kinds = {source.data.dtype.kind, value.data.dtype.kind}
-    if kinds != {"f", "i"} or source.data.dtype.itemsize != value.data.dtype.itemsize:
-        return False
-    masked = source if source.data.dtype.kind == "i" else None
-    return masked is None or (masked.call is not None and _masks(masked.call))
-
-
-def _masks(line: Call) -> bool:
-    """`x.view(int) * condition`, which is x where the condition holds and 0 elsewhere."""
-    if line.function is not np.multiply or line.kwargs or len(line.operands) != 2:
-        return False
-    x, condition = line.args
-    return (
-        x.call is not None
-        and getattr(x.call.function, "__name__", "") == "view"
-        and x.data.dtype.kind == "i"
-        and _is_bits(x)
-        and np.asarray(condition.data).dtype.kind == "b"
-    )
-
-
 def nature(line: Call) -> tuple[str, tuple[int, ...]]:
     """Which loop a call needs: its kind and shape."""
     (value,) = line.results
@@ -294,7 +185,7 @@ def fusable(line: Call | Check, exactly: bool = False) -> bool:
         return False
     if value.source is not None or (exactly and nature(line)[0] != "each"):
         return False
-    if isinstance(function, np.ufunc) and _masks(line):
+    if isinstance(function, np.ufunc) and masks(line):
         return True
     kinds = {d for x in line.args if (d := _dtype(x)) is not None}
     if value.data.dtype.kind not in "fb" or value.data.dtype.itemsize == 2 or not kinds:
@@ -447,13 +338,6 @@ def _postpone(
             where[v] = slots[i]
 
 
-def root(value: Value) -> Value:
-    """The value whose memory a view shows."""
-    while value.source is not None:
-        value = value.source
-    return value
-
-
 def _clear(line: Call | Check) -> bool:
     """Whether kernels look through a call: a view that an index can express."""
     if isinstance(line, Check) or len(line.results) != 1:
@@ -481,7 +365,7 @@ def fused(listing: Listing) -> list[Call | Check]:
     for slot in sorted(by_slot):
         own = by_slot[slot]
         looks_through = any(reference(v).base is not v for v in own[0].operands)
-        if slot % 2 == 0 and (len(own) > 1 or looks_through or _masks(own[0])):
+        if slot % 2 == 0 and (len(own) > 1 or looks_through or masks(own[0])):
             kernel = Call(Fused(own, exact=any(line in strict for line in own)), (), {})
             kernel.section = own[0].section
             found.append(kernel)
@@ -500,44 +384,6 @@ def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> None:
         name = getattr(getattr(line, "function", None), "__name__", "")
         if isinstance(x, Value) and x in made and np.ndim(x.data) == 0 and name in VIEWS and len(line.results) == 1:
             line.results[0].source = x
-
-
-def must_be_exact(lines: list[Any]) -> set[Any]:
-    """The calls behind a difference that is not zero by rounding alone, as in `C - (C - X)`.
-
-    Sums that are reassociated, or multiplied and added without rounding between, would lose what it is for.
-    """
-    atoms: dict[Value, tuple[set[Any], set[Any]]] = {}  # what a chain of sums adds, and what it takes off
-    found: list[Any] = []
-    for line in lines:
-        function = getattr(line, "function", None)
-        if function not in (np.add, np.subtract, np.negative) or len(line.results) != 1 or line.kwargs:
-            continue
-        signs = {np.add: (1, 1), np.subtract: (1, -1), np.negative: (-1,)}[function]
-        plus: set[Any] = set()
-        minus: set[Any] = set()
-        for x, sign in zip(line.args, signs, strict=True):
-            own = atoms.get(x) if isinstance(x, Value) else None
-            if own is None:
-                constant = not isinstance(x, Value)
-                below = constant and np.size(x) and np.max(x) < 0
-                own = ({"number"} if constant else {x}, set())
-                own = own[::-1] if below else own
-            more, less = own[::sign]
-            plus, minus = plus | more, minus | less
-        if plus & minus:
-            found.append(line)
-        if len(plus) + len(minus) <= MANY_TERMS:
-            atoms[line.results[0]] = plus, minus
-    if not found:
-        return set()
-    sections, needed = {line.section for line in found}, {v for line in found for v in line.operands}
-    strict = set(found)
-    for line in reversed(lines):
-        if line.section in sections and any(v in needed for v in line.results):
-            strict.add(line)
-            needed.update(line.operands)
-    return strict
 
 
 def _stored(lines: list[Any], roots: set[Value]) -> list[Call | Check]:

@@ -11,8 +11,9 @@ import numpy as np
 from ..ops.indexing import scatter
 from .cells import NUMBERS, Call, Reduce, Value
 from .emit import indented, scalar
-from .fuse import COMPARED, FORMULAS, LOGICAL, Fused, Loop, placed, reference, straight
+from .fuse import COMPARED, FORMULAS, LOGICAL, Fused, Loop, placed
 from .pieces import Piece, Shared, numbered, parts, words
+from .references import reference, straight
 
 if TYPE_CHECKING:
     from .kernels import Accelerated

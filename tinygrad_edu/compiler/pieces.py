@@ -15,7 +15,8 @@ import numpy as np
 
 from .cells import Call, Value
 from .emit import indented
-from .fuse import Loop, reference
+from .fuse import Loop
+from .references import reference
 
 # names that are neither attributes, called, nor Python's
 VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*")

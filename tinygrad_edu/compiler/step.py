@@ -24,7 +24,8 @@ from ..core.tensor import Tensor
 from ..symbolic.nested import arguments_of
 from ..symbolic.trace import Trace, record
 from .kernels import require_numba
-from .watch import SCALARS, Watch
+from .scopes import SCALARS
+from .watch import Watch
 from .written import Written
 
 # A program's memory is one caller's at a time, and a trace exchanges the arrays of tensors that all threads share

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import builtins
 import collections
-import dis
 import functools
 import io
 import itertools
@@ -22,7 +21,7 @@ import random
 import sys
 import types
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +33,12 @@ from ..nn.module import Module
 from ..optim.optimizer import Optimizer
 from ..symbolic.program import Program
 from .guard import Guard
+from .reads import reads_of
+from .scopes import SCALARS, Slots, by_scope, equal, of_library, put_back
 
-SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
-METHOD_BIT = sys.version_info >= (3, 12)  # LOAD_METHOD is LOAD_ATTR with a mark since then
-WHOLE = ("__init__", "__repr__", "__str__", "__eq__")  # methods that read all of an object, and no step calls
-GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")  # instructions
+WHOLE = ("__init__", "__repr__", "__str__")  # methods that read all of an object, for what no step computes with
 _MISSING = object()
-_LIBRARIES = sys.stdlib_module_names | {"builtins", "numpy", "tinygrad_edu"}
 
 
 class Watch:
@@ -58,6 +55,8 @@ class Watch:
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
         self._called: set[str] = set()  # of attributes that it calls
+        self._compares = False  # whether it has a ==
+        self._equalities: list[Any] = []  # what a == would call, which reads all of a dataclass
         self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
@@ -86,7 +85,7 @@ class Watch:
         """Look at everything; what is seen now is what later looks are compared with."""
         present = [(scope, name) for scope, name in self._scopes if scope.get(name, _MISSING) is not _MISSING]
         self._absent = [(scope, name) for scope, name in self._scopes if scope.get(name, _MISSING) is _MISSING]
-        self._getters = [(scope, operator.itemgetter(*names), names) for scope, names in _by_scope(present)]
+        self._getters = [(scope, operator.itemgetter(*names), names) for scope, names in by_scope(present)]
         self._kept = [*self._everything()]
         self._outside = self._surroundings()
         self._guard: Guard | None = None
@@ -104,6 +103,9 @@ class Watch:
                 called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
                 for name in sorted((self._names & own) | called):
                     self._name(scope, name)
+            if self._compares:
+                self._queue += self._equalities
+                self._equalities = []
 
     def _visit(self, x: Any) -> None:
         if isinstance(x, (*SCALARS, Tensor, Primitive)) or x is _MISSING or id(x) in self._seen:
@@ -113,7 +115,7 @@ class Watch:
         if isinstance(x, types.MethodType):
             self._queue += [x.__func__, x.__self__]
         elif isinstance(x, types.FunctionType):
-            if not _of_library(x.__module__):
+            if not of_library(x.__module__):
                 self._function(x)
         elif isinstance(x, functools.partial):
             self._queue += [x.func, x.args, x.keywords]
@@ -128,7 +130,7 @@ class Watch:
         elif x is os:
             self._queue.append(os.environ)
         elif isinstance(x, types.ModuleType):
-            if not _of_library(x.__name__):
+            if not of_library(x.__name__):
                 self._objects.append((vars(x), {}))
         elif isinstance(x, type):
             self._class(x)
@@ -165,8 +167,8 @@ class Watch:
             if hasattr(x, "__dict__"):
                 self._whole(vars(x).values(), vars(x), f"a {kind.__name__}")
                 self._queue += list(vars(x).values())
-        elif not _of_library(kind.__module__):
-            kinds = [k for k in reversed(kind.__mro__) if not _of_library(k.__module__)]
+        elif not of_library(kind.__module__):
+            kinds = [k for k in reversed(kind.__mro__) if not of_library(k.__module__)]
             shadowed = {name: value for k in kinds for name, value in vars(k).items()}
             if hasattr(x, "__dict__"):
                 self._objects.append((vars(x), shadowed))
@@ -183,22 +185,23 @@ class Watch:
             return
         self._kinds.add(kind)
         for base in kind.__mro__:
-            if not _of_library(base.__module__):
+            if not of_library(base.__module__):
                 self._objects.append((vars(base), {}))
                 for name, value in vars(base).items():  # called without being named: x[k], x(...), len(x)
                     special = name.startswith("__") and name not in WHOLE
                     if special and isinstance(value, types.FunctionType):
-                        self._queue.append(value)
+                        (self._equalities if name == "__eq__" else self._queue).append(value)
 
     def _function(self, function: types.FunctionType) -> None:
         codes = [function.__code__]
         for code in codes:
-            reads = _reads_of(code)
+            reads = reads_of(code)
             self._names |= reads.attributes
             self._called |= reads.methods
+            self._compares |= reads.compares
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
-            for name in sorted(_reads_of(code).variables):
+            for name in sorted(reads_of(code).variables):
                 if name in function.__globals__ or not hasattr(builtins, name):
                     self._name(function.__globals__, name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -225,7 +228,7 @@ class Watch:
                     self._whole(hooks.of[kind].values(), hooks.of[kind], f"the hooks of {type(module).__name__}")
                     self._queue += list(hooks.of[kind].values())
             for hook in hooks.of["forward_pre"].values():
-                if _of_library(type(hook).__module__):
+                if of_library(type(hook).__module__):
                     derived.add(str(getattr(hook, "name", None) or getattr(hook, "_tensor_name", "")))
         if derived:
             self._containers.append((own, dict(own)))
@@ -305,9 +308,9 @@ class Watch:
 
         def restore() -> None:
             for group, was, _ in groups:
-                _put(group, was)
+                put_back(group, was)
             for container, was in containers:
-                _put(container, was)
+                put_back(container, was)
             for cell, value in cells:
                 if value is not _MISSING:
                     cell.cell_contents = value
@@ -414,89 +417,3 @@ class Watch:
                 return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
-
-
-def _by_scope(pairs: list[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
-    """The names that are watched in each dict."""
-    found: dict[int, tuple[Any, list[str]]] = {}
-    for scope, name in pairs:
-        found.setdefault(id(scope), (scope, []))[1].append(name)
-    return list(found.values())
-
-
-class Slots:
-    """The attributes of an object that has no `__dict__`, looked up as in one."""
-
-    def __init__(self, x: Any) -> None:
-        self._x = x
-        names = (getattr(kind, "__slots__", ()) for kind in type(x).__mro__)
-        self._keys = {name for several in names for name in ((several,) if isinstance(several, str) else several)}
-
-    def keys(self) -> set[str]:
-        return self._keys
-
-    def get(self, name: str, default: Any) -> Any:
-        return getattr(self._x, name, default)
-
-    def __getitem__(self, name: str) -> Any:
-        try:
-            return getattr(self._x, name)
-        except AttributeError:
-            raise KeyError(name) from None
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        setattr(self._x, name, value)
-
-    def pop(self, name: str, _: Any) -> None:
-        delattr(self._x, name)
-
-
-class Reads(NamedTuple):
-    """The names that a code reads, by what it reads them of."""
-
-    variables: frozenset[str]  # global ones
-    attributes: frozenset[str]
-    methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
-
-
-@functools.cache
-def _reads_of(code: types.CodeType) -> Reads:
-    found: dict[str, set[str]] = {"variables": set(), "attributes": set(), "methods": set()}
-    for i in dis.get_instructions(code):
-        called = i.opname == "LOAD_METHOD" or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
-        if i.opname in GLOBALS:
-            found["variables"].add(i.argval)
-        elif called:
-            found["methods"].add(i.argval)
-        elif i.opname == "LOAD_ATTR":
-            found["attributes"].add(i.argval)
-    return Reads(**{kind: frozenset(names) for kind, names in found.items()})
-
-
-def _of_library(module: Any) -> bool:
-    """Whether a module is Python's, NumPy's or ours: what it holds does not change."""
-    return str(module).partition(".")[0] in _LIBRARIES
-
-
-def _put(container: Any, was: Any) -> None:
-    """Give a container what it held."""
-    if isinstance(container, dict):
-        if list(container) != list(was) or any(container[key] is not value for key, value in was.items()):
-            container.clear()
-            container.update(was)
-    elif len(container) != len(was) or any(x is not y for x, y in zip(container, was, strict=True)):
-        container.clear()
-        (container.update if isinstance(container, set) else container.extend)(was)
-
-
-def equal(x: Any, y: Any) -> bool:
-    """The same object, or equal Python values."""
-    if x is y:
-        return True
-    if type(x) is not type(y):
-        return False
-    if isinstance(x, types.MethodType):
-        return x.__func__ is y.__func__ and x.__self__ is y.__self__
-    if not isinstance(x, SCALARS):
-        return False
-    return bool(x != x and y != y) or (bool(x == y) and (x != 0 or repr(x) == repr(y)))  # 0.0 is not -0.0

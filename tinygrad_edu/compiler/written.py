@@ -27,7 +27,8 @@ from .memory import Memory
 from .names import name_values
 from .passes import changes
 from .readable import readable
-from .watch import Watch, equal
+from .scopes import equal
+from .watch import Watch
 
 
 class Written:

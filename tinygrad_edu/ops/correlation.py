@@ -26,6 +26,7 @@ from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
 from .columns import Columns, Grid, Ints, Shifted, scatter_windows
 from .reduction import sum_over
+from .threads import shared_out, shares
 
 MANY = 16  # remainders by the stride, each of which takes a correlation
 FEW = 3  # channels of a group; with fewer, products of shifted images are mere products with vectors
@@ -107,11 +108,19 @@ def _residues(s: int, before: int, d: int, k: int, n: int) -> list[tuple[slice, 
 )
 def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints) -> Array:
     """W[o, c, k] = sum over n, p of X[n, c, s p + d k - before] Y[n, o, p]."""
-    grid, window, count = Grid(*grid), shape, Y.shape[2:]
-    groups, N = grid.groups, X.shape[0]
-    C, O = X.shape[1] // groups, Y.shape[1] // groups
-    if not (X.size and Y.size and math.prod(window)):
-        return np.zeros((groups * O, C, *window), X.dtype)
+    grid = Grid(*grid)
+    N, C, O = X.shape[0], X.shape[1] // grid.groups, Y.shape[1] // grid.groups
+    if not (X.size and Y.size and math.prod(shape)):
+        return np.zeros((Y.shape[1], C, *shape), X.dtype)
+    own = shares(N, Y.size * C * math.prod(shape))
+    sums = np.zeros((len(own), grid.groups, O, C, *shape), X.dtype)
+    shared_out(lambda k: _sum_kernels(X[own[k]], Y[own[k]], grid, sums[k]), len(own))
+    return np.reshape(np.add.reduce(sums, axis=0), (Y.shape[1], C, *shape))
+
+
+def _sum_kernels(X: Array, Y: Array, grid: Grid, W: Array) -> None:
+    """Store the correlation of X and Y in W, (groups, O, C, *window)."""
+    window, count, N, (groups, O, C) = W.shape[3:], Y.shape[2:], X.shape[0], W.shape[:3]
     if C >= FEW and Shifted.serves(window, count, grid):
         # Nothing is copied: 7.3 ms for 32 to 32 channels, 3 x 3, 32 x 32, 32 samples, by columns 13.
         images = Shifted(X, window, count, grid, O * C)
@@ -126,26 +135,34 @@ def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints) -> Array:
             images.load(X[n : n + m])
             kept[:m] = Y[n : n + m]
             total += np.add.reduce(left[:m] @ images.views[:m], axis=(0, 2))
-        return np.reshape(np.moveaxis(total, (-2, -1), (1, 2)), (groups * O, C, *window))
+        W[...] = np.moveaxis(total, (-2, -1), (1, 2))
+        return
     columns = Columns(X, window, count, grid, by_rows=False)
     sums = np.zeros((groups, O, math.prod(window) * C), X.dtype)
     for n in range(0, N, columns.samples):
         left = Y[n : n + columns.samples].reshape(-1, groups, O, math.prod(count))
         right = columns.matrices(X[n : n + columns.samples])[:, :, 0]  # (m, groups, K, positions)
         sums += np.add.reduce(left @ right.mT, axis=0)
-    return np.reshape(np.moveaxis(sums.reshape(groups, O, *window, C), -1, 2), (groups * O, C, *window))
+    W[...] = np.moveaxis(sums.reshape(groups, O, *window, C), -1, 2)
 
 
 def _correlate(X: Array, W: Array, b: Array | None, grid: Grid, Y: Array) -> None:
     """Store the correlation of X and W, + b, in Y, whose memory may have any strides."""
-    window, count, groups = W.shape[2:], Y.shape[2:], grid.groups
+    window, groups = W.shape[2:], grid.groups
     O, C = W.shape[0] // groups, W.shape[1]
-    bias = 0 if b is None else np.reshape(b, (-1,) + (1,) * len(window))
+    bias = None if b is None else np.reshape(b, (-1,) + (1,) * len(window))
     if not (math.prod(W.shape[1:]) and Y.size):
-        Y[...] = bias
+        Y[...] = 0 if bias is None else bias
         return
     left = np.moveaxis(W.reshape(groups, O, C, *window), 2, -1)  # as columns have it: channels last
     left = np.ascontiguousarray(left.reshape(groups, 1, O, -1))  # BLAS takes no mirrored ones
+    own = shares(len(X), Y.size * math.prod(W.shape[1:]))
+    shared_out(lambda k: _multiply(left, X[own[k]], bias, window, grid, Y[own[k]]), len(own))
+
+
+def _multiply(left: Array, X: Array, bias: Array | None, window: Ints, grid: Grid, Y: Array) -> None:
+    """Store the products of the kernels `left` (groups, 1, O, elements) and X's windows, + bias, in Y."""
+    groups, count, O = grid.groups, Y.shape[2:], left.shape[2]
     columns = Columns(X, window, count, grid, Columns.rows_pay(count, grid, O * left.shape[-1]))
     direct = Y.flags.c_contiguous  # BLAS can store it there
     room = Y if direct else np.empty((columns.samples, *Y.shape[1:]), Y.dtype)
@@ -154,7 +171,7 @@ def _correlate(X: Array, W: Array, b: Array | None, grid: Grid, Y: Array) -> Non
         m, _, rows, _, positions = right.shape
         result = room[n : n + m] if direct else room[:m]
         np.matmul(left, right, out=np.swapaxes(result.reshape(m, groups, O, rows, positions), 2, 3))
-        if not direct:
-            np.add(result, bias, out=Y[n : n + m])
-        elif b is not None:
+        if bias is not None:
             result += bias
+        if not direct:
+            Y[n : n + m] = result

@@ -20,6 +20,10 @@ OPEN = [c for c in CASES if not c.primitive.opaque]
 every_row = pytest.mark.parametrize("case", CASES, ids=str)
 every_sloped_row = pytest.mark.parametrize("case", SLOPED, ids=str)
 
+WINDOWED = {
+    "correlation", "kernel_correlation", "transposed_correlation", "max_pool", "onto_largest", "mean_pool",
+    "spread_means",
+}  # fmt: skip
 H = 6e-6  # cbrt(eps) of float64: where the truncation and the rounding of a central difference balance
 
 
@@ -212,6 +216,24 @@ def test_forward_read_on_symbols_gives_the_numbers(case, rng):
     computed = execute(recorded, arrays)
     assert_array_equal(computed, expected)
     assert computed.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if BOOK[c.key].composition is not None], ids=str)
+def test_composition_is_what_the_forward_computes(case, rng):
+    """A forward that is written for speed equals what a textbook would write, where that serves its parameters."""
+    inputs = case.sample(rng)
+    expected = BOOK[case.key].forward(*inputs, **case.params)
+    try:
+        with np.errstate(all="ignore"):
+            found = BOOK[case.key].composition(*inputs, **case.params)
+    except NotImplementedError:
+        assert case.key in WINDOWED  # groups, windows of different sizes: the forward is shown
+        return
+    pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
+    for one, other in pairs:
+        # float64, sums in another order; of float32's approximations 4e-7
+        tolerance = 1e-12 if np.asarray(other).dtype != np.float32 else 1e-6
+        assert_allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.output is None], ids=str)

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import functools
 import operator
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +24,12 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..core.errors import TraceError
 from ..core.primitive import Array, Operand, Primitive
+from ..core.record import Site
 
 # What they return has a shape that the values decide; the next call of the program may find another
 VALUE_SHAPED = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract}
 NUMBERS = (bool, int, float)
+LONGEST = 24  # lines of a composition; a longer one, such as a loop over a sequence, stays a function
 SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the numbers
 # Between Python numbers; a ufunc would make float64 of them, and float64 of the float32 arrays that they meet
 PYTHON = {np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv}
@@ -192,7 +196,10 @@ class Notes:
 
     current: Notes | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, textbook: bool = False) -> None:
+        self.textbook = textbook  # of primitives their compositions, where there are some, and not their forwards
+        self.constants: dict[Value, Any] = {}
+        self.sites: dict[Value, Site | None] = {}  # where in a composition a value is computed
         self.lines: list[Call | Check] = []
         self.known: dict[Any, tuple[Value, ...]] = {}
         self._order: list[Any] = []  # the keys of `known`, so that the latest can be forgotten
@@ -243,9 +250,17 @@ class Notes:
                 shared = (v for v, x in made.items() if isinstance(x, np.ndarray) and np.may_share_memory(x, array))
                 value.source = next(shared, None) if isinstance(array, np.ndarray) else None
         self.lines.append(call)
+        if self.textbook:
+            self.sites.update(dict.fromkeys(call.results, _site()))
         self.known[key] = call.results
         self.kept.append((function, args, kwargs))
         return tuple(map(Cell, call.results)) if several else Cell(call.results[0])
+
+    def constant(self, x: Any) -> Cell:
+        """A constant whose uses are noted as well: of 1 / m a textbook shows the count m."""
+        value = Value(x)
+        self.constants[value] = x
+        return Cell(value)
 
     def draw(self, draw: functools.partial[Any]) -> Cell:
         """Draw from a generator, which is an input of the program."""
@@ -257,16 +272,20 @@ class Notes:
         self.lines.append(call)
         return Cell(call.results[0])
 
-    def whole(self, primitive: Primitive, cells: tuple[Any, ...], params: dict[str, Any]) -> Any:
-        """Note a primitive's forward as one call."""
-        return self.call(primitive.forward, cells, params)
-
     def unfold(self, primitive: Primitive, cells: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Note what a primitive's forward does, or, where that can't be noted, the forward itself."""
         length, keys = len(self.lines), len(self._order)
         values = [c.value if isinstance(c, Cell) else None for c in cells]
+        function = (primitive.composition if self.textbook else None) or primitive.forward
         try:
-            return primitive.forward(*cells, **params)
+            try:
+                result = function(*cells, **params)
+            except NotImplementedError:  # a composition for other parameters
+                function = primitive.forward
+                result = function(*cells, **params)
+            if function is not primitive.forward and len(self.lines) - length > LONGEST:
+                raise Unnoted(f"{primitive.key} takes too many lines")
+            return result
         except (Unnoted, TypeError, AttributeError, ValueError, NotImplementedError):
             del self.lines[length:]
             for key in self._order[keys:]:
@@ -275,7 +294,7 @@ class Notes:
             for cell, value in zip(cells, values, strict=True):
                 if value is not None:
                     cell.value = value
-            return self.whole(primitive, cells, params)
+            return self.call(function, cells, params)
 
     def check(self, condition: Any, message: str, error: type[Exception], values: Any) -> None:
         """Note a check; a condition that is the same at every call is one that held."""
@@ -300,6 +319,17 @@ class Notes:
         if x.__class__ is slice:
             return ("slice", self._key(x.start), self._key(x.stop), self._key(x.step))
         return (x.__class__, repr(x)) if isinstance(x, NUMBERS) else ("object", _hashable(x, self.kept))
+
+
+def _site() -> Site | None:
+    """The instruction of a composition that makes a call."""
+    site, frame = None, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code is not Notes.unfold.__code__:
+        if site is None and os.path.basename(os.path.dirname(frame.f_code.co_filename)) == "ops":
+            site = frame.f_code, frame.f_lasti
+        frame = frame.f_back
+    primitive = frame.f_locals.get("primitive")
+    return None if primitive is None or primitive.composition is None else site
 
 
 def _product(args: tuple[Any, ...]) -> Any:

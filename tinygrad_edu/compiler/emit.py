@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 import math
+import operator
 import textwrap
 import zlib
 from collections.abc import Callable
@@ -301,7 +302,10 @@ class Emitted:
         name = str(function.__name__)
         if isinstance(function, np.ufunc) or getattr(np, name, None) is function:
             return f"np.{name}"
-        return f"np.linalg.{name}" if getattr(np.linalg, name, None) is function else self.helpers.name(function)
+        for module in ("linalg", "lib.stride_tricks"):
+            if getattr(operator.attrgetter(module)(np), name, None) is function:
+                return f"np.{module}.{name}"
+        return self.helpers.name(function)
 
     def _check(self, check: Check) -> None:
         values = "" if check.values is None else f", {self._text(check.values)}"
@@ -361,8 +365,9 @@ class Emitted:
         dtype = self._dtype(x.dtype)
         if x.size and (x == first).all():
             size = str(x.shape[0]) if x.ndim == 1 else str(x.shape)
+            number = f"{first!s}" if not isinstance(first, np.floating) or math.isfinite(first) else f'float("{first}")'
             made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(
-                first, f"np.full({size}, {first!s}, {dtype})"
+                first, f"np.full({size}, {number}, {dtype})"
             )
             return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
         if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():

@@ -21,7 +21,7 @@ from .cells import Call, Cell, Check, Draw, Notes, Value
 class Listing:
     """What a program does, call by call."""
 
-    def __init__(self, program: Program, notes: Notes, cells: dict[Symbol, Any]) -> None:
+    def __init__(self, program: Program, notes: Notes, cells: dict[Symbol, Any], created: list[Any]) -> None:
         self.lines = notes.lines
         self.equations, self.made, self.merged = len(program.equations), notes.made, notes.merged
         self.value_of = {s: c.value if isinstance(c, Cell) else c for s, c in cells.items() if not isinstance(c, tuple)}
@@ -36,8 +36,9 @@ class Listing:
         self.numbers = [(group, key, part, self.value_of[s]) for s, group, key, part in program.numbers]
         self.writes = [(t, self.value_of[s]) for t, s in program.writes]
         self.grads = [(t, None if s is None else self.value_of[s]) for t, s in program.grads]
-        self.created = [self.value_of[t._array] if isinstance(t._array, Symbol) else None for *_, t in program.created]
+        self.created = [self.value_of[s] if isinstance(s, Symbol) else None for s in created]
         self.generators = list(notes.generators.values())
+        self.constants, self.sites = notes.constants, notes.sites
         self.result = program.result
         self.dead = self._drop_dead()
 
@@ -68,13 +69,17 @@ def is_draw(line: Call | Check) -> bool:
     return isinstance(line, Call) and isinstance(line.function, Draw)
 
 
-def note(program: Program, given: dict[Symbol, Any]) -> Listing:
+def note(
+    program: Program, given: dict[Symbol, Any], created: list[Any] | None = None, textbook: bool = False
+) -> Listing:
     """Run a program on cells.
 
     Args:
         given: the array or number of each of the program's inputs; of arrays the layout matters.
+        created: what a first step adds to the optimizers' states, once that has been added.
+        textbook: note primitives' compositions in the place of forwards that are written for speed.
     """
-    notes = Notes()
+    notes = Notes(textbook)
     cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
     previous, Notes.current, mode.dry = Notes.current, notes, True
     try:
@@ -90,7 +95,8 @@ def note(program: Program, given: dict[Symbol, Any]) -> Listing:
                     _check(program, symbol, cells, notes)
     finally:
         Notes.current, mode.dry = previous, False
-    return Listing(program, notes, cells)
+    created = [tensor._array for *_, tensor in program.created] if created is None else created
+    return Listing(program, notes, cells, created)
 
 
 def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
@@ -98,6 +104,8 @@ def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
     assert primitive is not None
     if primitive.key == "drawn":
         return notes.draw(symbol.params["draw"])
+    if notes.textbook and primitive.key == "filled" and not symbol.shape:
+        return notes.constant(primitive.forward(**symbol.params))
     plain = not any(
         isinstance(x, Cell) or (isinstance(x, tuple) and any(isinstance(p, Cell) for p in x)) for x in inputs
     )

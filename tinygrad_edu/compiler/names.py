@@ -16,6 +16,7 @@ from ..core.tensor import Tensor
 from ..symbolic.derive import topological
 from ..symbolic.naming import Names
 from ..symbolic.program import Program
+from ..symbolic.sources import at
 from ..symbolic.trace import Trace
 from .cells import Value
 from .listing import Listing
@@ -47,13 +48,13 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         if record in names:
             give(symbol, f"d{names[record]}")
     of_tensor = {tensor: listing.value_of.get(symbol) for tensor, symbol in program.tensors.items()}
+    for record, symbol in trace.of_leaves.items():  # as backward gives them, before they are clipped, say
+        if record in names:
+            give(symbol, f"d{names[record]}")
     for tensor, symbol in program.grads:
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
             give(symbol, f"d{known.name}")
-    for record, symbol in trace.of_leaves.items():
-        if record in names:
-            give(symbol, f"d{names[record]}")
     for tensor, name in buffers.items():
         if tensor in program.tensors:
             copies = (f"{name}_{k}" for k in itertools.count(2))
@@ -81,6 +82,9 @@ def _names(trace: Trace) -> dict[Record, str]:
     taken: set[str] = set()
     for root in trace.roots:
         names = Names(topological(root), root)
+        target = at(root.site)[1] if len(trace.roots) > 1 else None
+        if target and target.isidentifier() and target not in taken:  # of several losses each has the user's name
+            names.of[root] = target
         names.from_source()
         names.by_order(values=False)
         numbers = [int(end.group()) for name in taken if (end := _NUMBER.search(name))]

@@ -1,11 +1,13 @@
 """A program as a textbook writes it: formulas instead of calls with `out=`, and no memory to keep.
 
-The calls of the program that runs (emit.py), put as a textbook puts them (textbook.py); what is used once and has no
-name is written where it is used. It runs on its own too, without the checks; its sums may differ in the last digit.
+The trace is run on cells once more, primitives by their compositions, and the calls are put as a textbook puts them
+(textbook.py). What is used once and has no name is written where it is used; a tensor gets its new value as soon as
+nothing reads the old one. It runs on its own too, without the checks; its sums may differ in the last digit.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from typing import Any
@@ -13,14 +15,18 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import PRIMITIVES
+from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
-from .cells import Attribute, Call, Draw, Method, Reduce, Subscript, Value, values_of
+from ..symbolic.program import Program
+from ..symbolic.sources import at
+from .cells import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
 from .emit import ARRAY, Emitted, indented, listed, scalar
-from .listing import Listing
-from .textbook import Share, Textbook
+from .listing import Listing, note
+from .textbook import Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
+BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
 WIDEST = 88  # columns of a formula; a longer one is cut in two
 
 SIGNS = {
@@ -43,8 +49,36 @@ SCATTER = PRIMITIVES["scatter"].forward
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
 
+class NoMemory:
+    """What formulas need of a plan: nothing lies anywhere."""
+
+    def __init__(self, grads: bool) -> None:
+        self.grads = grads
+        self.place: dict[Value, Any] = {}
+        self.into: dict[Value, Value] = {}
+        self.copies: list[Any] = []
+
+    def base(self, value: Value) -> Value:
+        """The value itself."""
+        return value
+
+
 class Readable(Emitted):
-    """The readable source of a listing."""
+    """The readable source of a listing.
+
+    Args:
+        arguments: the Values that the function is given, with their names.
+    """
+
+    def __init__(self, listing: Listing, grads: bool, name: str, arguments: dict[Value, str]) -> None:
+        self._given = arguments
+        super().__init__(listing, NoMemory(grads), name)  # type: ignore[arg-type]
+
+    def _inputs(self) -> list[Value]:
+        for value, name in self._given.items():
+            value.name = name
+            self._name(value)
+        return [*self._given]
 
     def _places(self) -> None:
         """No memory; what the calls mean is found instead."""
@@ -53,14 +87,18 @@ class Readable(Emitted):
     def _write(self, name: str) -> None:
         self._texts: dict[Value, Spelled] = {}
         of, lines = self._textbook.of, self._textbook.lines
-        uses = Counter(v for line in lines for v in line.operands)
-        uses.update(values_of([*map(of, self.listing.results)]))
-        uses.update(values_of([of(v) for _, v in (*self.listing.writes, *self.listing.grads)]))
-        section = ""
+        self._name_letters()
+        self._uses = Counter(v for line in lines for v in line.operands)
+        left = [*self.listing.results, *self._grads, *self._created]
+        self._uses.update(values_of([of(v) for v in (*left, *(v for _, v in self.listing.writes))]))
+        olds = {**dict(self.listing.tensors), **self.listing.given}
+        self._news = {of(v) for _, v in self.listing.writes if isinstance(of(v), Value)}
+        in_place = self._written_in_place(olds, left)
+        section = None
         for line in lines:
             if line.section != section:
                 section = line.section
-                self.body.append(f"# {section}")
+                self.body.append(f"# {section or 'forward'}")
             if line.function is SCATTER:
                 self._put_into_zeros(line)
                 continue
@@ -71,19 +109,95 @@ class Readable(Emitted):
                 self.body.append(f"{', '.join(map(self._name, line.results))} = {spelled[0]}")
                 continue
             (value,) = line.results
-            short = len(spelled[0]) < WIDEST and not isinstance(line.function, Draw)
-            named = value.name is not None
-            turned = isinstance(line.function, Attribute) and self._spelled(line.args[0])[1] == ATOM
-            if not named and short and (turned or uses[value] <= 1):
+            if value in in_place:
+                self.names[value] = self._name(in_place[value])
+                self.body.append(self._updated(in_place[value], line, spelled[0]))
+            elif self._is_part(line) and len(spelled[0]) < WIDEST and self._may_repeat(line, spelled):
                 self._texts[value] = spelled
             else:
                 self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
         results = [self._text(v) for v in self.listing.results]
         results += [self._left(v) for v in (*self._grads, *self._created)]
-        olds = {**dict(self.listing.tensors), **self.listing.given}
         for tensor, new in self.listing.writes:
-            self.body.append(self._update(self._name(olds[tensor]), olds[tensor], of(new)))
+            if of(new) not in in_place:
+                self.body.append(f"{self._name(olds[tensor])}[...] = {self._text(of(new))}")
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    def _name_letters(self) -> None:
+        """Give values the letters that compositions have for them, where these are free."""
+        values = [v for line in self._textbook.lines for v in line.results]
+        taken = {*self.names.values(), *(v.name for v in values if v.name)}
+        for value in values:
+            letter = at(self.listing.sites.get(value))[1] if value.name is None else None
+            if letter and not letter.startswith("_") and letter not in taken:
+                taken.add(letter)
+                value.name = letter
+
+    # --- which lines there are
+
+    def _is_part(self, line: Call) -> bool:
+        """Whether a line's formula may stand within those of others."""
+        if len(line.results) != 1 or isinstance(line.function, Draw) or line.function is SCATTER:
+            return False
+        return line.results[0].name is None and line.results[0] not in self._news
+
+    def _may_repeat(self, line: Call, spelled: Spelled) -> bool:
+        """Whether it is to stand wherever it is used: at one place, or something as short as a name."""
+        (value,) = line.results
+        if self._uses[value] <= 1 or (isinstance(line.function, Attribute) and _is_name(spelled[0].rpartition(".")[0])):
+            return True
+        return len(spelled[0]) < BRIEF and self._is_brief(line)
+
+    @staticmethod
+    def _is_brief(line: Call) -> bool:
+        """A number made of numbers: `1 - beta1`, `float(t)`."""
+        return line.results[0].number or _to_double(line)
+
+    def _written_in_place(self, olds: dict[Any, Value], left: list[Any]) -> dict[Value, Value]:
+        """The new values of tensors that are written on the spot, with the old ones: nobody reads those any more."""
+        of, lines = self._textbook.of, self._textbook.lines
+        end = len(lines)
+        users: dict[Value, list[int]] = {}
+        written = [0] * end  # the last line at which a line's formula may stand
+        last: dict[Value, int] = {}
+        for i in reversed(range(end)):
+            line = lines[i]
+            movable = self._is_part(line) and (
+                self._uses[line.results[0]] <= 1 or isinstance(line.function, Attribute) or self._is_brief(line)
+            )
+            written[i] = max(users.get(line.results[0], [end])) if movable else i
+            for value in line.operands:
+                users.setdefault(value, []).append(written[i])
+                root = _root(value)
+                last[root] = max(last.get(root, 0), written[i])
+        news = [of(new) for _, new in self.listing.writes]
+        for x in (*map(of, left), *news):
+            if isinstance(x, Value):
+                last[_root(x)] = end if x in self._given or x.source is not None else last.get(x, 0)
+        kept = {*values_of([of(v) for v in left])}
+        where = {value: i for i, line in enumerate(lines) for value in line.results}
+        found: dict[Value, Value] = {}
+        for (tensor, _), new in zip(self.listing.writes, news, strict=True):
+            old = olds[tensor]
+            if not isinstance(new, Value) or new not in where or new in kept or news.count(new) > 1:
+                continue
+            same = np.shape(old.data) == np.shape(new.data) and old.data.dtype == new.data.dtype
+            line = lines[where[new]]
+            if same and last.get(old, -1) <= where[new] and len(line.results) == 1 and line.function is not SCATTER:
+                found[new] = old
+        return found
+
+    def _updated(self, old: Value, line: Call, text: str) -> str:
+        """`W1 -= lr * dW1`, where it is one of the kind, else `W1[...] = ...`."""
+        target, args = self._name(old), line.args
+        if line.function in (np.add, np.subtract) and not line.kwargs and len(args) == 2:
+            if args[0] is old:
+                return f"{target} {SIGNS[line.function][0]}= {self._operand(args[1], line)[0]}"
+            if args[1] is old and line.function is np.add:
+                return f"{target} += {self._operand(args[0], line)[0]}"
+        return f"{target}[...] = {text}"
+
+    # --- how a line is spelled
 
     def _split(self, line: Call) -> bool:
         """Give the longest part of a line a line of its own. Returns whether there was one."""
@@ -108,12 +222,13 @@ class Readable(Emitted):
         place = f"{name}[{text}] = {self._text(part)}"
         self.body.append(place if not indices else f"np.add.at({name}, {at}, {self._text(part)})")
 
-    def _update(self, target: str, old: Value, new: Any) -> str:
-        """`W1 -= lr * dW1`, where it is one of the kind, else `W1[...] = ...`."""
-        call = self._textbook.call_of(new) if isinstance(new, Value) and new in self._texts else None
-        if call is not None and call.function in (np.add, np.subtract) and call.args[0] is old and np.ndim(old.data):
-            return f"{target} {SIGNS[call.function][0]}= {self._text(call.args[1])}"
-        return f"{target}[...] = {self._text(new)}"
+    def _constant(self, x: Any) -> str:
+        """A constant array; of attention's mask what it is."""
+        if x.ndim == 2 and x.dtype.kind == "f" and np.isneginf(x).any():
+            future = np.triu(np.full(x.shape, -np.inf, x.dtype), 1)
+            if np.array_equal(x, future):
+                return f"np.triu(np.full({x.shape}, -np.inf, {self._dtype(x.dtype)}), 1)"
+        return super()._constant(x)
 
     def _kept_as(self, wanted: str, made: str) -> str:
         """A constant array where it is used, if it is short."""
@@ -126,12 +241,20 @@ class Readable(Emitted):
         text = self._text(x)
         return text, UNARY if text.startswith("-") else ATOM
 
+    def _operand(self, x: Any, line: Call) -> Spelled:
+        """An operand of + - * /; beside floating arrays a whole number needs no point."""
+        number = x.item() if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and not x.ndim) else x
+        floating = any(getattr(v.data, "dtype", np.dtype(int)).kind == "f" for v in line.operands)
+        if floating and number.__class__ is float and number.is_integer() and abs(number) < 1e6:
+            return str(int(number)), UNARY if number < 0 else ATOM
+        return self._spelled(x)
+
     def _text(self, x: Any) -> str:
         x = self._textbook.of(x)
-        if isinstance(x, Share):
-            return f"1 / {x.count}"
         if isinstance(x, Value) and x in self._texts:
             return self._texts[x][0]
+        if isinstance(x, tuple) and hasattr(x, "_fields") and not isinstance(x, Slot):
+            return self._text(tuple(x))  # compositions unpack them
         if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
             value = x.item()
             return str(x) if isinstance(value, float) and math.isfinite(value) else super()._text(value)
@@ -146,6 +269,8 @@ class Readable(Emitted):
         if isinstance(function, Reduce):
             words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if v is not None and v is not False]
             return f"np.{function.__name__}({', '.join([self._text(args[0]), *words])})", ATOM
+        if _to_double(line):
+            return f"float({self._text(args[0])})", ATOM
         if isinstance(function, Method):
             places = args[1] if function.__name__ == "reshape" and args[1].__class__ is tuple and args[1] else args[1:]
             words = [*map(self._text, places), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]
@@ -154,9 +279,10 @@ class Readable(Emitted):
             args = tuple(scalar(x, line) for x in args)
         if function in SIGNS and not line.kwargs and len(args) == 2:
             sign, strength = SIGNS[function]
-            return infix(sign, strength, self._spelled(args[0]), self._spelled(args[1])), strength
+            return infix(sign, strength, self._operand(args[0], line), self._operand(args[1], line)), strength
         if function is np.negative:
-            return "-" + wrapped(self._spelled(args[0]), UNARY), UNARY
+            text, binds = self._spelled(args[0])
+            return f"-{wrapped((text, binds), PRODUCT)}", min(binds, UNARY)
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
@@ -169,12 +295,62 @@ def without_end(key: Any) -> Any:
     return key[0] if key.__class__ is tuple and len(key) == 1 else key
 
 
-def readable(listing: Listing, memory: Any, name: str) -> str:
-    """The program as formulas."""
-    written = Readable(listing, memory, name)
-    inputs = listed([written.names[v] for v in written.arguments])
-    parts = [written.head, *([ARRAY] if written.uses_array else [])]
-    parts += written.helpers.sources
-    body = [*written.setup, *written.body]
-    parts.append(f"def {name}({inputs}):\n" + "\n".join(indented(line, 1) for line in body))
-    return "\n\n\n".join(parts) + "\n"
+def _is_name(text: str) -> bool:
+    return text.isidentifier()
+
+
+def _root(value: Value) -> Value:
+    while value.source is not None:
+        value = value.source
+    return value
+
+
+def _to_double(line: Call) -> bool:
+    """A count that becomes a Python number."""
+    name = getattr(line.function, "__name__", "")
+    dtype = getattr(line.results[0].data, "dtype", None)
+    return name == "astype" and dtype == np.float64 and np.ndim(line.results[0].data) == 0
+
+
+class Formulas:
+    """What the formulas of a program are written from, when somebody asks for them."""
+
+    def __init__(self, program: Program, given: dict[Symbol, Any], listing: Listing, grads: bool, name: str) -> None:
+        self._program, self._grads, self._name = program, grads, name
+        self._given = {symbol: _kept(x) for symbol, x in given.items()}
+        self._created = [tensor._array for *_, tensor in program.created]
+        self._generators = listing.generators
+        names = {v.name: s for s, v in reversed(listing.value_of.items()) if isinstance(v, Value) and v.name}
+        self._names = {symbol: name for name, symbol in names.items()}
+
+    def takes(self, arguments: list[Value], names: dict[Value, str]) -> None:
+        """These are the arguments of the program, in order."""
+        places = {value: k for k, value in enumerate(self._generators)}
+        self._arguments = [(names[v], v.origin, places.get(v)) for v in arguments]
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The program as formulas."""
+        listing = note(self._program, self._given, self._created, textbook=True)
+        for symbol, name in self._names.items():
+            value = listing.value_of.get(symbol)
+            if isinstance(value, Value) and value.name is None:
+                value.name = name
+        arguments = {
+            (listing.value_of[symbol] if place is None else listing.generators[place]): name
+            for name, symbol, place in self._arguments
+        }
+        written = Readable(listing, self._grads, self._name, arguments)
+        inputs = listed([written.names[v] for v in written.arguments])
+        parts = [written.head, *([ARRAY] if written.uses_array else [])]
+        parts += written.helpers.sources
+        body = [*written.setup, *written.body]
+        parts.append(f"def {self._name}({inputs}):\n" + "\n".join(indented(line, 1) for line in body))
+        return "\n\n\n".join(parts) + "\n"
+
+
+def _kept(x: Any) -> Any:
+    """An array of which the numbers do not matter, unless there are few: these may be labels."""
+    if not isinstance(x, np.ndarray):
+        return x
+    return x.copy(order="K") if x.nbytes <= SMALL else outline(x)

@@ -180,16 +180,16 @@ class Compiled:
 class Source(str):
     """The text of a program; called with readable=True it gives the program as formulas."""
 
-    formulas: str
+    written: Written
 
     def __new__(cls, written: Written) -> Source:
-        """The text that runs, with the formulas beside it."""
+        """The text that runs; the formulas are written when they are asked for."""
         text = super().__new__(cls, written.source)
-        text.formulas = written.formulas
+        text.written = written
         return text
 
     def __call__(self, *, readable: bool = False) -> str:
-        return self.formulas if readable else str(self)
+        return self.written.formulas if readable else str(self)
 
 
 def _form(x: Any) -> Any:

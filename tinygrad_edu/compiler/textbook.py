@@ -1,48 +1,53 @@
 """What a textbook would write for the calls of a program, before they are printed as formulas.
 
-Eager mode's forwards are fast: a sum is a product with ones, a mask is multiplied into bits, a softmax shares its
-exponentials with the loss. Here such calls become what they mean: `np.mean(X, axis=1)`, `dA * (A > 0)`, `P - Y`.
-Checks of values, copies and casts to the same are left out. The sums may differ in the last digit.
+The calls are those of the primitives' compositions (`Primitive.composition`): what forwards do for speed has gone
+before. Left are small things: a constant is folded, but 1 / m keeps its count m; `np.sum(X) / m` is a mean, a negated
+term a difference; checks of values, copies and casts to the same are left out. The sums may differ in the last digit.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES
-from .cells import SUBSCRIPT, Attribute, Call, Check, Method, Reduce, Value, bare, method, outline, values_of
+from .cells import Attribute, Call, Check, Method, Reduce, Value, bare, method, outline, values_of
 from .listing import Listing, is_draw
 
 REDUCTIONS = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}
 SUMS = {np.sum, np.max, np.min, np.prod, np.mean}
-GUARD = 80.0  # from about here on exp(x) leaves float32: `exp(minimum(x, 88))` guards against a warning
+PRODUCTS = np.dot, np.matmul
+OPPOSITE = {
+    np.less: np.greater_equal,
+    np.less_equal: np.greater,
+    np.greater: np.less_equal,
+    np.greater_equal: np.less,
+    np.equal: np.not_equal,
+    np.not_equal: np.equal,
+}
+IGNORED = -100  # the usual ignore_index
+SAME_NUMBERS = {"broadcast_to", "positive", "copy", "reshape", "astype", "T", "mT", "transpose", "__getitem__"}
+TURNED, TURNED_LAST = method("T", Attribute), method("mT", Attribute)
 
 
-TURNED = method("T", Attribute)
+class Share(NamedTuple):
+    """A constant that was computed as number / m: the count m is shown."""
+
+    number: float
+    m: int
 
 
 class Textbook:
     """The rewritten lines of a listing. `now[value]` is what stands for a value that has gone."""
 
     def __init__(self, listing: Listing) -> None:
-        self.now: dict[Value, Any] = {}
+        self.now: dict[Value, Any] = dict(listing.constants)
         self.lines: list[Call] = []
         self._made: dict[Value, Call] = {}
-        self._flat: dict[Value, Value] = {}  # sums of rows of a reshaped array -> the array itself
-        self._labels: dict[Value, Value] = {}  # one-hot labels, by the labels
+        self._shares: dict[int, Share] = {}  # by id of a constant
         self._section = ""
-        rules = {
-            "cross_entropy_of_classes": self._cross_entropy,
-            "minus_one_hot": self._minus_labels,
-            "count_kept": self._count_of_labels,
-            "attend": self._attention,
-            "embed": self._rows_of,
-        }
-        self._whole = {PRIMITIVES[key].forward: rule for key, rule in rules.items()}
         for line in listing.lines:
             if not isinstance(line, Check):
                 self._section = line.section
@@ -62,40 +67,34 @@ class Textbook:
     def _take(self, line: Call) -> None:
         args = bare(line.args, self.of)
         kwargs = bare(line.kwargs, self.of)
-        for rule in self._rules(line.function):
-            if rule(line, args):
-                return
-        self._put(line.results, line.function, *args, **kwargs)
+        if not is_draw(line) and len(line.results) == 1 and not values_of((args, kwargs)):
+            self._fold(line, args, kwargs)
+            return
+        rule = self._rule(line.function)
+        if rule is None or not rule(line, args):
+            self._put(line.results, line.function, *args, **kwargs)
 
-    def _rules(self, function: Any) -> tuple[Callable[[Call, Any], bool], ...]:
-        name = getattr(function, "__name__", "")
-        if function is np.multiply:
-            return (self._product,)
-        if function is np.divide:
-            return (self._quotient,)
-        if function is np.dot:
-            return (self._sum_by_ones,)
+    def _rule(self, function: Any) -> Callable[[Call, Any], bool] | None:
+        rules: dict[Any, Callable[[Call, Any], bool]] = {
+            np.multiply: self._product,
+            np.divide: self._quotient,
+            np.add: self._shifted,
+            np.subtract: self._shifted,
+            np.positive: self._copy,
+            np.copy: self._copy,
+            np.negative: self._negative,
+            np.logical_not: self._opposite,
+            np.not_equal: self._kept_labels,
+            np.transpose: self._axes_turned,
+            np.reshape: self._reshape,
+        }
         if isinstance(function, Reduce) or function in SUMS:
-            return (self._reduction,)
-        if function in (np.add, np.subtract):
-            return (self._shifted,)
+            return self._reduction
         if isinstance(function, Attribute):
-            return (self._transposed,)
-        if function is np.exp:
-            return (self._exponential,)
-        if function is np.maximum:
-            return (self._count,)
-        if function in (np.positive, np.copy) or (isinstance(function, Method) and name == "copy"):
-            return (self._copy,)
-        if function is np.negative:
-            return (self._negative,)
-        if name == "astype":
-            return (self._cast,)
-        if name == "reshape":
-            return (self._reshape,)
-        if name == "view":
-            return (self._masked_bits,)
-        return (self._whole[function],) if function in self._whole else ()
+            return self._transposed
+        if isinstance(function, Method):
+            return {"copy": self._copy, "astype": self._cast, "reshape": self._reshape}.get(function.__name__)
+        return rules.get(function)
 
     # --- making calls
 
@@ -107,9 +106,11 @@ class Textbook:
             self._made[value] = call
         return True
 
-    def _new(self, shape: tuple[int, ...], dtype: Any, function: Any, *args: Any, **kwargs: Any) -> Value:
-        value = Value(outline(np.empty(shape, dtype)))
-        self._put((value,), function, *args, **kwargs)
+    def _new(self, like: Value, function: Any, *args: Any, shape: Any = None) -> Value:
+        value = Value(outline(np.empty(np.shape(like.data) if shape is None else shape, like.data.dtype)))
+        if isinstance(function, Attribute):
+            value.source = args[0]
+        self._put((value,), function, *args)
         return value
 
     def _call(self, x: Any) -> Call | None:
@@ -125,6 +126,45 @@ class Textbook:
         self.now[value] = x
         return True
 
+    # --- constants
+
+    def _fold(self, line: Call, args: Any, kwargs: Any) -> None:
+        with np.errstate(all="ignore"):
+            result = line.function(*args, **kwargs)
+        self.now[line.results[0]] = result
+        share = self._share_of(line.function, args)
+        if share is not None:
+            self._shares[id(result)] = share
+
+    def _share_of(self, function: Any, args: Any) -> Share | None:
+        """The number and count that a constant is the quotient of."""
+        known = [self._shares.get(id(x)) for x in args]
+        if function is np.divide:
+            number, count = map(_number, args)
+            if number is None or not _is_count(count):
+                return None
+            number, before = known[0] or (number, 1)
+            return Share(number, before * int(count))
+        first = known[0] if known else None
+        if function is np.multiply and any(known):
+            share, number = (first, _number(args[1])) if first else (known[1], _number(args[0]))
+            return None if share is None or number is None else Share(share.number * number, share.m)
+        if first is not None and function is np.negative:
+            return Share(-first.number, first.m)
+        return first if getattr(function, "__name__", "") in SAME_NUMBERS else None
+
+    def _kept_labels(self, line: Call, args: Any) -> bool:
+        """Labels that are given are classes: none is to be ignored, as far as can be seen."""
+        labels, number = args
+        root = labels
+        while isinstance(root, Value) and root.source is not None:
+            root = root.source
+        if number.__class__ is not int or number != IGNORED or not isinstance(root, Value) or root.call is not None:
+            return False
+        if not root.hollow and (np.asarray(root.data) == IGNORED).any():
+            return False
+        return self._same(line, np.ones(np.shape(labels.data), np.bool_))
+
     # --- rules: whether one has taken the line
 
     def _copy(self, line: Call, args: Any) -> bool:
@@ -136,20 +176,41 @@ class Textbook:
         return fresh and np.shape(x.data) == np.shape(line.results[0].data) and self._same(line, x)
 
     def _product(self, line: Call, args: Any) -> bool:
-        """`X / m` for X times a number that is 1 / m, m being how many X has."""
+        """A square, a quotient by the count that a constant was divided by, a number for an array of equal ones."""
+        if args[0] is args[1]:
+            return self._put(line.results, np.square, args[0])
         for x, factor in (args, args[::-1]):
-            number = _number(factor, line)
+            number = _number(factor)
             if not isinstance(x, Value) or number is None or not _alike(x, line.results[0]):
                 continue
             if number == 1:
                 return self._same(line, x)
-            n = factor.count if isinstance(factor, Share) else _counted(abs(number), np.shape(x.data))
-            if n and (self._section == "backward" or isinstance(factor, Share)):
-                if number > 0:
-                    return self._put(line.results, np.divide, x, n)
-                return self._put(line.results, np.negative, self._new(x.data.shape, x.data.dtype, np.divide, x, n))
-            return self._put(line.results, np.multiply, *((number, x) if factor is args[0] else (x, number)))
+            share = self._shares.get(id(factor))
+            if share is None:
+                return self._put(line.results, np.multiply, *((number, x) if factor is args[0] else (x, number)))
+            if abs(share.number) != 1:
+                x = self._new(x, np.multiply, abs(share.number), x)
+            if share.number > 0:
+                return self._put(line.results, np.divide, x, share.m)
+            return self._put(line.results, np.negative, self._new(x, np.divide, x, share.m))
         return False
+
+    def _quotient(self, line: Call, args: Any) -> bool:
+        """A mean for a sum divided by its count; a minus in front."""
+        x, divisor = args
+        call = self._call(x)
+        if call is not None and call.function is np.negative and _alike(x, line.results[0]):
+            return self._put(line.results, np.negative, self._new(x, np.divide, call.args[0], divisor))
+        n = _number(divisor)
+        if n is None or call is None:
+            return False
+        if call.function is np.sum and "dtype" not in call.kwargs:
+            of, axis = call.args[0], call.kwargs.get("axis")
+            shape = np.shape(of.data)
+            axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+            if math.prod(shape[a] for a in axes) == n:
+                return self._put(line.results, np.mean, of, **call.kwargs)
+        return _is_count(n) and _alike(x, line.results[0]) and self._put(line.results, np.divide, x, int(n))
 
     def _shifted(self, line: Call, args: Any) -> bool:
         """A difference for a negated term; a number for an array of equal numbers, if the shape does not need it."""
@@ -157,7 +218,7 @@ class Textbook:
             negated = self._call(term)
             if negated is not None and negated.function is np.negative:
                 return self._put(line.results, np.subtract, x, *negated.args)
-        numbers = [None if isinstance(x, Value) else _number(x, line) for x in args]
+        numbers = [None if isinstance(x, Value) else _number(x) for x in args]
         values = [x for x in args if isinstance(x, Value)]
         if len(values) != 1 or not _alike(values[0], line.results[0]) or numbers == [None, None]:
             return False
@@ -168,62 +229,46 @@ class Textbook:
         call = self._call(args[0])
         return call is not None and call.function is np.negative and self._same(line, call.args[0])
 
+    def _opposite(self, line: Call, args: Any) -> bool:
+        """`A > 0` for not `A <= 0`."""
+        call = self._call(args[0])
+        if call is None:
+            return False
+        if call.function is np.logical_not:
+            return self._same(line, call.args[0])
+        return call.function in OPPOSITE and self._put(line.results, OPPOSITE[call.function], *call.args)
+
     def _cast(self, line: Call, args: Any) -> bool:
         """A step size, computed in float64, need not be rounded before it meets float32."""
         x = args[0]
         narrow = np.ndim(x.data) == 0 and x.data.dtype == np.float64 and line.results[0].data.dtype == np.float32
         return narrow and self._section == "update" and self._same(line, x)
 
+    def _axes_turned(self, line: Call, args: Any) -> bool:
+        """`X.mT` where the last two axes change places."""
+        n, (x, *axes) = np.ndim(line.results[0].data), args
+        swap = (*range(n - 2), n - 1, n - 2)
+        return n > 2 and bool(axes) and tuple(axes[0]) == swap and self._put(line.results, TURNED_LAST, x)
+
     def _transposed(self, line: Call, args: Any) -> bool:
         """`B.T @ A.T` for `(A @ B).T`, where one of them is turned already."""
         call = self._call(args[0])
-        if line.function is not TURNED or call is None or call.function is not np.dot:
+        if line.function is not TURNED or call is None or call.function not in PRODUCTS:
             return False
         parts = call.args[::-1]
         turned = [self._call(x) for x in parts]
-        if not all(isinstance(x, Value) for x in parts) or not any(c and c.function is TURNED for c in turned):
+        if not all(isinstance(x, Value) and np.ndim(x.data) == 2 for x in parts):
+            return False
+        if not any(c and c.function is TURNED for c in turned):
             return False
         fresh = [
-            c.args[0] if c and c.function is TURNED else self._new(np.shape(x.data)[::-1], x.data.dtype, TURNED, x)
+            c.args[0] if c and c.function is TURNED else self._new(x, TURNED, x, shape=np.shape(x.data)[::-1])
             for x, c in zip(parts, turned, strict=True)
         ]
         return self._put(line.results, np.dot, *fresh)
 
-    def _quotient(self, line: Call, args: Any) -> bool:
-        """A mean for a sum divided by its count."""
-        x, divisor = args
-        n = _number(divisor, line)
-        if n is not None and not isinstance(x, Value) and _number(x, line) == 1:
-            return self._same(line, Share(int(n))) if n == int(n) else False
-        call = self._call(x)
-        if call is not None and call.function is np.negative and _alike(x, line.results[0]):
-            positive = self._new(np.shape(x.data), x.data.dtype, np.divide, call.args[0], divisor)
-            return self._put(line.results, np.negative, positive)
-        if n is None or call is None or call.function is not np.sum:
-            return False
-        of, axis = call.args[0], call.kwargs.get("axis")
-        shape = np.shape(of.data)
-        axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
-        if math.prod(shape[a] for a in axes) != n:
-            return False
-        return self._put(line.results, np.mean, of, **call.kwargs)
-
-    def _sum_by_ones(self, line: Call, args: Any) -> bool:
-        """`np.sum` for a product with ones, of all that was reshaped to rows for it."""
-        for ones, X, axis in ((args[0], args[1], 0), (args[1], args[0], 1)):
-            if not (isinstance(ones, np.ndarray) and ones.ndim == 1 and isinstance(X, Value) and (ones == 1).all()):
-                continue
-            call, (result,) = self._call(X), line.results
-            if call is not None and _is_reshape(call) and np.shape(call.args[0].data)[-1:] == np.shape(X.data)[1:]:
-                whole = call.args[0]
-                if axis == 0:
-                    return self._put(line.results, np.sum, whole, axis=_axes(range(np.ndim(whole.data) - 1)))
-                self._flat[result] = whole
-            return self._put(line.results, np.sum, X, axis=axis)
-        return False
-
     def _reshape(self, line: Call, args: Any) -> bool:
-        """A product of more than two axes, or a sum, for one of rows that is given its shape back."""
+        """A sum that keeps its axes for one that is given its shape back."""
         (x, *_), (result,) = args, line.results
         shape, call = np.shape(result.data), self._call(x)
         if call is not None and call.function in SUMS and "keepdims" not in call.kwargs:
@@ -231,22 +276,6 @@ class Textbook:
             axes = range(np.ndim(of.data)) if axis is None else (axis,) if isinstance(axis, int) else axis
             if shape == tuple(1 if k in axes else n for k, n in enumerate(np.shape(of.data))):
                 return self._put(line.results, call.function, of, **call.kwargs, keepdims=True)
-        whole = self._flat.get(x) if isinstance(x, Value) else None
-        if whole is not None:
-            last, rows = np.ndim(whole.data) - 1, np.shape(whole.data)[:-1]
-            if shape in (rows, (*rows, 1)):
-                return self._put(
-                    line.results, np.sum, whole, axis=last, **({} if shape == rows else {"keepdims": True})
-                )
-        if call is not None and call.function is np.dot and isinstance(call.args[0], Value):
-            A, B = call.args
-            inner = self._call(A)
-            if inner is not None and _is_reshape(inner) and isinstance(B, Value):
-                X = inner.args[0]
-                if (*np.shape(X.data)[:-1], np.shape(B.data)[1]) == shape and np.shape(X.data)[-1] == np.shape(B.data)[
-                    0
-                ]:
-                    return self._put(line.results, np.matmul, X, B)
         if call is not None and _is_reshape(call) and np.shape(call.args[0].data) == shape:
             return self._same(line, call.args[0])
         return self._put(line.results, method("reshape"), x, shape)
@@ -263,105 +292,8 @@ class Textbook:
         if not axes or (len(axes) == ndim and "keepdims" not in kwargs):
             kwargs.pop("axis", None)
         else:
-            kwargs["axis"] = _axes(axes)
+            kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
         return self._put(line.results, named, args[0], **kwargs)
-
-    def _exponential(self, line: Call, args: Any) -> bool:
-        call = self._call(args[0])
-        if call is None or call.function is not np.minimum or (_number(call.args[1], call) or 0) < GUARD:
-            return False
-        return self._put(line.results, np.exp, call.args[0])
-
-    def _masked_bits(self, line: Call, args: Any) -> bool:
-        """`dA * (A > 0)` for the product of dA's bits with the mask."""
-        product = self._call(args[0])
-        if product is None or product.function is not np.multiply or len(product.args) != 2:
-            return False
-        bits, negated = map(self._call, product.args)
-        if (
-            bits is None
-            or negated is None
-            or bits.function is not method("view")
-            or not isinstance(bits.args[0], Value)
-        ):
-            return False
-        compared = self._call(negated.args[0]) if negated.function is np.logical_not else None
-        if compared is None or compared.function is not np.less_equal:
-            return False
-        mask = self._new(np.shape(args[0].data), bool, np.greater, *compared.args)
-        return self._put(line.results, np.multiply, bits.args[0], mask)
-
-    def _cross_entropy(self, line: Call, args: Any) -> bool:
-        """Log-softmax, its entries at the labels, and their mean."""
-        Z, labels = args
-        loss, P = line.results
-        P.name = P.name or "P"
-        shape, number = np.shape(Z.data), Z.data.dtype
-        rows = shape[0], 1
-        top = self._new(rows, number, np.max, Z, axis=1, keepdims=True)
-        S = self._new(shape, number, np.subtract, Z, top)
-        total = self._new(rows, number, np.sum, self._new(shape, number, np.exp, S), axis=1, keepdims=True)
-        logP = self._new(shape, number, np.subtract, S, self._new(rows, number, np.log, total))
-        logP.name = f"log{P.name}"
-        if self._are_classes(labels, line):
-            entries = self._new(shape[:1], number, SUBSCRIPT, logP, (np.arange(shape[0]), labels))
-            mean = self._new((), number, np.mean, entries)
-        else:
-            Y = self._one_hot(labels, shape, number)
-            weighed = self._new((), number, np.sum, self._new(shape, number, np.multiply, Y, logP))
-            mean = self._new((), number, np.divide, weighed, self._new((), number, np.sum, Y))
-        self._put((loss,), np.negative, mean)
-        return self._put((P,), np.exp, logP)
-
-    def _rows_of(self, line: Call, args: Any) -> bool:
-        return self._put(line.results, SUBSCRIPT, *args)
-
-    def _attention(self, line: Call, args: Any) -> bool:
-        """Softmax along the last axis, and the product with the values."""
-        if len(args) != 2 or not all(isinstance(x, Value) for x in args):
-            return False
-        S, V = args
-        O, P = line.results
-        shape, dtype = np.shape(S.data), S.data.dtype
-        rows, last = (*shape[:-1], 1), len(shape) - 1
-        top = self._new(rows, dtype, np.max, S, axis=last, keepdims=True)
-        E = self._new(shape, dtype, np.exp, self._new(shape, dtype, np.subtract, S, top))
-        self._put((P,), np.divide, E, self._new(rows, dtype, np.sum, E, axis=last, keepdims=True))
-        return self._put((O,), np.matmul, P, V)
-
-    def _minus_labels(self, line: Call, args: Any) -> bool:
-        P, labels = args
-        Y = self._one_hot(labels, np.shape(P.data), P.data.dtype)
-        if not self._are_classes(labels, line):
-            kept = self._new((np.shape(P.data)[0], 1), P.data.dtype, np.sum, Y, axis=1, keepdims=True)
-            P = self._new(np.shape(P.data), P.data.dtype, np.multiply, kept, P)
-        return self._put(line.results, np.subtract, P, Y)
-
-    def _count_of_labels(self, line: Call, args: Any) -> bool:
-        labels = args[0]
-        if self._are_classes(labels, line):
-            return self._same(line, np.shape(labels.data)[0])
-        return labels in self._labels and self._put(line.results, np.sum, self._labels[labels])
-
-    def _count(self, line: Call, args: Any) -> bool:
-        """`maximum(m, 1)` of a count that is known."""
-        return all(x.__class__ is int for x in args) and self._same(line, max(args))
-
-    @staticmethod
-    def _are_classes(labels: Any, line: Call) -> bool:
-        """Whether none is ignored, as far as can be seen: labels that are given, and the usual -100."""
-        while isinstance(labels, Value) and labels.source is not None:
-            labels = labels.source
-        return isinstance(labels, Value) and labels.call is None and line.kwargs.get("ignore_index") == -100
-
-    def _one_hot(self, labels: Value, shape: tuple[int, ...], dtype: Any) -> Value:
-        """A 1 at each label; a row of zeros where the label is none of the classes."""
-        Y = self._labels.get(labels)
-        if Y is None:
-            column = self._new((shape[0], 1), np.int64, SUBSCRIPT, labels, (slice(None), None))
-            Y = self._labels[labels] = self._new(shape, bool, np.equal, column, np.arange(shape[1]))
-            Y.name = "Y"
-        return Y
 
     # --- the end
 
@@ -376,18 +308,6 @@ class Textbook:
         self.lines = kept[::-1]
 
 
-class Share(float):
-    """1 / count."""
-
-    count: int
-
-    def __new__(cls, count: int) -> Share:
-        """The number, which remembers its count."""
-        share = super().__new__(cls, 1 / count)
-        share.count = count
-        return share
-
-
 def _is_reshape(call: Call) -> bool:
     name = getattr(call.function, "__name__", "")
     return name == "reshape" and isinstance(call.args[0], Value)
@@ -397,24 +317,16 @@ def _alike(x: Value, y: Value) -> bool:
     return np.shape(x.data) == np.shape(y.data) and getattr(x.data, "dtype", None) == getattr(y.data, "dtype", None)
 
 
-def _axes(axes: Any) -> Any:
-    axes = tuple(axes)
-    return axes[0] if len(axes) == 1 else axes
+def _is_count(n: Any) -> bool:
+    return n is not None and n > 1 and float(n).is_integer()
 
 
-def _number(x: Any, line: Call) -> Any:
+def _number(x: Any) -> Any:
     """The number that a constant is at every place; None if it is none."""
-    if x.__class__ in (int, float, Share):
+    if x.__class__ in (int, float):
         return x
-    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f" and np.size(x):
+    if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "fb" and np.size(x):
         first = np.asarray(x).flat[0]
-        return float(str(first)) if (np.asarray(x) == first).all() else None
-    return None
-
-
-def _counted(number: float, shape: tuple[int, ...]) -> int | None:
-    """m, where the number is 1 / m and m is how many rows or elements there are."""
-    for n in {*shape[:1], math.prod(shape)}:
-        if n > 1 and math.isclose(number, 1 / n, rel_tol=1e-6):
-            return n
+        number = int(first) if x.dtype.kind == "b" else float(str(first))
+        return number if (np.asarray(x) == first).all() else None
     return None

@@ -26,7 +26,7 @@ from .listing import note
 from .memory import Memory
 from .names import name_values
 from .passes import changes
-from .readable import readable
+from .readable import Formulas
 from .scopes import equal
 from .watch import Watch
 
@@ -203,6 +203,7 @@ class Written:
             values[symbol] = _setting(group, key, part)
         self.listing = listing = note(program, values)
         name_values(listing, program, self.trace, self._words, self.watch.buffers)
+        self._formulas = Formulas(program, values, listing, self.grads, self.name)
         self._write_out()
         self._forget()
         out = self._execute(given)
@@ -213,14 +214,18 @@ class Written:
         return self._finish(out, given)
 
     def _forget(self) -> None:
-        """Let go of the layouts; the source of formulas is written while they are known."""
+        """Let go of the layouts."""
         del self.trace
-        self.formulas = readable(self.listing, self.memory, self.name)
         self.changes = changes(self.listing, self.memory) + self._kernels
         for line in self.listing.lines:
             for value in (*line.results, *line.operands):
                 value.data = None
         del self.listing, self.memory
+
+    @property
+    def formulas(self) -> str:
+        """The program as a textbook writes it."""
+        return self._formulas.text
 
     def _array(self, tensor: Tensor, given: Any) -> Any:
         owner = self._grad_of.get(tensor)
@@ -249,6 +254,7 @@ class Written:
         self._tensors: list[Tensor] = []
         self._numbers: list[Any] = []
         self._generators: list[Any] = []
+        self._formulas.takes(emitted.arguments, emitted.names)
         for value in emitted.arguments:
             if value in position:
                 self._arguments.append((position[value], value.number))

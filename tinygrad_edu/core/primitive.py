@@ -90,6 +90,8 @@ class Primitive:
 
     needs_zeros = True  # of joint outputs: the cotangent of one that nobody used is zeros, else None
     add: Callable[..., None] | None = None
+    # what the forward is equal to, in operations that a textbook would write; None: it is written so itself
+    composition: Callable[..., Any] | None = None
     store_out: Any  # how `out=` is answered; attached by ops/out.py
     of_numbers: Any  # what becomes of a call without any tensor; attached by ops/public.py
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
+from . import by_hand
 from .activation import relu
 from .elementwise import multiply, pow
 from .pooling import max_pool1d, max_pool2d, max_pool3d
@@ -51,6 +52,9 @@ def mean_pool(X: Array, *, plane: Plane, padded: bool, divisor: int | None) -> A
     return total / (count if isinstance(count, int) else count.astype(X.dtype))
 
 
+mean_pool.composition = by_hand.mean_pool
+
+
 @primitive(
     name="avg_pool_backward",
     types=None,
@@ -61,6 +65,9 @@ def spread_means(V: Array, *, plane: Plane, padded: bool, divisor: int | None, l
     """Each element of V, divided as in `mean_pool`, added to all elements of its window."""
     count = _count(lengths, plane, padded) if divisor is None else divisor
     return spread_windows(V / (count if isinstance(count, int) else count.astype(V.dtype)), plane, lengths)
+
+
+spread_means.composition = by_hand.spread_means
 
 
 @functools.lru_cache(maxsize=64)

@@ -38,6 +38,9 @@ def zero_where(condition: Array, V: Array) -> Array:
     return bits.view(V.dtype)
 
 
+zero_where.composition = lambda condition, V: V * np.logical_not(condition)  # but for infinities and NaN
+
+
 @primitive(
     np.where,
     name="where",

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
+from . import by_hand
 from .columns import Columns, Grid, Ints, Shifted, scatter_windows
 from .reduction import sum_over
 from .threads import shared_out, shares
@@ -45,6 +46,9 @@ def correlation(X: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints)
     Y = np.empty((X.shape[0], W.shape[0], *shape), X.dtype)
     _correlate(X, W, b, Grid(*grid), Y)
     return Y
+
+
+correlation.composition = by_hand.correlation
 
 
 @primitive(
@@ -79,6 +83,9 @@ def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, s
         part = Grid((1,) * len(shape), starts, steps, groups)
         _correlate(Y, V[(..., *taken)], b, part, X[(..., *places)])
     return X
+
+
+transposed_correlation.composition = by_hand.transposed_correlation
 
 
 def _residues(s: int, before: int, d: int, k: int, n: int) -> list[tuple[slice, slice, int, int]]:
@@ -144,6 +151,9 @@ def _sum_kernels(X: Array, Y: Array, grid: Grid, W: Array) -> None:
         right = columns.matrices(X[n : n + columns.samples])[:, :, 0]  # (m, groups, K, positions)
         sums += np.add.reduce(left @ right.mT, axis=0)
     W[...] = np.moveaxis(sums.reshape(groups, O, *window, C), -1, 2)
+
+
+kernel_correlation.composition = by_hand.kernel_correlation
 
 
 def _correlate(X: Array, W: Array, b: Array | None, grid: Grid, Y: Array) -> None:

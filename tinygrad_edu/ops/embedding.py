@@ -41,6 +41,9 @@ def embed(W: Array, indices: Array) -> Array:
     return W.take(indices, 0, mode="clip")
 
 
+embed.composition = lambda W, indices: W[indices]
+
+
 @primitive(name="embedding", types=None, dX=lambda dY, Y, X, counts: dY / counts[:, None])
 def divided_back(X: Array, counts: Array) -> Array:
     """X itself; the cotangent of a row is divided by its count. Not a derivative: what scale_grad_by_freq asks for."""

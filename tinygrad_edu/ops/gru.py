@@ -24,8 +24,8 @@ from .linalg import product
 from .steps import columns, earlier, once_per_visit, opened, order, rows
 
 
-def _pull_by_steps(dH: Any, dA: Any, A: Any, H: Any, V: Any, h: Any, *, reverse: bool) -> tuple[Any, ...]:
-    """What `gru_pull` computes, in single operations: the chain rule, from the last step to the first."""
+def gru_pull_by_steps(dH: Any, dA: Any, A: Any, H: Any, V: Any, h: Any, *, reverse: bool) -> tuple[Any, ...]:
+    """The cotangents dZ and dh of a GRU: the chain rule, from the last step to the first; 0.0 stands for none."""
     T, _, n = H.shape
     times = order(T, reverse)
     dZs: dict[int, Any] = {}
@@ -45,7 +45,7 @@ def _pull_by_steps(dH: Any, dA: Any, A: Any, H: Any, V: Any, h: Any, *, reverse:
     return np.stack([dZs[t] for t in range(T)], axis=1), dh.T
 
 
-@opened(_pull_by_steps)
+@opened(gru_pull_by_steps)
 def gru_pull(dH: Array, dA: Array, A: Array, H: Array, V: Array, h: Array, *, reverse: bool) -> tuple[Array, ...]:
     """The cotangents of R, U, N and Q before their activations, dZ (4n, T, m), and dh (m, n), from those of
     gru_steps's outputs; 0.0 stands for none."""
@@ -151,6 +151,25 @@ def gru_steps(
         np.add(new, part, state)
         np.copyto(H[t], state.T)
     return H, A
+
+
+def gru_by_steps(X: Any, W: Any, V: Any, h: Any, b: Any = 0.0, d: Any = 0.0, *, reverse: bool) -> tuple[Any, ...]:
+    """All steps of a GRU: H (T, m, n), and r, u, new and q of every step below one another, A."""
+    T, n = X.shape[0], V.shape[1]
+    h = h.T  # a column per sample
+    H, A = {}, {}
+    for t in order(T, reverse):
+        of_x = (X[t] @ W.T + b).T
+        of_h = V @ h + np.reshape(d, (-1, 1))
+        r, u = (1 / (1 + np.exp(-of_x[k * n : (k + 1) * n] - of_h[k * n : (k + 1) * n])) for k in (0, 1))
+        q = of_h[2 * n :]
+        new = np.tanh(of_x[2 * n :] + r * q)
+        h = new + u * (h - new)
+        H[t], A[t] = h.T, np.concatenate([r, u, new, q])
+    return tuple(np.stack([each[t] for t in range(T)]) for each in (H, A))
+
+
+gru_steps.composition = gru_by_steps
 
 
 gru_steps.needs_zeros = False  # of A, which nobody uses, the rules get None

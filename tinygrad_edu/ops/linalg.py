@@ -11,6 +11,7 @@ Not here: PyTorch's further names for products (products.py), einsum (einsum.py)
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,9 @@ def matrix_product(A: Array, B: Array) -> Array:
     if A.ndim > 2 and B.ndim == 2:  # one product: 16 of (64, 64) @ (64, 192) take 341 us, (1024, 64) @ (64, 192) 263
         return np.reshape(product(_rows(A), B), (*A.shape[:-1], B.shape[-1]))
     return product(A, B)
+
+
+matrix_product.composition = operator.matmul
 
 
 @primitive(
@@ -108,6 +112,9 @@ def affine(X: Array, W: Array, b: Array = None) -> Array:
             "last axis must be the weight's second, the bias one number per row of the weight. Samples are rows "
             "here: input (m, n_in), weight (n_out, n_in)."
         ) from None
+
+
+affine.composition = lambda X, W, b=None: X @ W.T if b is None else X @ W.T + b
 
 
 def _rows(X: Array) -> Array:

@@ -47,10 +47,26 @@ def minus_one_hot(P: Array, labels: Array, *, ignore_index: int) -> Array:
     return D
 
 
+def _one_hot(labels: Array, n_classes: int, ignore_index: int) -> Array:
+    """Y[i, labels[i]] = 1; a row of zeros where the label is ignore_index."""
+    Y = labels[:, None] == np.arange(n_classes)
+    return np.logical_and(Y, (labels != ignore_index)[:, None]) if 0 <= ignore_index < n_classes else Y
+
+
+def _probabilities_minus_labels(P: Array, labels: Array, *, ignore_index: int) -> Array:
+    return P * (labels != ignore_index)[:, None] - _one_hot(labels, P.shape[1], ignore_index)
+
+
+minus_one_hot.composition = _probabilities_minus_labels
+
+
 @primitive(name="count_nonzero", types=None, opaque=True)
 def count_kept(labels: Array, *, ignore_index: int, dtype: np.dtype[Any]) -> Array:
     """How many labels there are besides ignore_index, as a number to divide by."""
     return np.asarray(np.count_nonzero(labels != ignore_index), dtype)
+
+
+count_kept.composition = lambda labels, *, ignore_index, dtype: np.sum(labels != ignore_index, dtype=dtype)
 
 
 def _scores_rule(dO: Array, O: Array, Z: Array, labels: Array, *, ignore_index: int) -> Array:
@@ -86,6 +102,15 @@ def cross_entropy_of_classes(Z: Array, labels: Array, *, ignore_index: int) -> t
     return total / len(rows) if len(rows) else total * math.nan, P
 
 
+def _cost_and_probabilities(Z: Array, labels: Array, *, ignore_index: int) -> tuple[Array, Array]:
+    """The article's cost for several classes, -1/m sum(Y * log(P)), and P."""
+    S = Z - np.max(Z, axis=1, keepdims=True)
+    log_P = S - np.log(np.sum(np.exp(S), axis=1, keepdims=True))
+    Y = _one_hot(labels, Z.shape[1], ignore_index)
+    return -np.sum(Y * log_P) / np.sum(labels != ignore_index, dtype=Z.dtype), np.exp(log_P)
+
+
+cross_entropy_of_classes.composition = _cost_and_probabilities
 cross_entropy_of_classes.needs_zeros = False  # P is seldom used by anything but the rule
 
 

@@ -25,8 +25,8 @@ from .linalg import product
 from .steps import columns, earlier, once_per_visit, opened, order, rows
 
 
-def _pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *, reverse: bool) -> tuple[Any, ...]:
-    """What `lstm_pull` computes, in single operations: the chain rule, from the last step to the first."""
+def lstm_pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *, reverse: bool) -> tuple[Any, ...]:
+    """The cotangents dZ, dh and dc of an LSTM: the chain rule, from the last step to the first; 0.0 stands for none."""
     T, n = C.shape[:2]
     times = order(T, reverse)
     dZs: dict[int, Any] = {}
@@ -49,7 +49,7 @@ def _pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *,
     return np.stack([dZs[t] for t in range(T)], axis=1), dh.T, dc.T
 
 
-@opened(_pull_by_steps)
+@opened(lstm_pull_by_steps)
 def lstm_pull(
     dH: Array, dC: Array, dA: Array, A: Array, C: Array, V: Array, c: Array, *, reverse: bool
 ) -> tuple[Array, ...]:
@@ -141,6 +141,24 @@ def lstm_steps(
         np.multiply(np.tanh(memory, new), o, state)
         np.copyto(H[t], state.T)
     return H, C, A
+
+
+def lstm_by_steps(X: Any, W: Any, V: Any, h: Any, c: Any, b: Any = None, *, reverse: bool) -> tuple[Any, ...]:
+    """All steps of an LSTM: H (T, m, n) and C (T, n, m), and its gates i, f, g and o below one another, A."""
+    T, n = X.shape[0], V.shape[1]
+    h, c = h.T, c.T  # a column per sample
+    H, C, A = {}, {}, {}
+    for t in order(T, reverse):
+        Z = W @ X[t].T + V @ h if b is None else W @ X[t].T + V @ h + b[:, None]
+        i, f, o = (1 / (1 + np.exp(-Z[k * n : (k + 1) * n])) for k in (0, 1, 3))
+        g = np.tanh(Z[2 * n : 3 * n])
+        c = f * c + i * g
+        h = o * np.tanh(c)
+        H[t], C[t], A[t] = h.T, c, np.concatenate([i, f, g, o])
+    return tuple(np.stack([each[t] for t in range(T)]) for each in (H, C, A))
+
+
+lstm_steps.composition = lstm_by_steps
 
 
 lstm_steps.needs_zeros = False  # of outputs that nobody used, A above all, the rules get None

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
+from . import by_hand
 from .creation import zeros
 from .gathering import valid_index
 from .indexing import put_along, take_along
@@ -46,6 +47,9 @@ from .shape import reshape_to
 def max_pool(X: Array, *, plane: Plane) -> Array:
     """The largest element of each window of the last axes."""
     return reduce_windows(np.maximum, X, plane, _lowest(X.dtype))
+
+
+max_pool.composition = by_hand.max_pool
 
 
 def _lowest(dtype: Any) -> float:
@@ -86,6 +90,9 @@ def onto_largest(V: Array, X: Array, *, plane: Plane) -> Array:
     for stage, whole, largest in zip(stages[::-1], maxima[-2::-1], maxima[:0:-1], strict=True):
         V = _onto_first(V, whole, largest, stage)
     return V
+
+
+onto_largest.composition = by_hand.onto_largest
 
 
 def _onto_first(V: Array, X: Array, Y: Array, plane: Plane) -> Array:

@@ -50,6 +50,9 @@ def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     return _add_reduce(X, axis=axis, keepdims=keepdims, dtype=None if X.dtype.kind == "f" else np.int64)
 
 
+sum_over.composition = np.sum
+
+
 @primitive(
     np.nansum,
     name="nansum",
@@ -70,6 +73,9 @@ def nansum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 def mean_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The mean over some axes."""
     return sum_axes(X, axis, keepdims) / count_over(X, axis)
+
+
+mean_over.composition = np.mean
 
 
 def _share(dY: Array, Y: Array, X: Array, axis: Axes, keepdims: bool) -> Array:

@@ -125,6 +125,14 @@ def erf(Z: Array) -> Array:
     return _erf_single(Z) if Z.dtype.itemsize == 4 else in_double(_erf, Z)
 
 
+def erf_of_each(Z: Array) -> Array:
+    """Python's erf of every element."""
+    return np.vectorize(math.erf, otypes=[Z.dtype])(Z)
+
+
+erf.composition = erf_of_each
+
+
 # log(erfc(x) / t) + x**2 in t = 1 / (1 + x / 2), x >= 0: Press et al., "Numerical Recipes" (1992), section 6.2, erfcc;
 # erfc's relative error is below 1.2e-7.
 ERFC_SINGLE = (

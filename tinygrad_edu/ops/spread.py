@@ -35,6 +35,9 @@ def var_over(X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     return sum_axes(np.square(_centred(X, axis)), axis, keepdims) / max(n - ddof, 0)
 
 
+var_over.composition = np.var
+
+
 def _deviation_rule(dS: Array, S: Array, X: Array, *, axis: Axes, keepdims: bool, ddof: float) -> Array:
     # d sqrt(V) = dV / (2 sqrt(V)); at S = 0, where that is infinite, PyTorch gives 0.
     dV = np.where(S == 0, 0, dS / (2 * S))

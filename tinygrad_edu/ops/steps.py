@@ -20,15 +20,15 @@ class Opened(Primitive):
     there it is opened, and the rules of what it consists of serve all further orders.
     """
 
-    steps: Callable[..., Any]
+    composition: Callable[..., Any]
 
     def __call__(self, *args: Any, **params: Any) -> Any:
         if any(isinstance(x, Tensor) for x in args):
-            return self.steps(*args, **params)
+            return self.composition(*args, **params)
         return super().__call__(*args, **params)
 
 
-def opened(steps: Callable[..., Any]) -> Callable[[Callable[..., Any]], Opened]:
+def opened(composition: Callable[..., Any]) -> Callable[[Callable[..., Any]], Opened]:
     """Enter a forward into the rule book, with the composition that it is equal to."""
 
     def enter(forward: Callable[..., Any]) -> Opened:
@@ -36,7 +36,7 @@ def opened(steps: Callable[..., Any]) -> Callable[[Callable[..., Any]], Opened]:
             forward, {}, name=None, numpy=None, types=None, domain=everywhere,
             view=False, opaque=True,
         )  # fmt: skip
-        entry.steps = steps
+        entry.composition = composition
         PRIMITIVES[entry.key] = entry
         return entry
 

@@ -141,7 +141,7 @@ class Helpers:
         return "\n".join([f"class {name}{base}:", *(lines or ["    pass"])])
 
     def _renamed(self, tree: Any, scope: Mapping[str, Any], names: dict[str, str]) -> Any:
-        """A definition without annotations and docstrings, its globals by their names in the program."""
+        """A definition without annotations, its globals by their names in the program."""
         tree = _Bare().visit(tree)
         read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
         own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
@@ -152,7 +152,7 @@ class Helpers:
         return ast.fix_missing_locations(_Renamed(names, forwards).visit(tree))
 
     def _written(self, function: Any, name: str) -> str:
-        """A function's source under a name, without decorators, annotations and docstring."""
+        """A function's source under a name, without decorators and annotations."""
         plain = inspect.unwrap(function)
         if plain.__closure__:
             raise Foreign
@@ -232,13 +232,14 @@ class Foreign(Exception):
 
 
 class _Bare(ast.NodeTransformer):
-    """Leaves out annotations and docstrings."""
+    """Leaves out annotations, and of docstrings all but what comes first."""
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         node.returns = None
-        first = node.body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(node.body) > 1:
-            del node.body[0]
+        doc = ast.get_docstring(node)
+        if doc is not None and isinstance(first := node.body[0], ast.Expr) and isinstance(first.value, ast.Constant):
+            said = " ".join(doc.split("\n\n")[0].split())
+            first.value.value = textwrap.fill(said, 105, subsequent_indent="    ")
         return self.generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:

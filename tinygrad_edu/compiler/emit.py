@@ -61,6 +61,9 @@ class Emitted:
         self.uses_array = False
         self._written = {old for _, _, old in memory.copies} | set(memory.into.values())
         self.arguments = self._inputs()
+        for first, *others in listing.counts:
+            names = f"{self._name(first)} stands for {', '.join(map(self._name, others))} too: they are equal"
+            self.body += textwrap.wrap(names, 100, initial_indent="# ", subsequent_indent="# ")
         self._places()
         self._write(name)
         self.source = self._assembled(name)
@@ -286,7 +289,7 @@ class Emitted:
 
     def _as_array(self, x: Any, dtype: np.dtype[Any]) -> str:
         """A number as an array of no dimension."""
-        if isinstance(x, Value) and x.number:
+        if isinstance(x, Value) and (x.number or (isinstance(x.data, np.generic) and x.data.dtype == dtype)):
             held = self._held.get((x, dtype))
             if held is None:
                 held = self._held[x, dtype] = self._free(f"{self._name(x)}_array")
@@ -417,9 +420,10 @@ class Emitted:
 
 
 def _single(x: Any) -> bool:
-    """Whether something is one number: Python's, or a NumPy scalar that a call has returned."""
+    """Whether something is one number: Python's, a NumPy scalar that a call has returned, or a constant one."""
     data = x.data if isinstance(x, Value) else x
-    return data.__class__ in NUMBERS or isinstance(data, np.generic)
+    constant = data is x and isinstance(x, np.ndarray) and x.ndim == 0
+    return constant or data.__class__ in NUMBERS or isinstance(data, np.generic)
 
 
 def called(number: float) -> str:

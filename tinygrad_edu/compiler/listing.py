@@ -21,7 +21,14 @@ from .cells import Call, Cell, Check, Draw, Notes, Value
 class Listing:
     """What a program does, call by call."""
 
-    def __init__(self, program: Program, notes: Notes, cells: dict[Symbol, Any], created: list[Any]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        notes: Notes,
+        cells: dict[Symbol, Any],
+        created: list[Any],
+        counts: list[list[Tensor]],
+    ) -> None:
         self.lines = notes.lines
         self.equations, self.made, self.merged = len(program.equations), notes.made, notes.merged
         self.value_of = {s: c.value if isinstance(c, Cell) else c for s, c in cells.items() if not isinstance(c, tuple)}
@@ -33,6 +40,7 @@ class Listing:
         pairs = zip(program.given, self.arguments, strict=True)
         self.given = {t: v for t, v in pairs if isinstance(t, Tensor) and isinstance(v, Value)}
         self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items()]
+        self.counts = [[self.value_of[program.tensors[t]] for t in tensors] for tensors in counts]
         self.numbers = [(group, key, part, self.value_of[s]) for s, group, key, part in program.numbers]
         self.writes = [(t, self.value_of[s]) for t, s in program.writes]
         self.grads = [(t, None if s is None else self.value_of[s]) for t, s in program.grads]
@@ -70,15 +78,21 @@ def is_draw(line: Call | Check) -> bool:
 
 
 def note(
-    program: Program, given: dict[Symbol, Any], created: list[Any] | None = None, textbook: bool = False
+    program: Program,
+    given: dict[Symbol, Any],
+    counts: list[list[Tensor]],
+    created: list[Any] | None = None,
+    textbook: bool = False,
 ) -> Listing:
     """Run a program on cells.
 
     Args:
         given: the array or number of each of the program's inputs; of arrays the layout matters.
+        counts: sets of tensors of which the first is read for all (counts.py).
         created: what a first step adds to the optimizers' states, once that has been added.
         textbook: note primitives' compositions in the place of forwards that are written for speed.
     """
+    stands_for = {program.tensors[t]: program.tensors[first] for first, *others in counts for t in others}
     notes = Notes(textbook)
     cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
     previous, Notes.current, mode.dry = Notes.current, notes, True
@@ -89,14 +103,14 @@ def note(
             for symbol in program.equations:
                 while sections and sections[-1][0] < symbol.index:
                     notes.section = sections.pop()[1]
-                inputs = [cells[x] if isinstance(x, Symbol) else x for x in symbol.inputs]
+                inputs = [cells[stands_for.get(x, x)] if isinstance(x, Symbol) else x for x in symbol.inputs]
                 cells[symbol] = _computed(symbol, inputs, notes)
                 if symbol in program.checks:
                     _check(program, symbol, cells, notes)
     finally:
         Notes.current, mode.dry = previous, False
     created = [tensor._array for *_, tensor in program.created] if created is None else created
-    return Listing(program, notes, cells, created)
+    return Listing(program, notes, cells, created, counts)
 
 
 def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:

@@ -185,10 +185,10 @@ class Memory:
                 v
                 for v in dict.fromkeys(reader.operands)
                 if v in where
+                and v not in self.root
                 and quiet < where[v]
                 and last[v] == where[value]
                 and last.get(old, -1) <= where[v]
-                and v not in self.root
                 and v not in elsewhere
                 and self._same(old, v)
                 and self._only(reader, v)

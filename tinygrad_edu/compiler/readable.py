@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
+from ..core.tensor import Tensor
 from ..ops.indexing import Slot
 from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from ..symbolic.program import Program
@@ -315,8 +316,16 @@ def _to_double(line: Call) -> bool:
 class Formulas:
     """What the formulas of a program are written from, when somebody asks for them."""
 
-    def __init__(self, program: Program, given: dict[Symbol, Any], listing: Listing, grads: bool, name: str) -> None:
-        self._program, self._grads, self._name = program, grads, name
+    def __init__(
+        self,
+        program: Program,
+        given: dict[Symbol, Any],
+        counts: list[list[Tensor]],
+        listing: Listing,
+        grads: bool,
+        name: str,
+    ) -> None:
+        self._program, self._counts, self._grads, self._name = program, counts, grads, name
         self._given = {symbol: _kept(x) for symbol, x in given.items()}
         self._created = [tensor._array for *_, tensor in program.created]
         self._generators = listing.generators
@@ -331,7 +340,7 @@ class Formulas:
     @functools.cached_property
     def text(self) -> str:
         """The program as formulas."""
-        listing = note(self._program, self._given, self._created, textbook=True)
+        listing = note(self._program, self._given, self._counts, self._created, textbook=True)
         for symbol, name in self._names.items():
             value = listing.value_of.get(symbol)
             if isinstance(value, Value) and value.name is None:

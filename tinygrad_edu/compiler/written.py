@@ -19,6 +19,7 @@ from ..core.write import storage_of
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
 from ..symbolic.program import Program
 from ..symbolic.trace import Trace
+from .counts import equal_counts, still_equal
 from .emit import Emitted
 from .guard import Guard
 from .kernels import accelerated
@@ -88,6 +89,8 @@ class Written:
             self._settle()
         if not self._fits(given) or not self.watch.same() or (self._guards and self._differs(given)):
             return False
+        if self._counts and not still_equal(self._counts):
+            return False
         self._recent = self._arrays_of(given)
         return True
 
@@ -99,7 +102,7 @@ class Written:
         for x, (array, shape) in zip(given, recent, strict=True):
             if x.__class__ is not Tensor or x._array is not array or array.shape != shape or _recording(x) is not False:
                 return False
-        quick = self._guard is not None and self._guard.same()
+        quick = self._guard is not None and self._guard.same() and (not self._counts or still_equal(self._counts))
         return quick and self.watch.same() and not (self._guards and self._differs(given))
 
     def _arrays_of(self, given: Any) -> list[Any]:
@@ -201,9 +204,10 @@ class Written:
             values[symbol] = float(x) if symbol.number else x._values()
         for symbol, group, key, part in program.numbers:
             values[symbol] = _setting(group, key, part)
-        self.listing = listing = note(program, values)
+        self._counts = equal_counts(program, values)
+        self.listing = listing = note(program, values, self._counts)
         name_values(listing, program, self.trace, self._words, self.watch.buffers)
-        self._formulas = Formulas(program, values, listing, self.grads, self.name)
+        self._formulas = Formulas(program, values, self._counts, listing, self.grads, self.name)
         self._write_out()
         self._forget()
         out = self._execute(given)

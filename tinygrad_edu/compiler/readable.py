@@ -120,7 +120,7 @@ class Readable(Emitted):
         results = [self._text(v) for v in self.listing.results]
         results += [self._left(v) for v in (*self._grads, *self._created)]
         for tensor, new in self.listing.writes:
-            if of(new) not in in_place:
+            if in_place.get(of(new)) is not olds[tensor]:
                 self.body.append(f"{self._name(olds[tensor])}[...] = {self._text(of(new))}")
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
 
@@ -180,7 +180,7 @@ class Readable(Emitted):
         found: dict[Value, Value] = {}
         for (tensor, _), new in zip(self.listing.writes, news, strict=True):
             old = olds[tensor]
-            if not isinstance(new, Value) or new not in where or new in kept or news.count(new) > 1:
+            if not isinstance(new, Value) or new not in where or new in kept or new in found:
                 continue
             same = np.shape(old.data) == np.shape(new.data) and old.data.dtype == new.data.dtype
             line = lines[where[new]]

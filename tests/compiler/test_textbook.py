@@ -229,7 +229,9 @@ LINES = {
     transformer: ("np.mean(x, axis=2, keepdims=True)", "Z1 = h @ W1.T + b1", "np.sum(dZ4, axis=(0, 1))"),
     embedding: ("np.add.at(",),
     gan: ("fake = A5 @ W6.T + b6", "dZ5 = dA5 * (A5 > 0)"),
-    adam: ("L = np.mean(t1 ** 2)", "M_W1[...] = beta1 * M_W1 + (1 - beta1) * dW1", "t_W1 += 1", "* M_W1 / (np.sqrt(V_W1) + "),
+    adam: (
+        "L = np.mean(t1 ** 2)", "M_W1[...] = beta1 * M_W1 + (1 - beta1) * dW1", "t_W1 += 1", "M_W1 / (np.sqrt(V_W1) + ",
+    ),
     dropout_and_clipping: ("dW1 = dZ1.T @ x", "W1 -= lr * dW1 *"),
 }  # fmt: skip
 

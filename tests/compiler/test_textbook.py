@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -245,3 +247,66 @@ def test_lines_are_those_of_a_textbook(build):
     assert "def add_windows(" in text or "_by_steps(" in text or text.startswith("import numpy as np\n\n\ndef step(")
     for noise in ("refuse", "logical_not", ".view(", "88.0", "axis=(0,)", ", ...]", "np.copy", "np.positive"):
         assert noise not in text
+
+
+def test_what_cancels_is_written_as_it_is_derived():
+    """The article's dZ2 = A2 - Y over m, and no dA2, of a cross-entropy that is spelled out."""
+    W, b = te.randn(3, 1, requires_grad=True), te.zeros(1, 1, requires_grad=True)
+
+    def step(X, Y):
+        Z2 = W.T @ X + b
+        A2 = te.sigmoid(Z2)
+        L = -(Y * te.log(A2) + (1 - Y) * te.log(1 - A2)).mean()
+        L.backward()
+        return L
+
+    step = te.compile(step)
+    step(te.randn(3, 40), (te.rand(1, 40) > 0.5).float())
+    text = step.source(readable=True)
+    assert "dZ2 = (A2 - Y) / 40" in text
+    assert "dA2" not in text
+
+
+@pytest.mark.parametrize("by", ["0.01", "100"])
+def test_a_factor_is_no_count(by):
+    """Of 100 rows `* 0.01` is not `/ 100`, and `/ 100` is."""
+    w = te.ones(3, requires_grad=True)
+
+    def times(x):
+        ((x @ w) ** 2).sum().mul(0.01).backward()
+        return w.grad
+
+    def over(x):
+        (((x @ w) ** 2).sum() / 100).backward()
+        return w.grad
+
+    step = te.compile(times if by == "0.01" else over)
+    step(te.randn(100, 3))
+    text = step.source(readable=True)
+    assert ("/ 100" in text) == (by == "100")
+
+
+def test_docstring_says_what_the_arguments_are():
+    """Shapes, and which arrays are written, in both sources."""
+    model = nn.Linear(3, 1)
+    step, batch = training(model, F.mse_loss, te.randn(8, 3), te.randn(8, 1), optimizer=optim.Adam(model.parameters()))
+    step = te.compile(step, grads=False)
+    for _ in range(2):
+        step(*batch)
+    for text in (step.source, step.source(readable=True)):
+        assert "x (8, 3), y (8, 1): arguments of the call\n" in text
+        assert "W1 (1, 3), b1 (1,): tensors of the step, written in place\n" in text
+        assert "t_*, M_*, V_*: what the optimizer keeps for each of them, written in place\n" in text
+        assert "beta1, beta2, lr, eps: settings of the optimizer\n" in text
+
+
+def test_counts_of_explain_add_up():
+    """The calls that the trace makes, less those that the passes drop, are the program's; so are the writes."""
+    step, _, _ = written(dropout_and_clipping)
+    lines = step.explain().splitlines()
+    figures = [int(re.search(r"-?\d+", line[40:])[0]) for line in lines]
+    _, made, *dropped, left = figures[:7]
+    assert made - sum(dropped) == left
+    assert sum(dropped) > 0
+    direct, writes, *copied = map(int, re.findall(r"-?\d+", lines[-1][40:]))
+    assert direct + sum(copied) == writes

@@ -203,7 +203,7 @@ class Notes:
         self.lines: list[Call | Check] = []
         self.known: dict[Any, tuple[Value, ...]] = {}
         self._order: list[Any] = []  # the keys of `known`, so that the latest can be forgotten
-        self.made = self.merged = 0
+        self.merged = self.unchanged = 0  # calls made before, and those that return their argument
         self.section = ""
         self.kept: list[Any] = []  # what keys name by id
         self.generators: dict[int, Value] = {}
@@ -224,7 +224,6 @@ class Notes:
         if not operands:
             return function(*args, **kwargs)
         key = (id(function), self._key(args), self._key(kwargs))
-        self.made += 1
         known = self.known.get(key)
         if known is not None:
             self.merged += 1
@@ -239,6 +238,7 @@ class Notes:
         self._order.append(key)
         same = unchanged(function, args, data)
         if same is not None:
+            self.unchanged += 1
             self.known[key] = (same,)
             return Cell(same)
         call = Call(function, args, kwargs)
@@ -274,7 +274,7 @@ class Notes:
 
     def unfold(self, primitive: Primitive, cells: tuple[Any, ...], params: dict[str, Any]) -> Any:
         """Note what a primitive's forward does, or, where that can't be noted, the forward itself."""
-        length, keys = len(self.lines), len(self._order)
+        length, keys, counts = len(self.lines), len(self._order), (self.merged, self.unchanged)
         values = [c.value if isinstance(c, Cell) else None for c in cells]
         function = (primitive.composition if self.textbook else None) or primitive.forward
         try:
@@ -288,6 +288,7 @@ class Notes:
             return result
         except (Unnoted, TypeError, AttributeError, ValueError, NotImplementedError):
             del self.lines[length:]
+            self.merged, self.unchanged = counts
             for key in self._order[keys:]:
                 self.known.pop(key, None)
             del self._order[keys:]

@@ -27,6 +27,7 @@ import numpy as np
 from ..ops.checks import refuse
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
+from .arguments import docstring
 from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .listing import Listing
 from .memory import Memory
@@ -158,7 +159,7 @@ class Emitted:
     # --- lines
 
     def _write(self, name: str) -> None:
-        section = ""
+        section = None
         for line in self.listing.lines:
             if isinstance(line, Check):
                 self._check(line)
@@ -403,6 +404,7 @@ class Emitted:
             setup = [*setup, "memory = (", indented(known, 1) + ",", ")"]
             body = ["(", indented(known, 1) + ",", ") = memory", *body]
         lines = ["\n\n\ndef program():", *(indented(s, 1) for s in setup)]
+        body = [docstring(self.listing, self.arguments, self.names), *body]
         lines += [indented(f"\ndef {name}({inputs}):", 1), *(indented(b, 2) for b in body)]
         return text + "\n".join(lines) + f"\n\n    return {name}\n"
 

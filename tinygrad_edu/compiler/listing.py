@@ -6,16 +6,17 @@ anyone will see, draws nothing and checks nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
 from ..core.mode import mode
-from ..core.symbol import Symbol
+from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array
 from ..symbolic.nested import tensors_of
 from ..symbolic.program import Program
-from .cells import Call, Cell, Check, Draw, Notes, Value
+from .cells import Call, Cell, Check, Draw, Notes, Value, bare
 
 
 class Listing:
@@ -30,7 +31,8 @@ class Listing:
         counts: list[list[Tensor]],
     ) -> None:
         self.lines = notes.lines
-        self.equations, self.made, self.merged = len(program.equations), notes.made, notes.merged
+        self.equations, self.merged, self.unchanged = len(program.equations), notes.merged, notes.unchanged
+        self.made = sum(isinstance(line, Call) for line in self.lines) + self.merged + self.unchanged
         self.value_of = {s: c.value if isinstance(c, Cell) else c for s, c in cells.items() if not isinstance(c, tuple)}
         for symbol, value in self.value_of.items():
             if isinstance(value, Value) and value.origin is None:
@@ -48,7 +50,10 @@ class Listing:
         self.generators = list(notes.generators.values())
         self.constants, self.sites = notes.constants, notes.sites
         self.result = program.result
+        self.states = {t for o in program.optimizers for entries in o.state.values() for t in entries.values()}
+        self.states |= {tensor for *_, tensor in program.created}
         self.dead = self._drop_dead()
+        self.copies = self._drop_copies()
 
     @property
     def results(self) -> list[Any]:
@@ -71,6 +76,42 @@ class Listing:
         self.lines = kept[::-1]
         return dead
 
+    def _drop_copies(self) -> int:
+        """Let what is computed for a copy alone be the copy: `W -= t` has copied the difference. Returns how many."""
+        roots = [v for _, v in (*self.writes, *self.grads)] + self.results + self.created
+        uses = Counter(v for line in self.lines for v in line.operands)
+        uses.update(v for v in roots if isinstance(v, Value))
+        original: dict[Value, Value] = {}
+
+        def of(value: Value) -> Value:
+            return original.get(value, value)
+
+        kept: list[Any] = []
+        for line in self.lines:
+            if isinstance(line, Check):
+                kept.append(line)
+                continue
+            if any(v in original for v in line.operands):
+                line.kwargs = bare(line.kwargs, of)
+                line.take(bare(line.args, of))
+            needless = line.function is np.copy and _is_fresh(line.args[0], line.results[0])
+            if needless and uses[line.args[0]] == 1 and line.results[0] not in self.created:  # those leave the program
+                original[line.results[0]] = line.args[0]
+            else:
+                kept.append(line)
+        self.lines = kept
+        self.value_of = {s: of(v) if isinstance(v, Value) else v for s, v in self.value_of.items()}
+        self.writes = [(t, of(v) if isinstance(v, Value) else v) for t, v in self.writes]
+        self.grads = [(t, of(v) if isinstance(v, Value) else v) for t, v in self.grads]
+        return len(original)
+
+
+def _is_fresh(x: Any, copied: Value) -> bool:
+    """Whether a value lies in memory of its own, laid out as its copy."""
+    if not isinstance(x, Value) or x.call is None or x.source is not None or not isinstance(x.data, np.ndarray):
+        return False
+    return bool(x.data.strides == copied.data.strides)
+
 
 def is_draw(line: Call | Check) -> bool:
     """Whether a call takes numbers from a generator: it must happen, in its turn."""
@@ -82,7 +123,7 @@ def note(
     given: dict[Symbol, Any],
     counts: list[list[Tensor]],
     created: list[Any] | None = None,
-    textbook: bool = False,
+    instead: dict[Symbol, Symbol] | None = None,
 ) -> Listing:
     """Run a program on cells.
 
@@ -90,10 +131,11 @@ def note(
         given: the array or number of each of the program's inputs; of arrays the layout matters.
         counts: sets of tensors of which the first is read for all (counts.py).
         created: what a first step adds to the optimizers' states, once that has been added.
-        textbook: note primitives' compositions in the place of forwards that are written for speed.
+        instead: for the readable source, which notes compositions in the place of forwards that are written for speed:
+            other expressions for some of the equations.
     """
     stands_for = {program.tensors[t]: program.tensors[first] for first, *others in counts for t in others}
-    notes = Notes(textbook)
+    notes = Notes(textbook=instead is not None)
     cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
     previous, Notes.current, mode.dry = Notes.current, notes, True
     try:
@@ -103,8 +145,11 @@ def note(
             for symbol in program.equations:
                 while sections and sections[-1][0] < symbol.index:
                     notes.section = sections.pop()[1]
-                inputs = [cells[stands_for.get(x, x)] if isinstance(x, Symbol) else x for x in symbol.inputs]
-                cells[symbol] = _computed(symbol, inputs, notes)
+                other = instead.get(symbol) if instead else None
+                for part in (symbol,) if other is None else (s for s in computed_by(other) if s not in cells):
+                    inputs = [cells[stands_for.get(x, x)] if isinstance(x, Symbol) else x for x in part.inputs]
+                    cells[part] = _computed(part, inputs, notes)
+                cells[symbol] = cells[symbol if other is None else other]
                 if symbol in program.checks:
                     _check(program, symbol, cells, notes)
     finally:

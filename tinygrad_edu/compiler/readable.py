@@ -21,6 +21,8 @@ from ..ops.indexing import Slot
 from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from ..symbolic.program import Program
 from ..symbolic.sources import at
+from .arguments import docstring
+from .cancelling import cancelled
 from .cells import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
 from .emit import ARRAY, Emitted, indented, listed, scalar
 from .listing import Listing, note
@@ -28,7 +30,7 @@ from .textbook import Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
-WIDEST = 88  # columns of a formula; a longer one is cut in two
+WIDEST = 96  # columns of a formula; a longer one is cut in two
 
 SIGNS = {
     np.add: ("+", SUM),
@@ -340,7 +342,8 @@ class Formulas:
     @functools.cached_property
     def text(self) -> str:
         """The program as formulas."""
-        listing = note(self._program, self._given, self._counts, self._created, textbook=True)
+        instead = cancelled(self._program.equations, self._names)
+        listing = note(self._program, self._given, self._counts, self._created, instead)
         for symbol, name in self._names.items():
             value = listing.value_of.get(symbol)
             if isinstance(value, Value) and value.name is None:
@@ -353,7 +356,8 @@ class Formulas:
         inputs = listed([written.names[v] for v in written.arguments])
         parts = [written.head, *([ARRAY] if written.uses_array else [])]
         parts += written.helpers.sources
-        body = [*written.setup, *written.body]
+        said = docstring(listing, written.arguments, written.names)
+        body = [said, *written.setup, *written.body]
         parts.append(f"def {self._name}({inputs}):\n" + "\n".join(indented(line, 1) for line in body))
         return "\n\n\n".join(parts) + "\n"
 

@@ -84,7 +84,9 @@ class Textbook:
             np.copy: self._copy,
             np.negative: self._negative,
             np.logical_not: self._opposite,
+            np.equal: self._kept_labels,
             np.not_equal: self._kept_labels,
+            np.where: self._chosen,
             np.transpose: self._axes_turned,
             np.reshape: self._reshape,
         }
@@ -163,7 +165,15 @@ class Textbook:
             return False
         if not root.hollow and (np.asarray(root.data) == IGNORED).any():
             return False
-        return self._same(line, np.ones(np.shape(labels.data), np.bool_))
+        return self._same(line, np.full(np.shape(labels.data), line.function is np.not_equal))
+
+    def _chosen(self, line: Call, args: Any) -> bool:
+        """The one side of a choice that is known."""
+        known = _number(args[0]) if len(args) == 3 else None
+        if known not in (0, 1):
+            return False
+        x, shape = args[1] if known else args[2], np.shape(line.results[0].data)
+        return isinstance(x, Value) and _alike(x, line.results[0]) and np.shape(x.data) == shape and self._same(line, x)
 
     # --- rules: whether one has taken the line
 
@@ -180,6 +190,9 @@ class Textbook:
         if args[0] is args[1]:
             return self._put(line.results, np.square, args[0])
         for x, factor in (args, args[::-1]):
+            inverse = self._call(factor) if isinstance(factor, Value) and factor.name is None else None
+            if inverse is not None and inverse.function is np.divide and _number(inverse.args[0]) == 1:
+                return _alike(x, line.results[0]) and self._put(line.results, np.divide, x, inverse.args[1])
             number = _number(factor)
             if not isinstance(x, Value) or number is None or not _alike(x, line.results[0]):
                 continue

@@ -164,6 +164,9 @@ def take_along(X: Array, indices: Array, *, axis: int) -> Array:
     return np.take_along_axis(X, indices, axis)
 
 
+take_along.composition = np.take_along_axis
+
+
 @primitive(
     types=None,
     opaque=True,
@@ -176,6 +179,18 @@ def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) ->
     Y = np.zeros(shape, V.dtype)
     np.add.at(Y, grid_along(indices, axis, V.shape), V)
     return Y
+
+
+def add_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
+    """Zeros of a shape, with V added where `indices` point along an axis."""
+    Y = np.zeros(shape, V.dtype)
+    places = [*np.ogrid[tuple(slice(n) for n in V.shape)]]
+    places[axis] = indices
+    np.add.at(Y, tuple(places), V)
+    return Y
+
+
+put_along.composition = add_along
 
 
 def grid_along(indices: Array, axis: int, shape: tuple[int, ...]) -> tuple[Array, ...]:

@@ -1,0 +1,101 @@
+"""Cotangents that cancel: `dZ2 = (A2 - Y) / m` for dA2 times the slope of the sigmoid, as a textbook derives it.
+
+As `explain` does: what the rules say of a named value's cotangent is read as a polynomial in named values
+(symbolic/algebra.py), once as it is and once with the cotangents that it is computed from spelled out. Where the second
+is the shorter one, things have cancelled, and it is what the readable source computes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..core.primitive import PRIMITIVES
+from ..core.symbol import Symbol, leaves
+from ..symbolic.algebra import Algebra
+from ..symbolic.expressions import substituted
+from ..symbolic.formulas import formula
+from ..symbolic.walk import upwards
+
+NAMED = 300  # values with names; of larger programs the rules are left as they are
+PARTS = 60  # operations between two named values; what is larger does not cancel
+
+
+def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol, Symbol]:
+    """By cotangent what it is to be computed by."""
+    if len(names) > NAMED:
+        return {}
+    known = set(names.values())
+    atoms: dict[int, Any] = {id(s): Symbol(s.shape, s.dtype, n) for s, n in names.items() if s.primitive is None}
+    given: dict[int, Any] = {id(atoms[id(s)]): s for s in names if s.primitive is None}  # back from atoms
+    meant: dict[int, Any] = {}  # by atom of a cotangent what it stands for
+    found: dict[Symbol, Symbol] = {}
+    for symbol in equations:
+        name = names.get(symbol)
+        if name is None or isinstance(symbol.dtype, tuple):
+            continue
+        atom = Symbol(symbol.shape, symbol.dtype, name)
+        if name[:1] == "d" and name[1:] in known and symbol.shape and _size(symbol, atoms) <= PARTS:
+            raw = substituted(symbol, atoms)
+            inlined = substituted(raw, meant)
+            short = _shorter(raw, inlined, given) if inlined is not raw else None
+            if isinstance(short, Symbol) and short.shape == symbol.shape:
+                found[symbol] = short if short.dtype == symbol.dtype else short.astype(symbol.dtype)
+            meant[id(atom)] = inlined if symbol in found else raw
+        atoms[id(symbol)], given[id(atom)] = atom, symbol
+    return found
+
+
+def _size(symbol: Symbol, atoms: dict[int, Any]) -> int:
+    """How many operations lie between a value and named ones."""
+    done = dict.fromkeys(atoms)
+    count = len(done)
+    for part in upwards(symbol, done):
+        done[id(part)] = None
+        if len(done) - count > PARTS:
+            break
+    return len(done) - count
+
+
+def _shorter(raw: Symbol, inlined: Symbol, given: dict[int, Any]) -> Any:
+    """The formula with cotangents spelled out, on the program's own values, if it is the shorter one."""
+    counts: dict[int, Symbol] = {}
+    raw, inlined = (_with_counts(x, counts) for x in (raw, inlined))
+    m = next(((atom, n) for n, atom in counts.items()), None) if len(counts) == 1 else None
+    algebra = Algebra(m)
+    try:
+        before, after = (algebra.simplify(x) for x in (raw, inlined))
+    except TypeError:  # an array among constants
+        return None
+    if len(formula(after)) >= len(formula(before)):
+        return None
+    numbers = {id(atom): _filled(n, raw.dtype) for n, atom in counts.items()}
+    return substituted(after, given | numbers)
+
+
+def _with_counts(x: Symbol, counts: dict[int, Symbol]) -> Symbol:
+    """An expression with a letter for each count that a mean divides by: what its rule divides a constant by."""
+    done: dict[int, Any] = {}
+    for part in upwards(x, done):
+        inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
+        if part.primitive is not None and part.primitive.key == "over" and _is_constant(inputs[0]):
+            n = inputs[1]
+            if n.__class__ is int and n > 1:
+                inputs[1] = counts[n] if n in counts else counts.setdefault(n, _letter(part.dtype))
+        same = all(a is b for a, b in zip(inputs, part.inputs, strict=True))
+        done[id(part)] = part if part.primitive is None or same else part.primitive(*inputs, **part.params)
+    result: Symbol = done[id(x)]
+    return result
+
+
+def _filled(n: int, dtype: Any) -> Symbol:
+    return Symbol((), dtype, None, PRIMITIVES["filled"], (), {"shape": (), "value": n, "dtype": dtype})
+
+
+def _letter(dtype: Any) -> Symbol:
+    letter = Symbol((), dtype, "m")
+    letter.number = True
+    return letter
+
+
+def _is_constant(x: Any) -> bool:
+    return not leaves(x)

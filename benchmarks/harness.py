@@ -29,12 +29,13 @@ PAUSE = 0.05  # seconds; OpenBLAS's threads spin for 26 ms at most after a produ
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 OURS = "tinygrad_edu"
-COMPILED, NUMBA = f"{OURS} compiled", f"{OURS} numba"
+COMPILED, REASSOCIATED, NUMBA = f"{OURS} compiled", f"{OURS} reassociated", f"{OURS} numba"
 TITLES = {  # in the order of the tables
     "numpy": "NumPy by hand",
     "numpy floor": "floor",
     OURS: "tinygrad_edu",
     COMPILED: "tinygrad_edu compiled",
+    REASSOCIATED: "tinygrad_edu compiled, reassociated",
     NUMBA: "tinygrad_edu compiled, numba",
     "torch": "PyTorch eager",
     "torch compiled": "torch.compile",

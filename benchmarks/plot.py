@@ -11,13 +11,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .harness import COMPILED, NUMBA, OURS, TITLES, in_order
+from .harness import COMPILED, NUMBA, OURS, REASSOCIATED, TITLES, in_order
 
 COLOURS = {  # told apart by their lightness too; ours are the warm ones
     "numpy": "#000000",
     "numpy floor": "#9a9a9a",
     OURS: "#d95f02",
     COMPILED: "#a50f15",
+    REASSOCIATED: "#e6550d",
     NUMBA: "#e7298a",
     "torch": "#3b6fb6",
     "torch compiled": "#7fb0e0",

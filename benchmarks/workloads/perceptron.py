@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import contenders, floor
 from benchmarks.contenders import Task
-from benchmarks.harness import Step, Workload
+from benchmarks.harness import REASSOCIATED, Step, Workload
 
 from .data import images, weights
 
@@ -26,6 +26,9 @@ def enter(workload: Workload, widths: tuple[int, ...], m: int, activation: str =
     moved = 7 * 4 * parameters if rule == "Adam" else 0  # W, V1, V2 are read and written, G is read
     floor.enter(workload, floor.perceptron(widths, m), moved)
     contenders.enter(workload, asked)
+    if rule == "SGD":  # whose step is a multiple of the gradient
+        reassociated = functools.partial(contenders.tinygrad_edu_compiled, asked, reassociate=True)
+        workload.contender(REASSOCIATED)(reassociated)
 
 
 def task(widths: tuple[int, ...], m: int, activation: str = "relu", rule: str = "SGD") -> Task:

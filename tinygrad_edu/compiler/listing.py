@@ -52,8 +52,9 @@ class Listing:
         self.result = program.result
         self.states = {t for o in program.optimizers for entries in o.state.values() for t in entries.values()}
         self.states |= {tensor for *_, tensor in program.created}
-        self.dead = self._drop_dead()
+        self.dead = self.drop_dead()
         self.copies = self._drop_copies()
+        self.moved = self.spared = 0  # factors that reassociate.py has moved, and the calls that this spares
 
     @property
     def results(self) -> list[Any]:
@@ -62,7 +63,7 @@ class Listing:
 
     returned: list[Symbol]
 
-    def _drop_dead(self) -> int:
+    def drop_dead(self) -> int:
         """Leave out the calls that nothing depends on. Returns how many there were."""
         self.returned = [t._array for t in tensors_of(self.result)]
         roots = [v for _, v in (*self.writes, *self.grads)] + self.results + self.created

@@ -28,6 +28,7 @@ def changes(listing: Listing, memory: Memory) -> str:
         ("- calls that change nothing, such as 1 * X", f"{listing.unchanged}"),
         ("- calls whose result nobody needs", f"{listing.dead}"),
         ("- copies of what nothing else reads", f"{listing.copies}"),
+        *([(f"- calls spared by moving {listing.moved} factors", f"{listing.spared}")] if listing.moved else []),
         ("= calls of the program", f"{len(lines)}"),
         ("arrays that the calls make", f"{len(made)}, {nbytes:,} bytes"),
         (

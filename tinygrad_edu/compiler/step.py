@@ -54,14 +54,21 @@ def _all_kept(first: Callable[..., Any]) -> Callable[..., Any]:
 class Compiled:
     """A step with the programs that have been written for it. Call it as the step itself."""
 
-    def __init__(self, step: Callable[..., Any], grads: bool, limit: int = LIMIT, engine: str = "numpy") -> None:
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        grads: bool,
+        limit: int = LIMIT,
+        engine: str = "numpy",
+        reassociate: bool = False,
+    ) -> None:
         if not callable(step):
             raise TypeError(f"compile: expected a function of tensors, got {type(step).__name__}.")
         if engine not in ENGINES:
             raise ValueError(f"compile: engine must be one of {', '.join(map(repr, ENGINES))}, got {engine!r}.")
         if engine == "numba":
             require_numba()
-        self.step, self.grads, self.limit, self.engine = step, grads, limit, engine
+        self.step, self.grads, self.limit, self.engine, self.reassociate = step, grads, limit, engine, reassociate
         self.programs: dict[Any, list[Written]] = {}
         self._last: Written | None = None
         self._count = 0
@@ -134,7 +141,9 @@ class Compiled:
                     )
             words = _words(self.step, args, kwargs)
             modes = [(module, now) for module, _, now in switched]
-            written = Written(program, trace, watch, self._name, self.grads, words, self.engine, modes)
+            written = Written(
+                program, trace, watch, self._name, self.grads, words, self.engine, self.reassociate, modes
+            )
             result = written.begin(given)
         except BaseException:
             restore()
@@ -259,13 +268,30 @@ def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str
 
 
 @overload
-def compile(step: Callable[..., Any], *, grads: bool = True, limit: int = LIMIT, engine: str = "numpy") -> Compiled: ...
+def compile(
+    step: Callable[..., Any],
+    *,
+    grads: bool = True,
+    limit: int = LIMIT,
+    engine: str = "numpy",
+    reassociate: bool = False,
+) -> Compiled: ...
 @overload
 def compile(
-    step: None = None, *, grads: bool = True, limit: int = LIMIT, engine: str = "numpy"
+    step: None = None,
+    *,
+    grads: bool = True,
+    limit: int = LIMIT,
+    engine: str = "numpy",
+    reassociate: bool = False,
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
 def compile(
-    step: Callable[..., Any] | None = None, *, grads: bool = True, limit: int = LIMIT, engine: str = "numpy"
+    step: Callable[..., Any] | None = None,
+    *,
+    grads: bool = True,
+    limit: int = LIMIT,
+    engine: str = "numpy",
+    reassociate: bool = False,
 ) -> Any:
     """A function that does what `step` does, as a NumPy program written for it; also a decorator.
 
@@ -282,6 +308,8 @@ def compile(
         engine: "numpy", or "numba" (`pip install "tinygrad_edu[numba]"`): chains of small calls and the update are
             fused into compiled loops, kept on disk for later processes. Its sums are taken in another order, so it
             agrees with eager mode within 1e-5 of an array's largest magnitude.
+        reassociate: whether factors may be multiplied in another order where that is less work: the learning rate
+            into dZ instead of into dZ^T X, in steps that leave no gradients (grads=False). Within 1e-5, too.
     Raises:
         ImportError: engine="numba" without Numba.
         TraceError: the step reads a value, or does what a program can't repeat; the line is named.
@@ -299,5 +327,5 @@ def compile(
     tensor([6., 8.])
     """
     if step is None:
-        return functools.partial(compile, grads=grads, limit=limit, engine=engine)
-    return Compiled(step, grads, limit, engine)
+        return functools.partial(compile, grads=grads, limit=limit, engine=engine, reassociate=reassociate)
+    return Compiled(step, grads, limit, engine, reassociate)

@@ -28,6 +28,7 @@ from .memory import Memory
 from .names import name_values
 from .passes import changes
 from .readable import Formulas
+from .reassociate import move_factors
 from .scopes import equal
 from .watch import Watch
 
@@ -44,9 +45,10 @@ class Written:
         grads: bool,
         words: list[str],
         engine: str,
+        reassociate: bool,
         modes: list[tuple[Any, bool]],
     ) -> None:
-        self._words, self._engine, self._switched = words, engine, modes
+        self._words, self._engine, self._reassociate, self._switched = words, engine, reassociate, modes
         self.program, self.trace, self.name, self.grads = program, trace, name, grads
         self.watch = watch
         watch.complete(program)
@@ -242,6 +244,8 @@ class Written:
 
     def _write_out(self) -> None:
         program, listing = self.program, self.listing
+        if self._reassociate:
+            move_factors(listing, self.grads)
         self.memory = Memory(listing, self.grads)
         self._kernels = ""
         emitted: Emitted

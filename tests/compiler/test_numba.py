@@ -207,3 +207,64 @@ def test_a_second_process_finds_the_kernels(tmp_path):
     assert [r.stdout for r in runs] == ["[1.0, -4.0]\n"] * 2
     assert "Numba compiles 1 kernel" in runs[0].stderr
     assert runs[1].stderr == ""
+
+
+def test_norms_are_nests():
+    """The sums of rows and what is done with them share their outer loops; the weights are written in place."""
+    build = lambda: nn.Sequential(nn.Linear(8, 32), nn.LayerNorm(32), nn.GELU(), nn.Linear(32, 4))
+    loss = lambda model, X, Y: F.mse_loss(model(X), X[..., :4] + Y.reshape(64, 4, 1))
+    batches = [(X.reshape(64, 4, 8), Y) for X, Y in labelled(256, 8, 4, 3)]
+    step = assert_close_steps(lambda: training(build, lambda p: optim.SGD(p, lr=0.1), loss), batches)
+    (nest,) = (text for text in step.source.split("@njit") if "np.sqrt" in text)
+    assert nest.count("for i1 in range(4)") == 1
+    assert nest.count("for i2 in range(32)") == 3
+
+
+def test_rows_that_are_read_in_other_places():
+    """Sums of parts of rows, of rows turned, of other rows; numbers per row as a column and as a row."""
+
+    def step(x, y):
+        z = (x - x.sum(-1, keepdim=True)) * y
+        half, turned = z[:, ::2].sum(-1), z.T.sum(-1)
+        s = (z * z).sum(-1)
+        w = (z + s[:, None]) / (1 + s[None, :].abs())  # the same sums, per row and per column
+        return half, turned, w.flip(0) + z, w.sum(), (w * w.sum(-1, keepdim=True)).amax(-1), (z * s[:, None]).sum(0)
+
+    te.manual_seed(4)
+    compiled = te.compile(step, engine="numba")
+    for _ in range(2):
+        x, y = te.randn(96, 96), te.randn(96)
+        for found, expected in zip(compiled(x, y), step(x, y), strict=True):
+            assert close(found, expected)
+
+
+def test_exponentials_in_loops():
+    """Of all magnitudes, to a few units in the last place; infinite, zero, subnormal and NaN where NumPy's are."""
+    step = te.compile(lambda x: (te.exp(x) * 1, te.tanh(x) * 1), engine="numba")
+    special = [float("nan"), float("inf"), -float("inf"), 88.7, 88.73, -87.5, -100.0, -104.5, 0.0, -0.0, 1e-30, -1e-6]
+    te.manual_seed(5)
+    x = te.cat([te.tensor(special * 4).reshape(3, 16), te.randn(200, 16) * 10, te.randn(200, 16) * 1e-3])
+    for _ in range(2):
+        found = step(x)
+    assert "quick_exp(" in step.source
+    assert "quick_tanh(" in step.source
+    for y, function in zip(found, (np.exp, np.tanh), strict=True):
+        with np.errstate(all="ignore"):
+            expected = function(x.numpy().astype(np.float64))
+            assert_allclose(y.numpy(), expected.astype(np.float32), rtol=4e-7, atol=2e-45)  # two units; one, subnormal
+    zeros = x.numpy() == 0
+    np.testing.assert_array_equal(np.signbit(found[1].numpy()[zeros]), np.signbit(x.numpy()[zeros]))
+
+
+def test_a_users_names_are_told_from_the_functions_that_loops_call():
+    """An array may be called as one of those."""
+    te.manual_seed(6)
+    quick_exp, quick_exp2 = te.randn(8, 32), te.randn(8, 32)
+
+    def step(x):
+        return (te.exp(quick_exp * x) + quick_exp2, te.exp(quick_exp2 * x) + quick_exp)
+
+    compiled = te.compile(step, engine="numba")
+    x = te.randn(8, 32)
+    for found, expected in zip(compiled(x), step(x), strict=True):
+        assert close(found, expected)

@@ -16,8 +16,11 @@ from .pieces import words
 
 # Sums may be taken in another order, so that they are vectorised; NaN and infinities keep their meaning.
 # No parallel loops: BLAS's threads have the cores, and a step of small kernels loses more than it gains.
-NJIT = """njit = numba.njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})"""
-EXACT = """exact = numba.njit(error_model="numpy")"""  # in NumPy's order, to the last bit
+HOW = {
+    "njit": """njit = numba.njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})""",
+    "exact": """exact = numba.njit(error_model="numpy")""",  # in NumPy's order, to the last bit
+    "ordered": """ordered = numba.njit(error_model="numpy", fastmath={"contract"})""",
+}
 
 
 def kept(texts: dict[str, str]) -> tuple[dict[str, Any], bool]:
@@ -34,7 +37,7 @@ def kept(texts: dict[str, str]) -> tuple[dict[str, Any], bool]:
         called = {other: hashes[other] for other in hashes if other in words(own)}
         for other, stem in called.items():
             own = re.sub(rf"\b{other}\b", stem, own)
-        how = (EXACT if own.startswith("@exact") else NJIT).replace(".njit(", ".njit(cache=True, ")
+        how = HOW[own[1 : own.index("\n")]].replace(".njit(", ".njit(cache=True, ")
         source = f"import numba\nimport numpy as np\n\n{how}\n\n\n{own}\n"
         stem = hashes[name] = f"kernel_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
         module = sys.modules.get(stem)

@@ -20,48 +20,21 @@ from ..ops.pooling import onto_largest
 from ..ops.pooling_windows import are_tiles
 from .cells import Call, Check, Draw, Kernel, Method, Reduce, Value
 from .exact import must_be_exact
+from .formulas import ARITHMETIC, FORMULAS, LOGICAL, SLOW
 from .listing import Listing
 from .memory import may_follow_writes
+from .nests import Nest, last_axis, nests, own_row
+from .opened import opened
+from .quick import QUICK
 from .references import Ref, masks, reference, root, straight
 
-ARITHMETIC = {
-    np.add: "{} + {}",
-    np.subtract: "{} - {}",
-    np.multiply: "{} * {}",
-    np.divide: "{} / {}",
-    np.negative: "-{}",
-    np.positive: "{}",
-    np.absolute: "abs({})",
-    np.square: "{0} * {0}",
-    np.sqrt: "np.sqrt({})",
-    np.maximum: "{0} if {0} >= {1} or {0} != {0} else {1}",  # NaN goes on, as in NumPy
-    np.minimum: "{0} if {0} <= {1} or {0} != {0} else {1}",
-}
-COMPARED = {
-    np.less: "{} < {}",
-    np.less_equal: "{} <= {}",
-    np.greater: "{} > {}",
-    np.greater_equal: "{} >= {}",
-    np.equal: "{} == {}",
-    np.not_equal: "{} != {}",
-}
-LOGICAL = {np.logical_not: "not {}", np.logical_and: "{} and {}", np.logical_or: "{} or {}"}
-# NumPy's are vectorised: 1,600 tanh take it 0.9 us, a loop of the C library's 17
-SLOW = {
-    np.exp: "np.exp({})",
-    np.log: "np.log({})",
-    np.log1p: "np.log1p({})",
-    np.expm1: "np.expm1({})",
-    np.tanh: "np.tanh({})",
-    np.power: "{} ** {}",
-}
 FEW = 64  # numbers for which a slow function is still cheaper than a call of NumPy's
 SMALL_PRODUCT = 30_000  # multiplications; a larger one is BLAS's
 SMALL_SUM = 65_536  # numbers; a larger one, along an axis, is NumPy's
 LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that it is given
+MANY_IN_ROW = 16  # numbers of the innermost loop, for functions that compute so many at a time
 MANY_IN_WINDOW = 16  # numbers of a window that is looked through without a loop
 VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "__getitem__"}  # of an array without axes
-FORMULAS: dict[Any, str] = {**ARITHMETIC, **COMPARED, **LOGICAL, **SLOW}
 
 
 class Loop:
@@ -81,9 +54,11 @@ class Fused(Kernel):
         self.loops: list[Loop] = []
         self.loop_of: dict[Value, int] = {}
         self.local: set[Value] = set()  # arrays between its loops that it makes itself
+        self.totals: set[Value] = set()
         for line in lines:
             self._put(line)
         self._sink()
+        self._nest()
 
     def _sink(self) -> None:
         """Move what one later loop alone reads, place by place, into that loop: it need not be stored for it."""
@@ -111,16 +86,27 @@ class Fused(Kernel):
         self.loop_of = {v: left.index(self.loops[k]) for v, k in self.loop_of.items()}
         self.loops = left
 
+    def _nest(self) -> None:
+        """Let loops that go through the same rows do so together where that pays."""
+        self.nests: list[Nest] = []
+        for nest in nests(self.loops, self.loop_of):
+            self.nests += [nest] if nest.pays else [Nest(None, loop) for loop in nest.loops]
+        self.loops = [loop for nest in self.nests for loop in nest.loops]
+        self.loop_of = {line.results[0]: k for k, loop in enumerate(self.loops) for line in loop.lines}
+        self.nest_of = [nest for nest in self.nests for _ in nest.loops]
+
     def _put(self, line: Call) -> None:
         (value,) = line.results
         kind, shape = nature(line)
+        if kind == "total":
+            self.totals.add(value)
         earliest = 0
         for v in line.operands:
             ref = reference(v)
             place = self.loop_of.get(ref.base)
             if place is None:
                 continue
-            within = self.loops[place].kind == "each" and not self._summed(ref.base)
+            within = self.loops[place].kind == "each" and ref.base not in self.totals
             joins = within and kind in ("each", "total") and self.loops[place].shape == shape and straight(ref, shape)
             earliest = max(earliest, place if joins else place + 1)
         for place in range(earliest, len(self.loops)):
@@ -132,13 +118,10 @@ class Fused(Kernel):
         self.loops[place].lines.append(line)
         self.loop_of[value] = place
 
-    def _summed(self, value: Value) -> bool:
-        assert value.call is not None
-        return nature(value.call)[0] == "total"
-
     def may_overwrite(self, old: Value, new: Value) -> bool:
         """Whether a new value can go where the old one lies: no later place or loop reads the old one."""
         place = self.loop_of[new]
+        nest = self.nest_of[place]
         if self.loops[place].kind != "each":
             return False
         for line in self.lines:
@@ -147,15 +130,18 @@ class Fused(Kernel):
                 at = self.loop_of[line.results[0]]
                 if ref.base is old and (at > place or (at == place and not straight(ref, self.loops[place].shape))):
                     return False
+                beside = ref.base is old and nest.rows is not None and self.nest_of[at] is nest
+                if beside and not own_row(ref, nest.rows or ()):
+                    return False
         return True
 
     def inner(self, value: Value) -> bool:
-        """Whether only the value's own loop reads it, of the kernel's."""
-        place = self.loop_of[value]
+        """Whether only the value's own loop or nest reads it, of the kernel's."""
+        nest = self.nest_of[self.loop_of[value]]
         if np.ndim(value.data) == 0:
             return True
         readers = [line for line in self.lines if any(reference(v).base is value for v in line.operands)]
-        return all(self.loop_of[line.results[0]] == place for line in readers)
+        return all(self.nest_of[self.loop_of[line.results[0]]] is nest for line in readers)
 
 
 def nature(line: Call) -> tuple[str, tuple[int, ...]]:
@@ -193,7 +179,9 @@ def fusable(line: Call | Check, exactly: bool = False) -> bool:
     if any(d.kind not in "fb" or d.itemsize == 2 for d in kinds):
         return False
     if isinstance(function, np.ufunc):
-        if line.kwargs or function not in FORMULAS or (function in SLOW and value.data.size > FEW):
+        if line.kwargs or function not in FORMULAS:
+            return False
+        if function in SLOW and value.data.size > FEW and (exactly or not quick(line)):
             return False
         if function in ARITHMETIC and value.data.dtype.kind != "f":
             return False
@@ -209,6 +197,14 @@ def fusable(line: Call | Check, exactly: bool = False) -> bool:
     if function is onto_largest.forward:
         return _has_tiles(line)
     return function in (np.dot, np.matmul) and _multiplies(line)
+
+
+def quick(line: Call) -> bool:
+    """Whether a kernel has a function of its own for a call, of many numbers at a time (quick.py)."""
+    (value,) = line.results
+    if line.function not in QUICK or value.data.dtype != np.float32 or value.data.ndim == 0:
+        return False
+    return bool(value.data.size > FEW and value.data.shape[-1] >= MANY_IN_ROW)
 
 
 def placed(line: Call) -> tuple[list[int | None], int] | None:
@@ -249,7 +245,7 @@ def _reduces(line: Call) -> bool:
         return False
     if np.ndim(line.results[0].data) == 0:
         return function.__name__ == "add.reduce" and np.ndim(source.data) > 0
-    return bool(source.data.size <= SMALL_SUM)
+    return bool(source.data.size <= SMALL_SUM) or (function.__name__ == "add.reduce" and last_axis(line))
 
 
 def _multiplies(line: Call) -> bool:
@@ -348,7 +344,7 @@ def _clear(line: Call | Check) -> bool:
 
 def fused(listing: Listing) -> list[Call | Check]:
     """The lines of a listing with kernels in the place of the calls that they make."""
-    lines = listing.lines
+    lines = opened(listing)
     strict = must_be_exact(lines)
     in_kernel = [fusable(line, line in strict) for line in lines]
     _show_scalars(lines, in_kernel)

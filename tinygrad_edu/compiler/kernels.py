@@ -16,14 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from .cache import EXACT, NJIT, kept, numba_error
+from .cache import HOW, kept, numba_error
 from .cells import NUMBERS, Call, Value
 from .emit import Emitted
+from .formulas import element_type
 from .fuse import Fused, fused
 from .listing import Listing
-from .loops import KernelSource, element_type
+from .loops import KernelSource
 from .memory import Memory
 from .pieces import Piece, Shared
+from .quick import QUICK
 
 NAME = "tinygrad_edu[numba]"
 
@@ -56,6 +58,7 @@ class Accelerated(Emitted):
     def __init__(self, listing: Listing, memory: Memory, name: str) -> None:
         self.kernels: list[KernelSource] = []
         self._views: dict[Value, str] = {}
+        self._quick: dict[Any, str] = {}  # functions that kernels call, by their names
         self._arrays = {
             v
             for line in listing.lines
@@ -90,6 +93,12 @@ class Accelerated(Emitted):
             self.setup.append(f"{name} = {text}.view({element_type(value)})")
         return self._views[value]
 
+    def quick(self, function: Any) -> str:
+        """What kernels call an exponential function of theirs."""
+        if function not in self._quick:
+            self._quick[function] = self._free(f"quick_{function.__name__}")
+        return self._quick[function]
+
     # --- the whole
 
     @property
@@ -99,7 +108,8 @@ class Accelerated(Emitted):
             return super().head
         self.compiled = self._compiled()
         lines = super().head.replace("import numpy as np", "import numba\nimport numpy as np")
-        how = [NJIT] + [EXACT] * any(text.startswith("@exact") for text in self.compiled.values())
+        used = {text[1 : text.index("\n")] for text in self.compiled.values()}
+        how = [text for name, text in HOW.items() if name in used]
         return "\n\n\n".join(["\n".join([lines, "", *how]), *self.compiled.values()])
 
     def _compiled(self) -> dict[str, str]:
@@ -112,7 +122,8 @@ class Accelerated(Emitted):
         for (how, form), pieces in found.items():
             if len(pieces) > 1:
                 shared[how, form] = Shared(self._free(f"loop{len(shared) + 1}"), how, pieces[0])
-        texts = {loop.name: loop.source for loop in shared.values()}
+        texts = {name: QUICK[function].format(name=name) for function, name in self._quick.items()}
+        texts |= {loop.name: loop.source for loop in shared.values()}
         return texts | {kernel.name: kernel.source(shared) for kernel in self.kernels}
 
     def function(self) -> Callable[..., Any]:

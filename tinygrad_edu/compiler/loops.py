@@ -11,7 +11,20 @@ import numpy as np
 from ..ops.indexing import scatter
 from .cells import NUMBERS, Call, Reduce, Value
 from .emit import indented, scalar
-from .fuse import COMPARED, FORMULAS, LOGICAL, Fused, Loop, placed
+from .formulas import (
+    COMPARED,
+    LOGICAL,
+    ONE,
+    element_type,
+    formula,
+    gathered,
+    literal,
+    stepping,
+    subscript,
+    times,
+)
+from .fuse import Fused, Loop, placed, quick
+from .nests import NestSource
 from .pieces import Piece, Shared, numbered, parts, words
 from .references import reference, straight
 
@@ -22,15 +35,6 @@ LONG = 1024  # numbers from which a sum of float32 is kept in float64: one runni
 HELD = 4  # numbers of a product that are summed in registers
 STRIPE = 8  # terms of a product that are added before their sum is stored
 WIDE = 8  # numbers that a loop computes at a time
-ONE = "1"  # a number of an array of ones
-
-
-def element_type(value: Any) -> str:
-    """How a kernel's number of a value is called; a masked one is seen as integers by NumPy."""
-    dtype = np.asarray(value.data if isinstance(value, Value) else value).dtype
-    if dtype.kind == "i":
-        dtype = np.dtype(f"f{dtype.itemsize}")
-    return "bool" if dtype.kind == "b" else f"np.{dtype.name}"
 
 
 class KernelSource:
@@ -46,13 +50,18 @@ class KernelSource:
         self.loads: dict[str, str] | None = (
             None  # in a loop over numbers: what it reads -> the variable it is read into
         )
+        self.called: dict[str, str] = {}  # all variables that the piece reads into, of whichever of its loops
         self.here: dict[Value, str] = {}  # numbers that the code at this place has
+        self.rows: dict[Value, str] = {}  # vectors that hold what a nest has made of its present row
         self.scalars: dict[Value, str] = {}
         self.pieces: list[Piece] = []
-        for loop in self.fused.loops:
-            for part in parts(loop):
+        for nest in self.fused.nests:
+            for part in parts(nest.loops[0]) if nest.rows is None else [None]:
                 self.here, self.body, known = dict(self.scalars), [], len(self.scalars)
-                self._loop(part)
+                if part is None:
+                    NestSource(self, nest).write()
+                else:
+                    self._loop(part)
                 self.pieces.append(Piece("\n".join(self.body), list(self.scalars.values())[known:]))
         later: set[str] = set()
         for piece in reversed(self.pieces):
@@ -89,49 +98,74 @@ class KernelSource:
             self._each(loop)
 
     def _each(self, loop: Loop) -> None:
-        totals = [line for line in loop.lines if isinstance(line.function, Reduce)]
-        for line in totals:
-            value = line.results[0]
-            kind = "np.float64" if line.args[0].data.size > LONG else element_type(value)
-            self.body.append(f"{self._number(value)} = {kind}(0)")
+        totals = [line for line in loop.lines if self.is_total(line)]
+        self.begin(totals)
         flat = len(loop.shape) > 1 and self._even(loop)
         shape = (math.prod(loop.shape),) if flat else loop.shape
         index = [f"i{k}" for k in range(len(shape))]
-        before, text = dict(self.here), []
-        self.loads = {}
-        for line in loop.lines:
+        before = dict(self.here)
+        self.loads, self.called = {}, {}
+        text = self.statements(loop.lines, index, flat)
+        once, each = self.reads(*index)
+        self.loads = None
+        self.body += once
+        for k, n in enumerate(shape):
+            self.body.append("    " * k + f"for i{k} in range({n}):")
+        self.body += [indented(b, len(shape)) for b in (*each, *text)]
+        if not loop.shape:
+            self.scalars.update({line.results[0]: self.number(line.results[0]) for line in loop.lines})
+        self.here = before
+        self.end(totals)
+
+    def statements(self, lines: list[Call], index: list[str], flat: bool) -> list[str]:
+        """What is done for one place of a loop, and stored."""
+        text = []
+        for line in lines:
             value = line.results[0]
-            if line in totals:
-                text.append(f"{self._number(value)} += {self._element(line.args[0], index, flat)}")
+            if self.is_total(line):
+                text.append(f"{self.number(value)} += {self.element(line.args[0], index, flat)}")
                 continue
-            number = self.here[value] = self._number(value)
+            number = self.here[value] = self.number(value)
             read = line.args if isinstance(line.function, np.ufunc) or line.function is np.where else line.args[:1]
             if line.function is scatter.forward:
                 operands = self._scattered(line, index)
             else:
                 operands = [self._operand(x, line, index, flat) for x in read]
-            text.append(f"{number} = {formula(line, operands)}")
+            text.append(f"{number} = {self._formula(line, operands)}")
             if value in self.stored:
-                text.append(f"{self._place(value, index, flat)} = {number}")
-        # all that is read is read first: a condition would keep a loop from being vectorised, and what is written
-        # may lie where something is read
-        loads = [(name, source) for source, name in self.loads.items()]
-        read_once = [(name, source) for name, source in loads if not set(index) & set(words(source))]
-        self.loads = None
-        self.body += [f"{name} = {source}" for name, source in read_once]
-        for k, n in enumerate(shape):
-            self.body.append("    " * k + f"for i{k} in range({n}):")
-        each = [f"{name} = {source}" for name, source in loads if (name, source) not in read_once]
-        self.body += [indented(b, len(shape)) for b in (*each, *text)]
-        if not loop.shape:
-            self.scalars.update({line.results[0]: self._number(line.results[0]) for line in loop.lines})
-        self.here = before
+                text.append(f"{self.place(value, index, flat)} = {number}")
+        return text
+
+    def reads(self, *index: str) -> tuple[list[str], list[str]]:
+        """What a loop reads, as lines: what is the same for these indices, and the rest.
+
+        All that is read is read first: a condition would keep a loop from being vectorised, and what is written may
+        lie where something is read.
+        """
+        loads = [(name, source) for source, name in (self.loads or {}).items()]
+        once = [(name, source) for name, source in loads if not set(index) & set(words(source))]
+        each = [f"{name} = {source}" for name, source in loads if (name, source) not in once]
+        return [f"{name} = {source}" for name, source in once], each
+
+    @staticmethod
+    def is_total(line: Call) -> bool:
+        """Whether a call sums a whole array."""
+        return isinstance(line.function, Reduce) and np.ndim(line.results[0].data) == 0
+
+    def begin(self, totals: list[Call]) -> None:
+        """Sums before the loop that they are taken in."""
+        for line in totals:
+            kind = "np.float64" if line.args[0].data.size > LONG else element_type(line.results[0])
+            self.body.append(f"{self.number(line.results[0])} = {kind}(0)")
+
+    def end(self, totals: list[Call]) -> None:
+        """Sums after it: later loops have them as numbers."""
         for line in totals:
             value = line.results[0]
-            self.scalars[value] = self._number(value)
-            self.body.append(f"{self._number(value)} = {element_type(value)}({self._number(value)})")
+            self.scalars[value] = self.number(value)
+            self.body.append(f"{self.number(value)} = {element_type(value)}({self.number(value)})")
             if value in self.stored:
-                self.body.append(f"{self._place(value, [], False)} = {self._number(value)}")
+                self.body.append(f"{self.place(value, [])} = {self.number(value)}")
 
     def _scattered(self, line: Call, index: list[str]) -> list[str]:
         """Of `scatter` at integers: the number, and whether the place is where it goes."""
@@ -139,7 +173,7 @@ class KernelSource:
         assert found is not None
         source = [i for i, k in zip(index, found[0], strict=True) if k is None]
         where = " and ".join(f"{i} == {k}" for i, k in zip(index, found[0], strict=True) if k is not None)
-        return [self._element(line.args[0], source, False), where or "True"]
+        return [self.element(line.args[0], source, False), where or "True"]
 
     def _windows(self, line: Call) -> None:
         """Of `onto_largest` with windows side by side: each number goes to the largest of its window, else zeros.
@@ -151,21 +185,21 @@ class KernelSource:
         lead = X.data.ndim - len(plane)
         index = [f"i{k}" for k in range(X.data.ndim)]
         self.body += ["    " * k + f"for i{k} in range({n}):" for k, n in enumerate(V.data.shape)]
-        number, self.loads = self._number(value), None
+        number, self.loads = self.number(value), None
         zero = f"{element_type(value)}(0)"
         places = []
         for at in itertools.product(*(range(size) for _, size, *_ in plane)):
             inner = zip(index[lead:], at, plane, strict=True)
             places.append([*index[:lead], *(f"{w[1]} * {i} + {k}" for i, k, w in inner)])
-        text = [f"{number} = {self._element(V, index, False)}"]
-        text += [f"x{k} = {self._element(X, at, False)}" for k, at in enumerate(places)]
+        text = [f"{number} = {self.element(V, index, False)}"]
+        text += [f"x{k} = {self.element(X, at, False)}" for k, at in enumerate(places)]
         text.append("largest = x0")
         for k in range(1, len(places)):  # the first of equals, the last NaN
             text += [f"later{k} = x{k} > largest or x{k} != x{k}", f"largest = x{k} if later{k} else largest"]
         for k in reversed(range(1, len(places))):
-            text.append(f"{self._place(value, places[k], False)} = {number} if later{k} else {zero}")
+            text.append(f"{self.place(value, places[k], False)} = {number} if later{k} else {zero}")
             text.append(f"{number} = {zero} if later{k} else {number}")
-        text.append(f"{self._place(value, places[0], False)} = {number}")
+        text.append(f"{self.place(value, places[0], False)} = {number}")
         self.body += [indented(b, len(index)) for b in text]
 
     def _even(self, loop: Loop) -> bool:
@@ -198,18 +232,18 @@ class KernelSource:
         axes = {k % rank for k in (range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,))}
         kept = [k for k in range(rank) if k not in axes]
         out = [("0" if k in axes else f"i{k}") for k in (range(rank) if line.kwargs.get("keepdims") else kept)]
-        place, ufunc = self._place(value, out, False), line.function.ufunc
+        place, ufunc = self.place(value, out, False), line.function.ufunc
         shape = source.data.shape
-        element = self._element(source, [f"i{k}" for k in range(rank)], False)
+        element = self.element(source, [f"i{k}" for k in range(rank)], False)
         inner = rank - 1 in axes
         order = [*kept, *sorted(axes)] if inner else [*range(rank)]
-        number = self._number(value)
+        number = self.number(value)
         if inner:
             text, depth = [], 0
             for k in kept:
                 text.append("    " * depth + f"for i{k} in range({shape[k]}):")
                 depth += 1
-            first = self._element(source, [("0" if k in axes else f"i{k}") for k in range(rank)], False)
+            first = self.element(source, [("0" if k in axes else f"i{k}") for k in range(rank)], False)
             start = f"{element_type(value)}(0)" if ufunc is np.add else first
             text.append("    " * depth + f"{number} = {start}")
             for k in sorted(axes):
@@ -235,25 +269,23 @@ class KernelSource:
         kind = element_type(value)
 
         def a(i: str, k: str) -> str:
-            return self._element(x, [i, k] if rows is not None else [k], False)
+            return self.element(x, [i, k] if rows is not None else [k], False)
 
         def b(k: str, j: str) -> str:
-            return self._element(y, [k, j] if columns is not None else [k], False)
+            return self.element(y, [k, j] if columns is not None else [k], False)
 
         def out(i: str, j: str) -> str:
-            return self._place(
-                value, [*([i] if rows is not None else []), *([j] if columns is not None else [])], False
-            )
+            return self.place(value, [*([i] if rows is not None else []), *([j] if columns is not None else [])], False)
 
         n, m = rows or 1, columns or 1
         if n * m <= HELD:
-            sums = [(i, j, f"{self._number(value)}_{i}_{j}") for i in range(n) for j in range(m)]
+            sums = [(i, j, f"{self.number(value)}_{i}_{j}") for i in range(n) for j in range(m)]
             self.body += [f"{s} = {kind}(0)" for *_, s in sums]
             self.body.append(f"for k in range({inner}):")
             self.body += [f"    {s} += {times(a(str(i), 'k'), b('k', str(j)))}" for i, j, s in sums]
             self.body += [f"{out(str(i), str(j))} = {s}" for i, j, s in sums]
             return
-        number = self._number(value)
+        number = self.number(value)
         if m == 1:
             self.body += [f"for i in range({n}):", f"    {number} = {kind}(0)", f"    for k in range({inner}):"]
             self.body += [f"        {number} += {times(a('i', 'k'), b('k', '0'))}", f"    {out('i', '0')} = {number}"]
@@ -292,7 +324,7 @@ class KernelSource:
 
     # --- numbers
 
-    def _number(self, value: Value) -> str:
+    def number(self, value: Value) -> str:
         """The variable that holds a value's number in its loop."""
         name = self.program._name(value)
         return f"{name}_" if name.isidentifier() else f"v{id(value)}"
@@ -308,7 +340,7 @@ class KernelSource:
         if line.function in LOGICAL or (line.function is np.where and x is line.args[0]):
             wanted = "bool"
         elif value.data.dtype.kind == "i":
-            return self._element(x, index, flat)
+            return self.element(x, index, flat)
         elif line.function in COMPARED:
             dtype = np.result_type(*dtypes)
             wanted = "bool" if dtype.kind == "b" else f"np.{dtype.name}"
@@ -319,11 +351,11 @@ class KernelSource:
             return f"{wanted}({literal(x)})"
         if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and not x.ndim):
             return f"{wanted}({literal(x.item())})"
-        text = self._element(x, index, flat)
+        text = self.element(x, index, flat)
         same = not (isinstance(x, Value) and x.number) and element_type(x) == wanted
         return text if same else f"{wanted}({text})"
 
-    def _element(self, x: Any, index: list[str], flat: bool) -> str:
+    def element(self, x: Any, index: list[str], flat: bool = False) -> str:
         if not isinstance(x, Value):
             if (x == 1).all():
                 return ONE
@@ -336,6 +368,10 @@ class KernelSource:
         if found is not None:
             return found
         base = ref.base
+        if base in self.rows:
+            k, first, step = ref.axes[-1], ref.starts[-1], ref.steps[-1]
+            at = str(first) if k is None else stepping(index[len(index) - np.ndim(x.data) + k], first, step)
+            return self._loaded(self.rows[base], f"[{at}]")
         if np.ndim(base.data) == 0:
             name = self._parameter(self.program.array(base))
             array = isinstance(base.data, np.ndarray) or base in self.program._arrays
@@ -356,8 +392,11 @@ class KernelSource:
             return name + place
         known = self.loads.get(name + place)
         if known is None:
-            taken = self.loads.values()
-            known = next(n for k in itertools.count(1) if (n := f"{name}_at{k if k > 1 else ''}") not in taken)
+            known = self.called.get(name + place)
+            if known is None:
+                taken = self.called.values()
+                known = next(n for k in itertools.count(1) if (n := f"{name}_at{k if k > 1 else ''}") not in taken)
+                self.called[name + place] = known
             self.loads[name + place] = known
         return known
 
@@ -369,56 +408,21 @@ class KernelSource:
         self.made[f"{name} = np.empty({np.shape(value.data)}, {kind})"] = None
         return name
 
-    def _place(self, value: Value, index: list[str], flat: bool) -> str:
+    def vector(self, value: Value) -> str:
+        """A vector for a row of a value."""
+        name = f"{self.number(value)}row"
+        self.made[f"{name} = np.empty({value.data.shape[-1]}, {element_type(value).replace('bool', 'np.bool_')})"] = (
+            None
+        )
+        return name
+
+    def _formula(self, line: Call, operands: list[str]) -> str:
+        if quick(line):
+            return f"{self.program.quick(line.function)}({operands[0]})"
+        return formula(line, operands)
+
+    def place(self, value: Value, index: list[str], flat: bool = False) -> str:
         name = self._array(value)
         if flat:
             return f"{name}.flat[{index[0]}]"  # as fast as a reshaped array, and 50 ms less to compile
         return f"{name}[{', '.join(index) or '()'}]"
-
-
-def times(x: str, y: str) -> str:
-    """A product; sums are products with ones."""
-    return y if x == ONE else x if y == ONE else f"{x} * {y}"
-
-
-def stepping(i: str, first: int, step: int) -> str:
-    """Where an index of a slice points to."""
-    scaled = i if step == 1 else f"{step} * {i}"
-    return f"{scaled} + {first}" if first else scaled
-
-
-def subscript(shape: tuple[int, ...], index: list[str]) -> str:
-    """Where a constant array has its number for an index of the loop."""
-    start = len(index) - len(shape)
-    return ", ".join("0" if n == 1 else index[start + k] for k, n in enumerate(shape))
-
-
-def literal(x: Any) -> str:
-    """A number in a kernel's text."""
-    return (
-        repr(x)
-        if not isinstance(x, float) or math.isfinite(x)
-        else {"inf": "np.inf", "-inf": "-np.inf"}.get(str(x), "np.nan")
-    )
-
-
-def formula(line: Call, operands: list[str]) -> str:
-    """A call as an expression of its operands' numbers."""
-    value, function = line.results[0], line.function
-    if value.data.dtype.kind == "i":  # x.view(int) * condition
-        return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
-    if function is scatter.forward:
-        return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
-    if function is np.where:
-        return f"{operands[1]} if {operands[0]} else {operands[2]}"
-    if function in FORMULAS:
-        return str(FORMULAS[function].format(*operands))
-    return operands[0]  # astype
-
-
-def gathered(place: str, ufunc: np.ufunc, element: str) -> str:
-    """A line that takes one more number into a reduction."""
-    if ufunc is np.add:
-        return f"{place} += {element}"
-    sign = ">" if ufunc is np.maximum else "<"
-    return f"{place} = {element} if {element} {sign} {place} or {element} != {element} else {place}"

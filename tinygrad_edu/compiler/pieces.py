@@ -19,7 +19,7 @@ from .fuse import Loop
 from .references import reference
 
 # names that are neither attributes, called, nor Python's
-VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*")
+VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*\b(?!\()")
 
 
 class Piece:
@@ -65,10 +65,11 @@ class Shared:
     def __init__(self, name: str, how: str, piece: Piece) -> None:
         self.name = name
         words: dict[str, str] = {}
+        called = {name, *re.findall(r"(\w+)\(", piece.general)}
         for old in piece.names:
             plain = old if re.fullmatch(r"i\d|[ijk]", old) else re.sub(r"\d+", "", old).strip("_") or "t"
             ways = itertools.chain([plain], (f"{plain}_{k}" for k in itertools.count(2)))
-            words[old] = next(w for w in ways if w not in words.values() and w != name)
+            words[old] = next(w for w in ways if w not in words.values() and w not in called)
         text = VARIABLE.sub(lambda found: words[found[0]], piece.general)
         if piece.left:
             text += f"\nreturn {', '.join(words[name] for name in piece.left)}"

@@ -34,7 +34,7 @@ COMPARED = {
     np.not_equal: "{} != {}",
 }
 LOGICAL = {np.logical_not: "not {}", np.logical_and: "{} and {}", np.logical_or: "{} or {}"}
-# NumPy's are vectorised: 1,600 tanh take it 0.9 us, a loop of the C library's 17
+# NumPy's are vectorised: 1,600 tanh take it 0.9 us, a loop of the C library's 17 (but see quick.py)
 SLOW = {
     np.exp: "np.exp({})",
     np.log: "np.log({})",

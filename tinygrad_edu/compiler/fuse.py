@@ -1,7 +1,7 @@
 """Calls gathered into kernels: what one loop computes needs no arrays between.
 
 A listing's calls are dealt out in turns: all elementwise calls, small reductions and small products that
-can be made make one kernel, then come the calls that stay NumPy's (large products, exponentials, whole
+can be made make one kernel, then come the calls that stay NumPy's (large products, logarithms, whole
 forwards), then the next kernel. Inside a kernel, calls over one shape share a loop; a value that only its
 own loop reads stays in a register, and a new parameter is written where the old one is read.
 """

@@ -1,7 +1,7 @@
 """The accelerated engine: a program whose fused calls are kernels compiled by Numba.
 
 The source is a module: `@njit` functions of plain loops, and the program that calls them between NumPy's
-products and exponentials. What Numba compiles is kept in a folder of the user's cache (cache.py).
+products. What Numba compiles is kept in a folder of the user's cache (cache.py).
 """
 
 from __future__ import annotations

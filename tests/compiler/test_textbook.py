@@ -174,6 +174,20 @@ def adam():
     return training(model, F.mse_loss, te.randn(8, 3), te.randn(8, 1), optimizer=optim.Adam(model.parameters(), lr=0.1))
 
 
+def old_values():
+    a, b = te.randn(3), te.randn(3)
+
+    def step(x, y):
+        before, double = a.clone(), a * 2
+        a.copy_(b + x)
+        b.copy_(before - y)
+        with te.no_grad():
+            a.mul_(0.5)
+        return (before * double).sum() + (a * b).sum()
+
+    return step, (te.randn(3), te.randn(3))
+
+
 def dropout_and_clipping():
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 3))
     return training(model, F.cross_entropy, te.randn(8, 4), te.randint(0, 3, (8,)), clip=1.0)
@@ -181,7 +195,7 @@ def dropout_and_clipping():
 
 STEPS = [
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
-    penalty, adam, dropout_and_clipping,
+    penalty, adam, old_values, dropout_and_clipping,
 ]  # fmt: skip
 
 

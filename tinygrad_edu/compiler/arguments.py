@@ -46,7 +46,13 @@ def docstring(listing: Listing, arguments: list[Value], names: dict[Value, str])
 
 def _listed(values: list[Value], names: dict[Value, str], states: set[Value]) -> str:
     """Names with shapes; of the state `M_*` for M_W1, M_b1 and so on, which are shaped as what they belong to."""
-    words = [f"{names[v].partition('_')[0]}_*" if v in states else f"{names[v]}{_kind(v.data)}" for v in values]
+    owners = sorted((f"_{name}" for v, name in names.items() if v not in states), key=len, reverse=True)
+
+    def kept_for(name: str) -> str:
+        owner = next((end for end in owners if name.endswith(end)), "")
+        return f"{name.removesuffix(owner)}_*" if owner else name
+
+    words = [kept_for(names[v]) if v in states else f"{names[v]}{_kind(v.data)}" for v in values]
     return ", ".join(dict.fromkeys(words))
 
 

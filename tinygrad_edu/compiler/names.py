@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Collection
 from typing import Any
 
 from ..core.record import Record
@@ -22,12 +23,20 @@ from .cells import Value
 from .listing import Listing
 
 
-def name_values(listing: Listing, program: Program, trace: Trace, words: list[str], buffers: dict[Tensor, str]) -> None:
+def name_values(
+    listing: Listing,
+    program: Program,
+    trace: Trace,
+    words: list[str],
+    buffers: dict[Tensor, str],
+    parameters: dict[Tensor, str],
+) -> None:
     """Give names to the Values of a listing.
 
     Args:
         words: what the step calls its arguments, in the order of the program's; empty where it has no word.
-        buffers: what modules call theirs; of several layers the later ones get a number.
+        buffers, parameters: what modules call theirs, where the article has no letter for them; of several layers the
+            later ones get a number.
     """
     taken: set[str] = set()
 
@@ -42,6 +51,10 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     for symbol, _, _, _ in program.numbers:
         give(symbol, symbol.name or "")
     names = _names(trace)
+    own = {tensor._record: name for tensor, name in parameters.items() if tensor in program.tensors}
+    for record, name in names.items():
+        if name.startswith("θ") and record in own:
+            names[record] = _free(own[record], names.values())
     for record, name in names.items():
         give(trace.values.get(record), name)
     for record, symbol in trace.cotangents:
@@ -55,16 +68,22 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
             give(symbol, f"d{known.name}")
-    for tensor, name in buffers.items():
-        if tensor in program.tensors:
-            copies = (f"{name}_{k}" for k in itertools.count(2))
-            give(program.tensors[tensor], name if name not in taken else next(n for n in copies if n not in taken))
+    words_of = buffers | parameters
+    for tensor, symbol in program.tensors.items():
+        if tensor in words_of:
+            give(symbol, _free(words_of[tensor], taken))
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
     states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
     for parameter, key, tensor in states:
         owner = of_tensor.get(parameter)
         if owner is not None and tensor in program.tensors:
             give(program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}")
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name, with a number if it is taken."""
+    copies = (f"{name}_{k}" for k in itertools.count(2))
+    return name if name not in taken else next(n for n in copies if n not in taken)
 
 
 _SHORT = {

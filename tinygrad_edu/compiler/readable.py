@@ -26,7 +26,7 @@ from .cancelling import cancelled
 from .cells import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
 from .emit import ARRAY, Emitted, indented, listed, scalar
 from .listing import Listing, note
-from .textbook import Textbook
+from .textbook import PARTS, SCATTER, Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
@@ -47,7 +47,8 @@ SIGNS = {
     np.greater: (">", COMPARE),
     np.greater_equal: (">=", COMPARE),
 }
-SCATTER = PRIMITIVES["scatter"].forward
+ASSIGN = PRIMITIVES["assign"].forward
+STATEMENTS = SCATTER, PARTS  # what is written as several lines
 
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
@@ -102,8 +103,8 @@ class Readable(Emitted):
             if line.section != section:
                 section = line.section
                 self.body.append(f"# {section or 'forward'}")
-            if line.function is SCATTER:
-                self._put_into_zeros(line)
+            if line.function in STATEMENTS or _assigns(line):
+                self._put_parts(line, in_place.get(line.results[0]))
                 continue
             spelled = self._spell(line)
             while len(spelled[0]) > WIDEST and self._split(line):
@@ -119,12 +120,39 @@ class Readable(Emitted):
                 self._texts[value] = spelled
             else:
                 self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
+        later = [(olds[t], of(new)) for t, new in self.listing.writes if in_place.get(of(new)) is not olds[t]]
+        changed = {old for old, _ in later}
+        for value in map(of, (*left, *(new for _, new in later))):
+            self._settle(value, changed)
         results = [self._text(v) for v in self.listing.results]
         results += [self._left(v) for v in (*self._grads, *self._created)]
-        for tensor, new in self.listing.writes:
-            if in_place.get(of(new)) is not olds[tensor]:
-                self.body.append(f"{self._name(olds[tensor])}[...] = {self._text(of(new))}")
+        for old, new in later:
+            self.body.append(f"{self._name(old)}[...] = {self._text(new)}")
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    def _settle(self, value: Any, changed: set[Value]) -> None:
+        """Compute what is read after tensors have been written, where it is made of their old values."""
+        if not isinstance(value, Value) or (value in self._texts and not self._reads(value, changed)):
+            return
+        if value in self._texts:
+            text = self._texts.pop(value)[0]
+        elif value in changed and not value.number:
+            text = f"{self._name(value)}.copy()"
+            if text in (word for word, _ in self._texts.values()):
+                return
+        else:
+            return
+        name = self._free(None)
+        self.body.append(f"{name} = {text}{self._shape(value)}")
+        self._texts[value] = name, ATOM
+
+    def _reads(self, value: Value, changed: set[Value]) -> bool:
+        """Whether the formula of a value reads one of these."""
+        call = self._textbook.call_of(value)
+        for x in () if call is None else call.operands:
+            if _root(x) in changed or (x in self._texts and self._reads(x, changed)):
+                return True
+        return False
 
     def _name_letters(self) -> None:
         """Give values the letters that compositions have for them, where these are free."""
@@ -140,7 +168,7 @@ class Readable(Emitted):
 
     def _is_part(self, line: Call) -> bool:
         """Whether a line's formula may stand within those of others."""
-        if len(line.results) != 1 or isinstance(line.function, Draw) or line.function is SCATTER:
+        if len(line.results) != 1 or isinstance(line.function, Draw) or line.function in STATEMENTS or _assigns(line):
             return False
         return line.results[0].name is None and line.results[0] not in self._news
 
@@ -186,7 +214,9 @@ class Readable(Emitted):
                 continue
             same = np.shape(old.data) == np.shape(new.data) and old.data.dtype == new.data.dtype
             line = lines[where[new]]
-            if same and last.get(old, -1) <= where[new] and len(line.results) == 1 and line.function is not SCATTER:
+            if line.function in STATEMENTS or (_assigns(line) and line.args[0] is not old):
+                continue
+            if same and last.get(old, -1) <= where[new] and len(line.results) == 1:
                 found[new] = old
         return found
 
@@ -212,18 +242,33 @@ class Readable(Emitted):
         self.body.append(f"{self._name(longest)} = {text}{self._shape(longest)}")
         return True
 
-    def _put_into_zeros(self, line: Call) -> None:
-        """The gradient of a part: zeros with the part's gradient in its place; of places that repeat, the sum."""
-        part, *indices = line.args
-        (value,) = line.results
+    def _put_parts(self, line: Call, old: Value | None) -> None:
+        """Zeros, or an array, with something in some of its places; of places that repeat the sum."""
+        (value,), of = line.results, line.args
+        if line.function is PARTS:
+            name = self._name(value)
+            self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
+            keys = line.kwargs["keys"]
+            for k, (part, key) in enumerate(zip(of, keys, strict=True)):
+                sign = "=" if all(_apart(key, before) for before in keys[:k]) else "+="
+                self.body.append(f"{name}[{self._key(without_end(key))}] {sign} {self._text(part)}")
+            return
+        indices = of[2:] if line.function is ASSIGN else of[1:]
         key = tuple(indices[k.number] if isinstance(k, Slot) else k for k in line.kwargs["key"])
+        if line.function is ASSIGN:
+            if old is None:
+                self.body.append(f"{self._name(value)} = {self._text(of[0])}.copy(){self._shape(value)}")
+            else:
+                self.names[value] = self._name(old)
+            self.body.append(f"{self._name(value)}[{self._key(without_end(key))}] = {self._text(of[1])}")
+            return
         name, text = self._name(value), self._key(without_end(key))
-        self.body.append(
-            f"{name} = np.zeros({line.kwargs['shape']}, {self._dtype(value.data.dtype)}){self._shape(value)}"
-        )
+        self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
         at = f"({text})" if without_end(key).__class__ is tuple else text
-        place = f"{name}[{text}] = {self._text(part)}"
-        self.body.append(place if not indices else f"np.add.at({name}, {at}, {self._text(part)})")
+        self.body.append(f"np.add.at({name}, {at}, {self._text(of[0])})")
+
+    def _zeros(self, value: Value) -> str:
+        return f"np.zeros({np.shape(value.data)}, {self._dtype(value.data.dtype)})"
 
     def _constant(self, x: Any) -> str:
         """A constant array; of attention's mask what it is."""
@@ -300,6 +345,24 @@ def without_end(key: Any) -> Any:
 
 def _is_name(text: str) -> bool:
     return text.isidentifier()
+
+
+def _assigns(line: Call) -> bool:
+    """Whether a line puts something into an array, not through a view of it."""
+    return line.function is ASSIGN and not line.kwargs["steps"]
+
+
+def _apart(key: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Whether two indices of integers and slices surely name different places."""
+    for a, b in zip(key, other, strict=False):
+        if a is ... or b is ...:
+            return False
+        if a.__class__ is int and b.__class__ is int and a != b and (a < 0) == (b < 0):
+            return True
+        slices = a.__class__ is b.__class__ is slice and None not in (a.start, a.stop, b.start, b.stop)
+        if slices and (0 <= a.start <= a.stop <= b.start or 0 <= b.start <= b.stop <= a.start):
+            return True
+    return False
 
 
 def _root(value: Value) -> Value:

@@ -8,11 +8,13 @@ term a difference; checks of values, copies and casts to the same are left out. 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.primitive import PRIMITIVES
 from .cells import Attribute, Call, Check, Method, Reduce, Value, bare, method, outline, values_of
 from .listing import Listing, is_draw
 
@@ -29,6 +31,8 @@ OPPOSITE = {
 }
 IGNORED = -100  # the usual ignore_index
 SAME_NUMBERS = {"broadcast_to", "positive", "copy", "reshape", "astype", "T", "mT", "transpose", "__getitem__"}
+SCATTER = PRIMITIVES["scatter"].forward
+PARTS = method("parts")  # zeros of a shape, with something added at one or several keys
 TURNED, TURNED_LAST = method("T", Attribute), method("mT", Attribute)
 
 
@@ -48,6 +52,7 @@ class Textbook:
         self._made: dict[Value, Call] = {}
         self._shares: dict[int, Share] = {}  # by id of a constant
         self._section = ""
+        self._uses = Counter(v for line in listing.lines for v in line.operands)
         for line in listing.lines:
             if not isinstance(line, Check):
                 self._section = line.section
@@ -89,6 +94,7 @@ class Textbook:
             np.where: self._chosen,
             np.transpose: self._axes_turned,
             np.reshape: self._reshape,
+            SCATTER: self._parts,
         }
         if isinstance(function, Reduce) or function in SUMS:
             return self._reduction
@@ -227,6 +233,8 @@ class Textbook:
 
     def _shifted(self, line: Call, args: Any) -> bool:
         """A difference for a negated term; a number for an array of equal numbers, if the shape does not need it."""
+        if line.function is np.add and self._together(line, args):
+            return True
         for x, term in (args, args[::-1]) if line.function is np.add else ():
             negated = self._call(term)
             if negated is not None and negated.function is np.negative:
@@ -237,6 +245,22 @@ class Textbook:
             return False
         plain = (x if number is None else number for x, number in zip(args, numbers, strict=True))
         return self._put(line.results, line.function, *plain)
+
+    def _parts(self, line: Call, args: Any) -> bool:
+        """Zeros with something in one place; places that arrays name may repeat, and are left to a function."""
+        return len(args) == 1 and self._put(
+            line.results, PARTS, args[0], keys=(line.kwargs["key"],), shape=line.kwargs["shape"]
+        )
+
+    def _together(self, line: Call, args: Any) -> bool:
+        """One array of zeros for a sum of several that have something in one place each."""
+        one, other = map(self._call, args)
+        if one is None or other is None or one.function is not PARTS or other.function is not PARTS:
+            return False
+        keys = one.kwargs["keys"] + other.kwargs["keys"]
+        if any(self._uses[v] > 1 or v.name for v in args):
+            return False
+        return self._put(line.results, PARTS, *one.args, *other.args, keys=keys, shape=one.kwargs["shape"])
 
     def _negative(self, line: Call, args: Any) -> bool:
         call = self._call(args[0])

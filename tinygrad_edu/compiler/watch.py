@@ -66,6 +66,7 @@ class Watch:
         self._queue = seen  # the step, and objects among its arguments
         self._modes: list[tuple[Module, bool]] = []  # in training, at first
         self.buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
+        self.parameters: dict[Tensor, str] = {}
         self._walk()
         self._keep()
         self._drawn = self._draws()
@@ -237,6 +238,10 @@ class Watch:
         else:
             self._whole(own.values(), own, type(module).__name__)
         self.buffers.update({t: name for name, t in module._buffers.items() if t is not None})
+        kind = type(module).__name__.lower()
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                self.parameters.setdefault(parameter, f"{kind}_{name}" if name in ("weight", "bias") else name)
         for name, value in own.items():
             if isinstance(value, Tensor):
                 self._hooks_of(value)

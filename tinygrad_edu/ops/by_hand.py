@@ -65,36 +65,50 @@ def _plus_bias(Y: Array, b: Array, n: int) -> Array:
     return Y if b is None else Y + np.reshape(b, (-1,) + (1,) * n)
 
 
-def _ungrouped(groups: int, before: Ints) -> None:
-    if groups > 1 or min(before) < 0:
-        raise NotImplementedError("groups of channels, or windows that begin inside of the image")
+def _inside(before: Ints) -> None:
+    if min(before) < 0:
+        raise NotImplementedError("windows that begin inside of the image")
+
+
+def _grouped(X: Array, axis: int, groups: int) -> Array:
+    """An axis of channels as two, groups and what is in each; as it is if there is one group."""
+    if groups == 1:
+        return X
+    return np.reshape(X, (*X.shape[:axis], groups, X.shape[axis] // groups, *X.shape[axis + 1 :]))
+
+
+def _together(X: Array, axis: int, groups: int) -> Array:
+    if groups == 1:
+        return X
+    return np.reshape(X, (*X.shape[:axis], X.shape[axis] * X.shape[axis + 1], *X.shape[axis + 2 :]))
 
 
 def correlation(X: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints) -> Array:
     """Y[n, o, p] = sum over c, k of X[n, c, s p + d k - before] W[o, c, k], + b[o]."""
     step, before, spread, groups = grid
-    _ungrouped(groups, before)
-    p, k = _letters(len(shape))
-    windows = windows_of(X, tuple(W.shape[2:]), shape, step, before, spread)
-    return _plus_bias(_product(f"nc{p}{k},oc{k}->no{p}", windows, W), b, len(shape))
+    _inside(before)
+    (p, k), g = _letters(len(shape)), "g" if groups > 1 else ""
+    windows = _grouped(windows_of(X, tuple(W.shape[2:]), shape, step, before, spread), 1, groups)
+    products = _product(f"n{g}c{p}{k},{g}oc{k}->n{g}o{p}", windows, _grouped(W, 0, groups))
+    return _plus_bias(_together(products, 1, groups), b, len(shape))
 
 
 def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints) -> Array:
     """W[o, c, k] = sum over n, p of X[n, c, s p + d k - before] Y[n, o, p]."""
     step, before, spread, groups = grid
-    _ungrouped(groups, before)
-    p, k = _letters(len(shape))
-    windows = windows_of(X, shape, tuple(Y.shape[2:]), step, before, spread)
-    return _product(f"nc{p}{k},no{p}->oc{k}", windows, Y)
+    _inside(before)
+    (p, k), g = _letters(len(shape)), "g" if groups > 1 else ""
+    windows = _grouped(windows_of(X, shape, tuple(Y.shape[2:]), step, before, spread), 1, groups)
+    return _together(_product(f"n{g}c{p}{k},n{g}o{p}->{g}oc{k}", windows, _grouped(Y, 1, groups)), 0, groups)
 
 
 def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints) -> Array:
     """X[n, c, q]: the sum of all Y[n, o, p] W[o, c, k] with s p + d k - before = q, + b[c]."""
     step, before, spread, groups = grid
-    _ungrouped(groups, before)
-    p, k = _letters(len(shape))
-    windows = _product(f"no{p},oc{k}->nc{p}{k}", Y, W)
-    X = add_windows(windows, (len(Y), W.shape[1], *shape), step, before, spread)
+    _inside(before)
+    (p, k), g = _letters(len(shape)), "g" if groups > 1 else ""
+    windows = _product(f"n{g}o{p},{g}oc{k}->n{g}c{p}{k}", _grouped(Y, 1, groups), _grouped(W, 0, groups))
+    X = add_windows(_together(windows, 1, groups), (len(Y), groups * W.shape[1], *shape), step, before, spread)
     return _plus_bias(X, b, len(shape))
 
 

@@ -61,6 +61,9 @@ def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
     return Y.copy() if indices and not Y.flags.c_contiguous else Y
 
 
+getitem.composition = lambda X, *indices, key: X[_index(key, indices)]
+
+
 @primitive(
     types=None,
     opaque=True,

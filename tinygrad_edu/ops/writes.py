@@ -44,6 +44,16 @@ def assign(X: Array, V: Array, *indices: Array, steps: Steps, key: tuple[Any, ..
     return Y
 
 
+def _put_everywhere(X: Array, V: Array, *indices: Array, steps: Steps, key: tuple[Any, ...]) -> Array:
+    if steps or key != (...,):
+        raise NotImplementedError("a part of X is written")
+    V = V if getattr(V, "shape", ()) == X.shape else np.broadcast_to(V, X.shape)
+    return V if V.dtype == X.dtype else V.astype(X.dtype)
+
+
+assign.composition = _put_everywhere
+
+
 def _put(region: Array, indices: tuple[Array, ...], key: tuple[Any, ...], V: Array) -> None:
     region[tuple(indices[k.number] if isinstance(k, Slot) else k for k in key)] = V
 

@@ -148,3 +148,37 @@ def test_vmap_in_a_step():
     assert step(te.ones(4, 3)).tolist() == [6, 6, 6, 6]
     W.mul_(2)
     assert step(te.ones(4, 3)).tolist() == [12, 12, 12, 12]
+
+
+def test_state_that_the_first_step_makes_and_updates():
+    """Two updates in one step, the first of which begins the momentum: what it comes to is kept to the end."""
+    (_, optimizer, step), (_, others, eager) = (training(optim.SGD, lr=0.1, momentum=0.5) for _ in range(2))
+    twice = te.compile(lambda x: (step(x), step(x)))
+    for k in range(4):
+        expected = eager(batch(k)), eager(batch(k))
+        assert [t.item() for t in twice(batch(k))] == [t.item() for t in expected]
+        for mine, theirs in zip(optimizer.state.values(), others.state.values(), strict=True):
+            assert mine["momentum_buffer"].tolist() == theirs["momentum_buffer"].tolist()
+
+
+def test_gradients_that_are_added_to_and_dropped():
+    """A backward() before zero_grad() adds to the gradients of the call before, which lie in the program's memory."""
+
+    def made():
+        model, _, step = training(optim.SGD, lr=0.1)
+
+        def twice(x):
+            for _ in range(2):
+                model(x).sum().backward()
+            return step(x)
+
+        return model, twice
+
+    (model, step), (other, eager) = made(), made()
+    model(batch(0)).sum().backward()  # so that there is something to add to
+    other(batch(0)).sum().backward()
+    step = te.compile(step)
+    for k in range(4):
+        assert step(batch(k)).item() == eager(batch(k)).item()
+        for p, q in zip(model.parameters(), other.parameters(), strict=True):
+            assert p.grad.tolist() == q.grad.tolist()

@@ -28,6 +28,10 @@ from ..core.record import Site
 
 # What they return has a shape that the values decide; the next call of the program may find another
 VALUE_SHAPED = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract}
+# What they raise, or return in its place, is for the forward around them to say
+RAISING = {
+    getattr(np.linalg, name) for name in ("inv", "solve", "cholesky", "svd", "eigh", "eigvalsh", "pinv", "lstsq")
+}
 NUMBERS = (bool, int, float)
 LONGEST = 24  # lines of a composition; a longer one, such as a loop over a sequence, stays a function
 SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the numbers
@@ -431,7 +435,7 @@ class Cell(Operand, NDArrayOperatorsMixin):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         kwargs = dict(kwargs)
         out = kwargs.pop("out", None)
-        if func in VALUE_SHAPED:
+        if func in VALUE_SHAPED or func in RAISING:
             raise Unnoted(func.__name__)
         return self._stored(_note(func, args, kwargs), None if out is None else (out,))
 
@@ -455,6 +459,8 @@ class Cell(Operand, NDArrayOperatorsMixin):
 
     def __pow__(self, exponent: Any) -> Any:
         """As an array's operator: the usual exponents have functions of their own, with results of their own."""
+        if isinstance(self.value.data, np.generic):  # a scalar of NumPy has another pow than an array
+            return _note(method("__pow__"), (self, exponent), {})
         ufunc = POWERS.get(exponent) if exponent.__class__ in (int, float) and self.dtype.kind == "f" else None
         if ufunc is None or self.value.number:
             return np.power(self, exponent)

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import errors
 from ..ops.checks import refuse
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
@@ -99,7 +100,7 @@ class Emitted:
         given = [v for v in listing.arguments if v is not None]
         given = [v for v in dict.fromkeys(given) if v in used or v in targets or not v.number]
         given += [v for _, v in listing.tensors if v in used or v in targets]
-        given += [v for *_, v in listing.numbers if v in used]
+        given += [v for *_, v in (*listing.numbers, *listing.computed) if v in used]
         given += listing.generators
         for k, value in enumerate(given):
             if value in listing.generators:
@@ -367,7 +368,7 @@ class Emitted:
             return self._kept_as("c", f"{self._dtype(x.dtype).replace('bool', 'np.bool_')}({text})")
         first: Any = x.flat[0] if x.size else 0
         dtype = self._dtype(x.dtype)
-        if x.size and (x == first).all():
+        if (x == first).all():
             size = str(x.shape[0]) if x.ndim == 1 else str(x.shape)
             number = f"{first!s}" if not isinstance(first, np.floating) or math.isfinite(first) else f'float("{first}")'
             made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(
@@ -418,6 +419,8 @@ class Emitted:
         """The function that the source defines."""
         scope: dict[str, Any] = {"__name__": "program", **self.helpers.borrowed}
         exec(compile(self.source, "<program>", "exec"), scope)  # written above, from the calls that were noted
+        for name, value in scope.items():  # what the source defines for those who run it alone, we have
+            scope[name] = getattr(errors, name, value) if isinstance(value, type) else value
         return scope["program"]()  # type: ignore[no-any-return]
 
 

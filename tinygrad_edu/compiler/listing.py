@@ -44,6 +44,7 @@ class Listing:
         self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items()]
         self.counts = [[self.value_of[program.tensors[t]] for t in tensors] for tensors in counts]
         self.numbers = [(group, key, part, self.value_of[s]) for s, group, key, part in program.numbers]
+        self.computed = [(s, self.value_of[s]) for s in program.computed]
         self.writes = [(t, self.value_of[s]) for t, s in program.writes]
         self.grads = [(t, None if s is None else self.value_of[s]) for t, s in program.grads]
         self.created = [self.value_of[s] if isinstance(s, Symbol) else None for s in created]

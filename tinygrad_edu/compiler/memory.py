@@ -96,7 +96,7 @@ class Memory:
             for value in line.operands:
                 last[self.base(value)] = i
         end = len(lines)
-        for value in [*self.listing.results, *self.wanted]:
+        for value in [*self.listing.results, *self.listing.created, *self.wanted]:
             if isinstance(value, Value):
                 last[self.base(value)] = end
         for _, value in self.listing.writes:
@@ -138,7 +138,7 @@ class Memory:
         checks = [i for i, line in enumerate(lines) if isinstance(line, Check) or not may_follow_writes(line)]
         quiet = checks[-1] if checks else -1  # from here on nothing can fail
         held = {**dict(self.listing.tensors), **self.listing.given}
-        returned = {self.base(v) for v in self.listing.results if isinstance(v, Value)}
+        returned = {self.base(v) for v in (*self.listing.results, *self.listing.created) if isinstance(v, Value)}
         elsewhere = returned | self.wanted | {value for _, value in self.listing.writes}
         taken: set[Value] = set()
         for tensor, value in self.listing.writes:

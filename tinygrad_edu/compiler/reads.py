@@ -20,6 +20,7 @@ class Reads(NamedTuple):
     attributes: frozenset[str]
     methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
     compares: bool  # whether it asks for equality
+    imports: bool
 
 
 @functools.cache
@@ -28,9 +29,10 @@ def reads_of(code: types.CodeType) -> Reads:
     variables: set[str] = set()
     attributes: set[str] = set()
     methods: set[str] = set()
-    compares = False
+    compares = imports = False
     for i in dis.get_instructions(code):
         compares |= i.opname == "COMPARE_OP" and i.argrepr.strip("bol()") in ("==", "!=")  # `bool(==)` in later Pythons
+        imports |= i.opname == "IMPORT_NAME"
         called = i.opname in METHODS or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
         if i.opname in GLOBALS:
             variables.add(i.argval)
@@ -38,4 +40,4 @@ def reads_of(code: types.CodeType) -> Reads:
             methods.add(i.argval)
         elif i.opname == "LOAD_ATTR":
             attributes.add(i.argval)
-    return Reads(frozenset(variables), frozenset(attributes), frozenset(methods), compares)
+    return Reads(frozenset(variables), frozenset(attributes), frozenset(methods), compares, imports)

@@ -13,6 +13,7 @@ import gc
 import threading
 import types
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, overload
 
 import numpy as np
@@ -21,8 +22,10 @@ from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
-from ..symbolic.nested import arguments_of
-from ..symbolic.trace import Trace, record
+from ..symbolic.blame import line_that
+from ..symbolic.nested import arguments_of, fields_of, is_record
+from ..symbolic.trace import Kept, Trace, record
+from . import outside
 from .kernels import require_numba
 from .scopes import SCALARS
 from .watch import Watch
@@ -31,6 +34,10 @@ from .written import Written
 # A program's memory is one caller's at a time, and a trace exchanges the arrays of tensors that all threads share
 ONE_AT_A_TIME = threading.RLock()
 ENGINES = ("numpy", "numba")
+ADVICE = (
+    "That is Python, and a program changes only tensors, so it would be forgotten. Change it outside of the step "
+    "(scheduler.step(), a count, a list of losses), return the value, or keep it in a tensor written in place."
+)
 LIMIT = 16  # programs per step: more means that something changes at every call
 
 
@@ -121,24 +128,29 @@ class Compiled:
         trace, watch = Trace(), Watch([self.step, *_objects((args, kwargs))])
         restore = watch.mark()
         try:
-            program = record(self.step, args, kwargs, trace)
+            with outside.refused(trace) if watch.asks else nullcontext():
+                program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
             switched = watch.switched()  # model.train() in the step: what the program does to modules
             for module, was, _ in switched:
                 module.training = was
-            settled = not watch.changed()
-            if not settled:  # the program is that of this call alone; the next one must find that nothing changes
+            changes = watch.changed()
+            if changes:  # the program is that of this call alone; the next one must find that nothing changes
                 for module, _, now in switched:
                     module.training = now
                 switched = []
-                watch = Watch([self.step, *_objects((args, kwargs))])
-                record(self.step, args, kwargs, Trace())
-                what = watch.changed()
+                first, watch = watch, Watch([self.step, *_objects((args, kwargs))])
+                again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups, watch.types)
+                try:
+                    again()
+                except Kept:
+                    what = f"{self._name} changes {changes}: it keeps a tensor there that it has computed"
+                else:
+                    what = watch.changed() and f"each run of {self._name} changes {watch.changed()}"
                 if what:
-                    raise TraceError(
-                        f"compile: each run of {self._name} changes {what}. That is Python, and a program changes "
-                        "only tensors, so it would be forgotten. Change it outside of the step (scheduler.step(), a "
-                        "count, a list of losses), return the value, or keep it in a tensor written in place."
-                    )
+                    restore()
+                    again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups)
+                    line = line_that(again, lambda: first.changed() == changes)
+                    raise TraceError(f"compile: {line}{what}. {ADVICE}")
             words = _words(self.step, args, kwargs)
             modes = [(module, now) for module, _, now in switched]
             written = Written(
@@ -149,7 +161,7 @@ class Compiled:
             restore()
             raise
         self._count += 1
-        if settled and not program.created:  # one that begins an optimizer's state holds once
+        if not changes and not program.created:  # one that begins an optimizer's state holds once
             known.insert(0, written)
         self._last = written
         return result
@@ -202,18 +214,22 @@ class Source(str):
 
 
 def _form(x: Any) -> Any:
-    """What tells one kind of arguments from another; floats are all alike."""
+    """What tells one kind of arguments from another; ints and floats are all alike."""
     if isinstance(x, Tensor):
         array, record = x._array, x._record
         return array.shape, array.strides, array.dtype.num, record is not None and record.needs_grad
-    if x.__class__ is float:
+    if x.__class__ is float or x.__class__ is np.float64:
         return float
+    if x.__class__ is int:
+        return int
     if x.__class__ is tuple or x.__class__ is list:
         return (x.__class__, *map(_form, x))
     if x.__class__ is dict:
         return tuple((name, _form(part)) for name, part in x.items())
     if isinstance(x, tuple) and hasattr(x, "_fields"):
         return (type(x), *map(_form, x))
+    if is_record(x):
+        return (type(x), *map(_form, fields_of(x)))
     if isinstance(x, np.ndarray):
         raise TraceError(
             f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
@@ -234,6 +250,8 @@ def _objects(x: Any) -> list[Any]:
         return [found for part in x for found in _objects(part)]
     if x.__class__ is dict:
         return [found for part in x.values() for found in _objects(part)]
+    if is_record(x):
+        return [type(x), *(found for part in fields_of(x) for found in _objects(part))]
     return [] if isinstance(x, (Tensor, *SCALARS)) else [x]
 
 

@@ -38,6 +38,9 @@ from .scopes import SCALARS, Slots, by_scope, equal, of_library, put_back
 
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 WHOLE = ("__init__", "__repr__", "__str__")  # methods that read all of an object, for what no step computes with
+# Libraries that know nothing of the world outside; of others a step may get the time, or a file's content
+CLOSED = ("tinygrad_edu", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "functools",
+          "itertools", "math", "operator", "types", "typing")  # fmt: skip
 _MISSING = object()
 
 
@@ -56,11 +59,13 @@ class Watch:
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
         self._called: set[str] = set()  # of attributes that it calls
         self._compares = False  # whether it has a ==
+        self.types = False  # whether it has a type(...)
+        self.asks = False  # whether it may ask the world outside: the clock, a file
         self._equalities: list[Any] = []  # what a == would call, which reads all of a dataclass
         self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
-        self._dice: list[np.random.Generator] = []
+        self._dice: list[Any] = []  # generators of NumPy's
         self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._queue = seen  # the step, and objects among its arguments
@@ -74,7 +79,8 @@ class Watch:
     def complete(self, program: Program) -> None:
         """Add what the trace has met."""
         for optimizer in program.optimizers:
-            self._optimizer(optimizer, program)
+            self._optimizer(optimizer)
+        self._fixed(program)
         for tensor in program.tensors:
             self._hooks_of(tensor)
         self._walk()
@@ -113,6 +119,8 @@ class Watch:
             return
         self._seen.add(id(x))
         self._held.append(x)
+        home = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
+        self.asks |= of_library(home) and str(home).partition(".")[0] not in CLOSED
         if isinstance(x, types.MethodType):
             self._queue += [x.__func__, x.__self__]
         elif isinstance(x, types.FunctionType):
@@ -143,7 +151,7 @@ class Watch:
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
-        elif "numpy.random" in sys.modules and isinstance(x, np.random.Generator):
+        elif "numpy.random" in sys.modules and isinstance(x, (np.random.Generator, np.random.RandomState)):
             self._dice.append(x)
         elif isinstance(x, dict):
             self._whole(x, x, "a dict")
@@ -166,7 +174,7 @@ class Watch:
             self._queue.append(x.__wrapped__)
         elif kind.__module__.partition(".")[0] == "tinygrad_edu":
             if hasattr(x, "__dict__"):
-                self._whole(vars(x).values(), vars(x), f"a {kind.__name__}")
+                self._whole(vars(x).values(), vars(x), kind.__name__)
                 self._queue += list(vars(x).values())
         elif not of_library(kind.__module__):
             kinds = [k for k in reversed(kind.__mro__) if not of_library(k.__module__)]
@@ -200,6 +208,8 @@ class Watch:
             self._names |= reads.attributes
             self._called |= reads.methods
             self._compares |= reads.compares
+            self.types |= "type" in reads.variables
+            self.asks |= reads.imports or "open" in reads.variables
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
             for name in sorted(reads_of(code).variables):
@@ -265,7 +275,7 @@ class Watch:
         if isinstance(container, (dict, list, set, collections.deque)):
             self._containers.append((container, container.copy()))
 
-    def _optimizer(self, optimizer: Optimizer, program: Program) -> None:
+    def _optimizer(self, optimizer: Optimizer) -> None:
         name = type(optimizer).__name__
         self._whole(optimizer.param_groups, None, name)
         self._whole(optimizer.state.values(), None, f"{name}'s state")
@@ -273,6 +283,12 @@ class Watch:
             self._whole(entries.values(), None, f"{name}'s state")
         for group in optimizer.param_groups:
             self._whole(group["params"], None, f"the parameters of {name}")
+            if not any(known is group for known, _, _ in self._groups):
+                self._groups.append((group, dict(group), name))
+
+    def _fixed(self, program: Program) -> None:
+        """Settings that the program does not read, but the step's Python may look at."""
+        for group, _, _ in self._groups:
             live = [key for _, owner, key, _ in program.numbers if owner is group]
             fixed = tuple(key for key in group if key not in live and key not in ("params", "param_names"))
             values = operator.itemgetter(*fixed) if fixed else (lambda _: None)
@@ -281,7 +297,7 @@ class Watch:
     # --- whether the trace has changed it
 
     def _draws(self) -> list[Any]:
-        found: list[Any] = [random.getstate(), *(repr(d.bit_generator.state) for d in self._dice)]
+        found: list[Any] = [random.getstate(), *(repr(_bits(d).state) for d in self._dice)]
         if "numpy.random" in sys.modules:  # else nothing has been drawn from it, and importing it takes 10 ms
             name, key, *rest = np.random.get_state(legacy=True)
             found.append((name, np.asarray(key).tobytes(), rest))
@@ -299,6 +315,11 @@ class Watch:
             return "an ndarray"
         return "" if self._alike([*self._everything()], self._surroundings()) else self.difference()
 
+    @property
+    def groups(self) -> list[dict[str, Any]]:
+        """The settings of the optimizers that the step's Python may look at."""
+        return [group for group, _, _ in self._groups]
+
     def switched(self) -> list[tuple[Module, bool, bool]]:
         """The modules that the step has put into training or evaluation mode: was, is."""
         return [(module, was, module.training) for module, was in self._modes if module.training != was]
@@ -309,7 +330,7 @@ class Watch:
         cells = [(cell, getattr(cell, "cell_contents", _MISSING)) for cell, _ in self._cells]
         scopes = [(scope, name, scope.get(name, _MISSING)) for scope, name in self._scopes]
         state, legacy = random.getstate(), np.random.get_state() if "numpy.random" in sys.modules else None
-        dice = [(d, d.bit_generator.state) for d in self._dice]
+        dice = [(d, _bits(d).state) for d in self._dice]
 
         def restore() -> None:
             for group, was, _ in groups:
@@ -335,7 +356,7 @@ class Watch:
             if legacy is not None:
                 np.random.set_state(legacy)
             for generator, seed in dice:
-                generator.bit_generator.state = seed
+                _bits(generator).state = seed
 
         return restore
 
@@ -422,3 +443,8 @@ class Watch:
                 return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
+
+
+def _bits(generator: Any) -> Any:
+    """Where a generator of NumPy's keeps its state."""
+    return generator.bit_generator if hasattr(generator, "bit_generator") else generator._bit_generator

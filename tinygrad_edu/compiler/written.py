@@ -17,7 +17,7 @@ from ..core.tensor import Tensor, record_of, wrap
 from ..core.views import refresh
 from ..core.write import storage_of
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
-from ..symbolic.program import Program
+from ..symbolic.program import Program, evaluated
 from ..symbolic.trace import Trace
 from .counts import equal_counts, still_equal
 from .emit import Emitted
@@ -185,14 +185,14 @@ class Written:
     def _differs(self, given: Any) -> bool:
         """Whether a number that the step's Python looked at looks different now."""
         values = self._settings_of(given)
-        return not all(equal(_evaluated(symbol, values), seen) for symbol, seen in self.program.guards)
+        return not all(equal(evaluated(symbol, values), seen) for symbol, seen, _ in self.program.guards)
 
     def _settings_of(self, given: Any) -> dict[Symbol, Any]:
         """The Python numbers of a call."""
         values: dict[Symbol, Any] = {s: _setting(group, key, part) for s, group, key, part in self.program.numbers}
         for symbol, x in zip(self.program.arguments, given, strict=True):
             if symbol is not None and symbol.number:
-                values[symbol] = float(x)
+                values[symbol] = x
         return values
 
     # --- the first run
@@ -203,9 +203,11 @@ class Written:
         values: dict[Symbol, Any] = {symbol: self._array(tensor, given) for tensor, symbol in program.tensors.items()}
         for symbol, x in zip(program.arguments, given, strict=True):
             assert symbol is not None
-            values[symbol] = float(x) if symbol.number else x._values()
+            values[symbol] = x if symbol.number else x._values()
         for symbol, group, key, part in program.numbers:
             values[symbol] = _setting(group, key, part)
+        for symbol in program.computed:
+            values[symbol] = evaluated(symbol, values)
         self._counts = equal_counts(program, values)
         self.listing = listing = note(program, values, self._counts)
         name_values(listing, program, self.trace, self._words, self.watch.buffers, self.watch.parameters)
@@ -258,9 +260,11 @@ class Written:
         position = {v: k for k, v in enumerate(listing.arguments) if v is not None}
         tensors = {v: t for t, v in listing.tensors}
         numbers = {v: rest for *rest, v in listing.numbers}
+        computed = {v: symbol for symbol, v in listing.computed}
         self._arguments: list[tuple[int, bool]] = []  # which of the given ones, and whether it is a number
         self._tensors: list[Tensor] = []
         self._numbers: list[Any] = []
+        self._computed: list[Symbol] = []
         self._generators: list[Any] = []
         self._formulas.takes(emitted.arguments, emitted.names)
         for value in emitted.arguments:
@@ -270,6 +274,8 @@ class Written:
                 self._tensors.append(tensors[value])
             elif value in numbers:
                 self._numbers.append(numbers[value])
+            elif value in computed:
+                self._computed.append(computed[value])
             else:
                 self._generators.append(value.data)
         self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
@@ -281,7 +287,7 @@ class Written:
         self._holders: list[Tensor | None] = [None] * len(self._left)
         self._returned = tensors_of(program.result)
         found: list[Symbol] = []
-        numbers_replaced(program.result, found.append)
+        numbers_replaced([program.result, *(setting for *_, setting in program.assigned)], found.append)
         self._numbered = bool(found)
         self._only = len(self._returned) == 1 and self.result is self._returned[0]
 
@@ -292,13 +298,16 @@ class Written:
         return self._finish(self._execute(given), given)
 
     def _execute(self, given: Any) -> tuple[Any, ...]:
-        arrays = [float(given[k]) if number else given[k]._values() for k, number in self._arguments]
+        arrays = [given[k] if number else given[k]._values() for k, number in self._arguments]
         if self._plain:
             arrays += [t._array for t in self._tensors]
         else:
             arrays += [self._array(t, given) for t in self._tensors]
         for group, key, part in self._numbers:
             arrays.append(_setting(group, key, part))
+        if self._computed:
+            values = self._settings_of(given)
+            arrays += [evaluated(symbol, values) for symbol in self._computed]
         arrays += self._generators
         before = hush()
         try:
@@ -315,6 +324,10 @@ class Written:
         for tensor in self._written:
             storage = tensor._storage or storage_of(tensor)
             storage.version, storage.writer = version, writer
+        if self._numbered:
+            value = functools.partial(evaluated, values=self._settings_of(given))
+        for group, key, setting in self.program.assigned:
+            group[key] = numbers_replaced(setting, value) if self._numbered else setting
         if self.program.flags:
             self._leave_flags(given)
         for module, training in self._switched:
@@ -328,12 +341,10 @@ class Written:
                 record_of(given[place]).grad = None
         if self._only:
             return wrap(np.asarray(out[0]))
-        if self._numbered:
-            settings = self._settings_of(given)
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
         by = dict(zip(map(id, self._returned), results, strict=True))
         result = replaced(self.result, lambda t: by[id(t)])
-        return numbers_replaced(result, functools.partial(_evaluated, values=settings)) if self._numbered else result
+        return numbers_replaced(result, value) if self._numbered else result
 
     def _leave_flags(self, given: Any) -> None:
         """What the step makes of `requires_grad`."""
@@ -385,13 +396,3 @@ def _recording(tensor: Tensor) -> Any:
 
 def _setting(group: Any, key: str, part: int | None) -> float:
     return float(group[key] if part is None else group[key][part])
-
-
-def _evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
-    """What an expression of Python numbers comes to."""
-    if symbol in values:
-        return values[symbol]
-    inputs = [_evaluated(x, values) if isinstance(x, Symbol) else x for x in symbol.inputs]
-    assert symbol.primitive is not None
-    value = symbol.primitive.forward(*inputs, **symbol.params)
-    return value.item() if hasattr(value, "item") else value

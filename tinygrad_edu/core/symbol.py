@@ -18,6 +18,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from .dtypes import get_default_dtype
 from .errors import TraceError
 from .mode import mode
+from .number import concrete, operand
 from .primitive import PRIMITIVES, Array, Operand, Primitive
 from .record import line_of, user_site
 
@@ -59,6 +60,9 @@ class Symbol(Operand, NDArrayOperatorsMixin):
 
     @classmethod
     def apply(cls, primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
+        if mode.trace is not None and mode.trace.numbered:
+            args = tuple([operand(x) for x in args])
+            params = {name: concrete(value) for name, value in params.items()}
         shape, dtype = infer(primitive, args, params)
         result = Symbol(shape, dtype, None, primitive, tuple(args), params)
         if isinstance(dtype, tuple):  # several outputs

@@ -14,7 +14,7 @@ from ..core.convert import to_array
 from ..core.device import require_cpu
 from ..core.dtypes import as_dtype, dtype_of_number, get_default_dtype, held
 from ..core.mode import mode
-from ..core.symbol import Symbol
+from ..core.number import Number
 from ..core.tensor import Tensor, from_numpy, wrap
 from ..core.value import Size
 from .dims import sizes
@@ -76,7 +76,7 @@ def tensor(
         requires_grad: collect its gradient in `.grad`.
         name: how formulas, pictures and errors call it.
     """
-    if isinstance(data, Symbol):
+    if type(data) is Number:
         return full((), data, dtype=dtype, device=device, requires_grad=requires_grad, name=name)
     return finish(to_array(data, dtype), requires_grad, name, device)
 
@@ -131,7 +131,9 @@ def full(
 ) -> Tensor:
     """A shape filled with one number, whose type gives the dtype unless that is said."""
     fill_value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
-    if isinstance(fill_value, Symbol):  # a Python number that is another one at the program's next run
+    if type(fill_value) is Number and isinstance(
+        fill_value, float
+    ):  # a Python number that is another one at the program's next run
         full_of_ones: Tensor = ones(size, dtype=get_default_dtype() if dtype is None else dtype)
         return full_of_ones * fill_value
     dtype = dtype_of_number(fill_value) if dtype is None else as_dtype(dtype)

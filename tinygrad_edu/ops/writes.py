@@ -211,6 +211,10 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     picked = truth(key)
     if picked is not None:
         target, key = target[None], [0] if picked else []
+    if mode.trace is not None and isinstance(key, Tensor) and _kind(key) == "b" and _fills(value, target, key):
+        mask = key.reshape((*key.shape, *(1,) * (target.ndim - key.ndim)))  # where the places are, only values say
+        copy_(target, astype(choose(mask, value, target), dtype=target.dtype))
+        return
     _check_writable(target, value, "setitem")
     spec, arrays = split_key(target, key)
     if isinstance(value, Tensor) and "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
@@ -222,6 +226,12 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     numbers = read(value) if isinstance(value, Tensor) else value
     first, spec = numbers_first(spec)
     assign_to(target if first is None else getitem(target, key=first), value, numbers, spec, arrays)
+
+
+def _fills(value: Any, target: Tensor, mask: Tensor) -> bool:
+    """Whether every place of a mask gets the same: then no one needs to know which places they are."""
+    single = not isinstance(value, Tensor) or (value.ndim == 0 and not value.requires_grad and _kind(value) in "biuf")
+    return single and target.shape[: mask.ndim] == mask.shape and mask.ndim > 0
 
 
 Tensor.__setitem__ = _setitem  # type: ignore[method-assign]

@@ -1,32 +1,93 @@
-"""Nested arguments and results: Tensors and numbers in tuples, lists and dicts, found and exchanged."""
+"""Nested arguments and results: Tensors and numbers in lists, dicts, dataclasses ..., found and exchanged."""
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from ..core.number import Number
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 
 
 def arguments_of(x: Any) -> list[Any]:
-    """The Tensors and Python floats in nested arguments, in order."""
+    """The Tensors and Python numbers in nested arguments, in order."""
     found: list[Any] = []
-    exchanged(x, found.append)
+    exchanged(x, lambda part: found.append(float(part) if part.__class__ is np.float64 else part), [])
     return found
 
 
-def exchanged(x: Any, change: Callable[[Any], Any]) -> Any:
-    """Nested arguments with something in the place of each Tensor and float."""
-    if isinstance(x, Tensor) or x.__class__ is float:
+def exchanged(x: Any, change: Callable[[Any], Any], made: list[Any]) -> Any:
+    """Nested arguments with something in the place of each Tensor and number.
+
+    Args:
+        made: takes the lists, dicts and dataclasses that hold them from now on.
+    """
+    kind = x.__class__
+    if isinstance(x, Tensor) or kind is float or kind is int or kind is np.float64:
         return change(x)
-    if x.__class__ is tuple or x.__class__ is list:
-        return x.__class__(exchanged(part, change) for part in x)
+    if kind is tuple:
+        return tuple([exchanged(part, change, made) for part in x])
     if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*(exchanged(part, change) for part in x))
-    if x.__class__ is dict:
-        return {name: exchanged(part, change) for name, part in x.items()}
+        return kind(*(exchanged(part, change, made) for part in x))
+    if kind is list:
+        made.append([exchanged(part, change, made) for part in x])
+        return made[-1]
+    if kind is dict:
+        made.append({name: exchanged(part, change, made) for name, part in x.items()})
+        return made[-1]
+    if is_record(x):
+        made.append(_with_fields(x, lambda part: exchanged(part, change, made)))
+        return made[-1]
     return x
+
+
+def is_record(x: Any) -> bool:
+    """Whether something is a dataclass's, so that what it holds are its fields."""
+    kind: Any = type(x)
+    return dataclasses.is_dataclass(kind) and not _from(kind, ("tinygrad_edu",))
+
+
+def fields_of(x: Any) -> list[Any]:
+    """What a dataclass's object holds."""
+    return [getattr(x, field.name, None) for field in dataclasses.fields(x)]
+
+
+def _with_fields(x: Any, change: Callable[[Any], Any]) -> Any:
+    new = copy.copy(x)
+    for field in dataclasses.fields(x):
+        if hasattr(x, field.name):
+            object.__setattr__(new, field.name, change(getattr(x, field.name)))
+    return new
+
+
+def contents(x: Any) -> list[Any]:
+    """What a list, dict or dataclass holds, and by which names."""
+    if isinstance(x, list):
+        return [*x]
+    named = x if isinstance(x, dict) else getattr(x, "__dict__", None)
+    return fields_of(x) if named is None else [*named, *named.values()]
+
+
+def put_back(x: Any, were: list[Any]) -> None:
+    """Give a list, dict or dataclass the contents that it had."""
+    if isinstance(x, list):
+        x[:] = were
+        return
+    named = x if isinstance(x, dict) else getattr(x, "__dict__", None)
+    if named is not None:
+        half = len(were) // 2
+        named.clear()
+        named.update(zip(were[:half], were[half:], strict=True))
+    else:
+        for field, value in zip(dataclasses.fields(x), were, strict=True):
+            object.__setattr__(x, field.name, value)
 
 
 def tensors_of(result: Any) -> list[Tensor]:
@@ -37,25 +98,44 @@ def tensors_of(result: Any) -> list[Tensor]:
 
 def replaced(result: Any, change: Callable[[Tensor], Any]) -> Any:
     """Nested results with every Tensor exchanged."""
-    if isinstance(result, Tensor):
-        return change(result)
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        return type(result)(*(replaced(r, change) for r in result))
-    if isinstance(result, (list, tuple)):
-        return type(result)(replaced(r, change) for r in result)
-    if isinstance(result, dict):
-        return {k: replaced(v, change) for k, v in result.items()}
-    return result
+    return _mapped(result, Tensor, change)
 
 
 def numbers_replaced(result: Any, change: Callable[[Symbol], Any]) -> Any:
     """Nested results with every Python number that was traced exchanged."""
-    if isinstance(result, Symbol):
-        return change(result)
-    if isinstance(result, tuple) and hasattr(result, "_fields"):
-        return type(result)(*(numbers_replaced(r, change) for r in result))
-    if isinstance(result, (list, tuple)):
-        return type(result)(numbers_replaced(r, change) for r in result)
-    if isinstance(result, dict):
-        return {k: numbers_replaced(v, change) for k, v in result.items()}
-    return result
+    return _mapped(result, Number, lambda x: change(x.symbol))
+
+
+def _mapped(x: Any, kind: type, change: Callable[[Any], Any]) -> Any:
+    if isinstance(x, kind):
+        return change(x)
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return type(x)(*(_mapped(part, kind, change) for part in x))
+    if isinstance(x, (list, tuple)):
+        return type(x)(_mapped(part, kind, change) for part in x)
+    if isinstance(x, dict):
+        new = copy.copy(x)  # of its class
+        for name, part in x.items():
+            new[name] = _mapped(part, kind, change)
+        return new
+    if is_record(x):
+        return _with_fields(x, lambda part: _mapped(part, kind, change))
+    if hasattr(x, "__dict__") and _is_plain(type(x)):
+        held = {name: _mapped(part, kind, change) for name, part in vars(x).items()}
+        if any(held[name] is not part for name, part in vars(x).items()):
+            x = copy.copy(x)
+            vars(x).update(held)
+    return x
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether objects of a class are the user's results, rather than modules, functions, classes."""
+    return kind is types.SimpleNamespace or not _from(kind, _LIBRARIES)
+
+
+def _from(kind: Any, libraries: Any) -> bool:
+    """Whether a class, or one that it inherits from, is a library's."""
+    return any(base.__module__.partition(".")[0] in libraries for base in kind.__mro__[:-1])
+
+
+_LIBRARIES = frozenset({"builtins", "numpy", "tinygrad_edu", *sys.stdlib_module_names})

@@ -45,17 +45,19 @@ class Program:
         result: Any,
         optimizers: list[Any],
         created: list[tuple[Any, Tensor, str, Tensor]],
-        guards: list[tuple[Symbol, Any]],
+        guards: list[Any],
         sections: list[tuple[int, str]],
         cleared: set[Tensor],
         given: list[Any],
         flags: list[tuple[Tensor, bool]],
+        assigned: list[tuple[dict[str, Any], str, Any]],
     ) -> None:
+        self.assigned = assigned  # what the step leaves in the settings of optimizers
         self.flags = flags  # what the step leaves in requires_grad, where it changes it
         self.given = given  # the arguments of the trace, to tell whether the step changes one
         self.optimizers = optimizers  # whose states the step uses
         self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
-        self.guards = guards  # numbers that a Python `if` or loop of the step saw: (number, what it saw)
+        self.guards = guards  # numbers that a Python `if` or loop of the step saw
         self.sections = sections  # the index of the first Symbol of each part, and what the part is
         self.cleared = cleared  # tensors whose .grad is forgotten before it is used
         self.arguments = arguments
@@ -72,13 +74,16 @@ class Program:
         self.draws = draws
         self.result = result
         self.equations = self._order()
+        inputs = {x for symbol in self.equations for x in symbol.inputs if isinstance(x, Symbol)}
+        self.computed = [x for x in inputs if x.primitive is None and x.params]  # in Python, of numbers
+        self.computed.sort(key=lambda symbol: symbol.index)
 
     def _order(self) -> list[Symbol]:
         """Every Symbol that something depends on, in the order in which the step made them."""
         roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
         for check in (c for several in self.checks.values() for c in several):
             roots += [check.condition, check.values]
-        roots += [*self.draws, *(s for s, _ in self.guards), *(t._array for *_, t in self.created)]
+        roots += [*self.draws, *(guard.symbol for guard in self.guards), *(t._array for *_, t in self.created)]
         roots += [*(t._array for t in tensors_of(self.result))]
         return computed_by(*roots)
 
@@ -107,6 +112,8 @@ class Program:
                 values[symbol] = _fitting(symbol, given, place)
         for symbol, group, key, part in self.numbers:
             values[symbol] = float(group[key] if part is None else group[key][part])
+        for symbol in self.computed:
+            values[symbol] = evaluated(symbol, values)
         self._verify(None, values)
         with np.errstate(all="ignore"):
             for symbol in self.equations:
@@ -129,9 +136,20 @@ class Program:
         return replaced(self.result, lambda t: wrap(np.array(values[t._array])))
 
 
+def evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
+    """What an expression of Python numbers comes to."""
+    if symbol in values:
+        return values[symbol]
+    inputs = [evaluated(x, values) if isinstance(x, Symbol) else x for x in symbol.inputs]
+    value = (
+        symbol.params["of"](*inputs) if symbol.primitive is None else symbol.primitive.forward(*inputs, **symbol.params)
+    )
+    return value.item() if hasattr(value, "item") else value
+
+
 def _fitting(symbol: Symbol, given: Any, place: int) -> Any:
     if symbol.number:
-        return float(given)
+        return given
     array = given._values() if isinstance(given, Tensor) else np.asarray(given)
     if array.shape != symbol.shape or array.dtype != symbol.dtype:
         raise TraceError(

@@ -10,9 +10,11 @@ so are hyperparameters, so nothing that may change is frozen into the program.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,11 +22,13 @@ import numpy as np
 from ..core.errors import TraceError, name_of
 from ..core.mode import mode
 from ..core.record import Record, Storage, is_internal
-from ..core.symbol import Symbol, computed_by
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from ..core.views import follow
 from ..ops.writes import assign
-from .nested import arguments_of, exchanged, replaced, tensors_of
+from .blame import line_that
+from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
+from .numbers import Numbers
 from .program import Check, Program
 
 
@@ -44,19 +48,22 @@ class Before(NamedTuple):
         return self.of_record.get("grad")
 
 
+class Kept(TraceError):
+    """A tensor of an earlier trace is used."""
+
+
 _OF_RECORD = ("grad", "array", "shape", "dtype", "storage", "moved")
 
 
-class Trace:
+class Trace(Numbers):
     """The run of a step on Symbols. `core` and `ops` call `enter`, `wrote`, `fetch`, `check` and `drew`."""
 
     def __init__(self) -> None:
+        super().__init__()
+        self.first = Symbol((), np.dtype("float64")).index  # what has a lower one belongs to another trace
         self.before: dict[Tensor, Before] = {}
-        self.numbers: dict[tuple[int, str, int | None], tuple[Symbol, Any, str, int | None]] = {}
         self.checks: list[Check] = []
         self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with the entries of their states, and what these held
-        self.given: dict[Symbol, Any] = {}  # what numbers are at the moment
-        self.guards: list[tuple[Symbol, Any]] = []  # and what Python saw of them
         self.sections: list[tuple[int, str]] = []
         self.cleared: set[Tensor] = set()
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
@@ -84,6 +91,11 @@ class Trace:
         for x in args:
             if isinstance(x, Tensor):
                 if isinstance(x._array, Symbol):
+                    if x._array.index < self.first:
+                        raise Kept(
+                            f"{name_of(x)} was computed while the step was traced before, and has been kept (in a "
+                            "variable, an attribute, a cache): it has no numbers. Compute it outside of the step."
+                        )
                     self._follow(x)
                 elif x not in self.before:
                     self._lift(x)
@@ -158,6 +170,7 @@ class Trace:
                 "in the calls that follow both would be one. Copy the numbers: x.data.copy_(y)."
             )
         self.exchanged.append((tensor, source))
+        self.current.pop(id(tensor._storage), None)  # what has been written there is not its memory any more
 
     def reads(self, tensor: Tensor) -> None:
         """Refuse to hand out numbers, except those that the step itself has written down."""
@@ -254,34 +267,6 @@ class Trace:
                     "memory; use one of them."
                 )
 
-    def fetch(self, group: Any, key: str, part: int | None = None) -> Symbol:
-        """A hyperparameter, as a number that the program reads at every run; `part` of a setting that is several."""
-        found = self.numbers.get((id(group), key, part))
-        if found is None:
-            setting = group[key] if part is None else group[key][part]
-            value = float(setting._array if isinstance(setting, Tensor) else setting)
-            symbol = self.number(value, key if part is None else f"{key.removesuffix('s')}{part + 1}")
-            found = self.numbers[id(group), key, part] = (symbol, group, key, part)
-        return found[0]
-
-    def number(self, value: float, name: str) -> Symbol:
-        """A Python number that may be another one at the next run."""
-        symbol = Symbol((), np.dtype("float64"), name)
-        symbol.number = True
-        self.given[symbol] = value
-        return symbol
-
-    def read(self, symbol: Symbol) -> Any:
-        """What a number is now, for a Python `if`: the program holds as long as that is the same."""
-        values: dict[Symbol, Any] = dict(self.given)
-        for part in computed_by(symbol):
-            inputs = [values[x] if isinstance(x, Symbol) else x for x in part.inputs]
-            assert part.primitive is not None
-            value = part.primitive.forward(*inputs, **part.params)
-            values[part] = value.item() if hasattr(value, "item") else value
-        self.guards.append((symbol, values[symbol]))
-        return values[symbol]
-
     def guard(self, optimizer: Any) -> None:
         """Remember an optimizer: what the step adds to its state, and what its settings are."""
         self.section("update")
@@ -330,6 +315,7 @@ class Trace:
             for owner, were in ((was.record, was.of_record), (tensor._storage, was.of_storage)):
                 for name, value in were.items():
                     setattr(owner, name, value)
+        self.put_back_settings()
         added: list[tuple[Any, Any, str, Any]] = []
         for optimizer, before in self.optimizers:
             for parameter, entries in optimizer.state.items():
@@ -341,6 +327,22 @@ class Trace:
                 entries.update(held)
                 optimizer.state[parameter] = entries
         return added
+
+
+def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any]) -> None:
+    """Lists, dicts and dataclasses that the step is given must hold what they held."""
+    for container, were in held:
+        if _changed(container, were):
+            put_back(container, were)
+            line = line_that(again, functools.partial(_changed, container, were))
+            raise TraceError(
+                f"{line}the step changes a {type(container).__name__} that it is given. A program changes only "
+                "tensors: return what is new, or keep it in a tensor written in place."
+            )
+
+
+def _changed(container: Any, were: list[Any]) -> bool:
+    return any(x is not y for x, y in itertools.zip_longest(contents(container), were))
 
 
 def _same_place(x: Any, y: Any) -> bool:
@@ -366,9 +368,21 @@ def trace(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
     return record(step, args, kwargs, Trace())
 
 
-def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], run: Trace) -> Program:
-    """`trace` on a Trace of the caller's. The program's arguments are the Tensors and floats of args and kwargs, in
-    the order of `arguments_of`."""
+def record(
+    step: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    run: Trace,
+    settings: Sequence[dict[str, Any]] = (),
+    plain: bool = False,
+) -> Program:
+    """`trace` on a Trace of the caller's. The program's arguments are the Tensors and numbers of args and kwargs, in
+    the order of `arguments_of`.
+
+    Args:
+        settings: the groups of optimizers that the step's Python may look at.
+        plain: hand over numbers as Python's own, so that the program holds for those values alone.
+    """
     if mode.trace is not None:
         raise TraceError("a step is being traced already.")
     given = arguments_of((args, kwargs))
@@ -378,15 +392,29 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
         own = [a for a in given if isinstance(a, Tensor)]
         run.own.update(own)
         run.enter(own)
-        numbers = [None if isinstance(a, Tensor) else run.number(a, "") for a in given]
-        arguments = [run.before[a].symbol if isinstance(a, Tensor) else n for a, n in zip(given, numbers, strict=True)]
-        queue = iter([a if n is None else n for a, n in zip(given, numbers, strict=True)])
-        args, kwargs = exchanged((args, kwargs), lambda _: next(queue))
+        numbers = [None if isinstance(a, Tensor) else run.number(a) for a in given]
+        arguments = [run.before[a].symbol if n is None else n.symbol for a, n in zip(given, numbers, strict=True)]
+        passed = [a if n is None else n.seen() if plain else n for a, n in zip(given, numbers, strict=True)]
+        run.settings(settings)
+        run.numbered = len(own) < len(given) or bool(settings)
+        queue = iter(passed)
+        made: list[Any] = []
+        args, kwargs = exchanged((args, kwargs), lambda _: next(queue), made)
+        held = [(x, contents(x)) for x in made]
         result = step(*args, **kwargs)
         if run.refused is not None:
             raise run.refused
+        if hasattr(type(result), "__next__"):
+            raise TraceError(
+                f"the step returns a {type(result).__name__}, which computes when it is asked, after the trace. "
+                "Return list(...) of it."
+            )
+        _refuse_changed(held, lambda: step(*args, **kwargs))
         run.enter(tensors_of(result))
         writes, grads, flags = [], [], []
+        dropped = {
+            was.grad for x, was in run.before.items() if x._record is not None and x._record.grad is not was.grad
+        }
         for tensor, was in list(run.before.items()):
             if tensor in run.made:
                 continue
@@ -394,7 +422,8 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
             leaf = tensor._record is None or tensor._record.primitive is None
             if leaf and needed != (was.record is not None and was.record.needs_grad):
                 flags.append((tensor, needed))
-            if tensor._array is not was.symbol and tensor not in run.through:
+            # a .grad that is added to and then dropped lies in memory of the program that has made it: perhaps this one
+            if tensor._array is not was.symbol and tensor not in run.through and tensor not in dropped:
                 writes.append((tensor, tensor._array))
             record = tensor._record
             if record is not None and record.grad is not was.grad:
@@ -415,7 +444,7 @@ def record(step: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     optimizers = [optimizer for optimizer, _ in run.optimizers]
     return Program(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
-        optimizers, added, run.guards, run.sections, run.cleared, given, flags,
+        optimizers, added, run.guards, run.sections, run.cleared, given, flags, run.assigned,
     )  # fmt: skip
 
 
@@ -425,4 +454,4 @@ def _placed(error: TraceError) -> TraceError:
     lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames if not is_internal(f.filename)]
     if not lines or lines[-1] in str(error):
         return error
-    return TraceError(f"{lines[-1]}: {error}")
+    return type(error)(f"{lines[-1]}: {error}")

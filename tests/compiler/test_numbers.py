@@ -1,0 +1,231 @@
+"""Python numbers among a step's arguments and in an optimizer's settings: live, or a program for each, never stale."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+import tinygrad_edu.nn.functional as F
+from tinygrad_edu import nn, optim
+
+
+def X(k=0):
+    te.manual_seed(k)
+    return te.randn(4, 3).abs() + 0.1
+
+
+def assert_same(step, numbers, programs=None, fresh=lambda c: c):
+    """Each call returns what the step itself returns, to the last bit, and draws the same numbers."""
+    compiled = te.compile(step)
+    for k, c in enumerate(numbers):
+        x = X(k)
+        expected, state = step(x, fresh(c)), te.get_rng_state().tolist()
+        x = X(k)
+        found = compiled(x, fresh(c))
+        assert te.get_rng_state().tolist() == state
+        for a, b in zip(expected, found, strict=True) if isinstance(expected, tuple) else ((expected, found),):
+            same = a.numpy().tobytes() == b.numpy().tobytes() if isinstance(a, te.Tensor) else repr(a) == repr(b)
+            assert same, (c, a, b)
+    if programs is not None:
+        assert repr(compiled).endswith(f" {programs} program{'s' if programs > 1 else ''}>")
+
+
+LIVE = {
+    "arithmetic": lambda x, c: x * (1 - c) + c * 2 - c / 3 + x / (c + 1) + c**2 * x,
+    "of Python alone": lambda x, c: x * 0.95**c * abs(-c) + (c // 0.3) * (c % 0.3),
+    "a function of NumPy": lambda x, c: x * np.exp(-c) + np.sqrt(c),
+    "two comparisons": lambda x, c: x * 2 if 0 <= c <= 1 else x,
+    "max and min": lambda x, c: x * max(c, 0.0) * min(1, c),
+    "is a float": lambda x, c: x * c if isinstance(c, float) else x,
+    "clamp": lambda x, c: x.clamp(-c, c),
+    "full": lambda x, c: te.full((3,), c) + te.tensor(c) + te.full_like(x, c),
+    "in place": lambda x, c: x.mul_(c).add_(x, alpha=c).sub_(c),
+    "returned": lambda x, c: (x, c, c * 2, round(c, 1)),
+    "temperature": lambda x, c: F.softmax(x / c, 1),
+}
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_float_is_live(name):
+    """Twenty floats, one program."""
+    assert_same(LIVE[name], [0.05 * (k + 1) for k in range(19)], programs=1)
+
+
+READ = {
+    "where": lambda x, c: te.where(x > c, c, -c),
+    "lerp": lambda x, c: te.lerp(x, x * 2, c),
+    "dropout": lambda x, c: F.dropout(x, c),
+    "label smoothing": lambda x, c: F.cross_entropy(x, te.tensor([0, 1, 2, 0]), label_smoothing=c),
+    "eps": lambda x, c: F.layer_norm(x, (3,), eps=c),
+    "text": lambda x, c: x * len(f"{c:.3g} {c}"),
+    "a dict": lambda x, c: x * {0.125: 2.0, 0.25: 3.0}.get(c, 1.0),
+    "math": lambda x, c: x * math.cos(c) * float(c) * int(8 * c) * math.floor(8 * c),
+    "a method": lambda x, c: x * 2 if c.is_integer() else x,
+    "a list": lambda x, c: te.tensor([[c, 1.0], [2.0, c]]),
+    "a distribution": lambda x, c: te.distributions.Normal(c, c).log_prob(x),
+    "norm": lambda x, c: x.norm(c),
+    "draws": lambda x, c: te.zeros_like(x).uniform_(-c, c) + te.zeros_like(x).normal_(c, c),
+    "its type": lambda x, c: x * c if type(c) is float else x,
+    "threshold": lambda x, c: F.threshold(x, c, c) + F.hardtanh(x, -c, c) + F.pad(x, (1, 0), value=c)[:, 1:],
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_float_that_python_reads_is_never_stale(name):
+    """Each of its values gets a program, and finds it again."""
+    assert_same(READ[name], [0.125, 0.25, 0.5, 0.25, 0.125])
+
+
+def test_an_int_that_counts_needs_a_program_per_branch():
+    """`(i + 1) % 4 == 0` with the number of the batch as argument, as gradients are accumulated."""
+    assert_same(lambda x, i: x * 2 if (i + 1) % 4 == 0 else x, range(40), programs=2)
+
+
+def test_an_int_is_a_shape_or_an_index_too():
+    """Where the value itself is used, each has its program."""
+
+    def step(x, n):
+        y = te.zeros(n + 1) + x[: n + 1].sum()
+        for _ in range(n):
+            y = y * 2
+        return y, x.sum(n % 2), x**n, x * n, [x, x * 3][n % 2][0], n + 1
+
+    assert_same(step, [0, 1, 2, 1, 0])
+
+
+def test_numbers_of_numpy():
+    """A float64 is a Python float; others keep their arithmetic."""
+    assert_same(lambda x, c: x * c, [0.1 * k for k in range(20)], programs=1, fresh=np.float64)
+    assert_same(lambda x, c: x * float(c * 3), [0.1 * k for k in range(3)], fresh=np.float32)
+
+
+def test_a_number_divides_as_in_python():
+    """By zero it raises."""
+    step = te.compile(lambda x, c: x * (1 / c))
+    assert step(te.ones(1), 2.0).item() == 0.5
+    with pytest.raises(ZeroDivisionError):
+        step(te.ones(1), 0.0)
+
+
+@dataclasses.dataclass
+class Batch:
+    x: te.Tensor
+    scale: float
+    ids: list = dataclasses.field(default_factory=list)
+
+
+def test_dataclasses_are_nested_arguments():
+    """A new one at every call, with other tensors and numbers, is one kind of argument."""
+    step = te.compile(lambda batch: (batch.x * batch.scale).sum() + batch.ids[0])
+    for k in range(20):
+        x = X(k)
+        assert step(Batch(x, k * 0.5, [x[0]])).tolist() == ((x * (k * 0.5)).sum() + x[0]).tolist()
+    assert repr(step).endswith("1 program>")
+
+
+def changes_a_dict(x, given):
+    given["a"] = x * 2
+    return x
+
+
+def changes_a_list(x, given):
+    given.append(x)
+    return x
+
+
+def changes_a_dataclass(x, given):
+    given.scale = 3.0
+    return x
+
+
+@pytest.mark.parametrize(
+    ("step", "given"), [(changes_a_dict, {}), (changes_a_list, []), (changes_a_dataclass, Batch(te.ones(1), 1.0))]
+)
+def test_containers_among_the_arguments_are_not_changed(step, given):
+    """The step would change them once; the refusal names the line."""
+    before = repr(given)
+    with pytest.raises(te.TraceError, match=rf"test_numbers\.py:\d+: .*{type(given).__name__} that it is given"):
+        te.compile(step)(te.ones(3), given)
+    assert repr(given) == before
+
+
+def trained(body, optimizer=lambda p: optim.SGD(p, lr=0.1, momentum=0.5)):
+    te.manual_seed(0)
+    model = nn.Linear(3, 2)
+    optimizer = optimizer(model.parameters())
+
+    def update(x):
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return model, optimizer, lambda x, c: body(optimizer.param_groups, lambda: update(x), c)
+
+
+def schedules(groups, update, i):
+    for group in groups:
+        group["lr"] = 0.1 * min(1.0, (i + 1) / 5) * 0.5 ** (i // 10)
+    return update(), groups[0]["lr"]
+
+
+def decays(groups, update, i):
+    loss = update()
+    groups[0]["lr"] *= 0.9
+    return loss
+
+
+def saturates(groups, update, i):
+    groups[0]["lr"] = min(groups[0]["lr"] * 1.5, 0.1)
+    return update()
+
+
+def sets_it_between(groups, update, i):
+    first, groups[0]["lr"] = update(), 0.01
+    second, groups[0]["lr"] = update(), 0.2
+    return first, second
+
+
+def branches(groups, update, i):
+    loss = update() * groups[0]["lr"]
+    return loss * 2 if groups[0]["lr"] > 0.05 else loss
+
+
+def sets_both(groups, update, i):
+    first, _ = groups[0]["betas"]
+    groups[0]["betas"] = (first * 0.99, 1 - 0.01 * (i + 1))
+    return update()
+
+
+SETTINGS = {f.__name__: (f, {}) for f in (schedules, decays, saturates, sets_it_between, branches)}
+SETTINGS["sets_both"] = (sets_both, {"optimizer": lambda p: optim.Adam(p, lr=0.1)})
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_are_set_and_read_in_the_step(name):
+    """A rate of the step's number, of the rate before, within limits, for a while: as in eager mode, and left so."""
+    body, options = SETTINGS[name]
+    (model, optimizer, eager), (other, others, step) = trained(body, **options), trained(body, **options)
+    step = te.compile(step)
+    for k in range(30):
+        expected, found = eager(X(k), k), step(X(k), k)
+        for a, b in zip(*(r if isinstance(r, tuple) else (r,) for r in (expected, found)), strict=True):
+            assert a.item() == b.item() if isinstance(a, te.Tensor) else repr(a) == repr(b)
+        assert model.weight.detach().numpy().tobytes() == other.weight.detach().numpy().tobytes()
+        was, now = ({k: v for k, v in o.param_groups[0].items() if k != "params"} for o in (optimizer, others))
+        assert was == now
+        if k == 12:
+            optimizer.param_groups[0]["lr"] = others.param_groups[0]["lr"] = 0.01
+
+
+def test_settings_are_as_they_were_after_an_error():
+    """The trace puts them back."""
+    _, optimizer, step = trained(decays)
+    with pytest.raises(te.TraceError):
+        te.compile(lambda x, c: (step(x, c), x.sum().item()))(te.ones(1, 3), 1)
+    assert optimizer.param_groups[0]["lr"] == 0.1

@@ -1,0 +1,124 @@
+"""A Python number that may be another one at the next call of a traced step: an argument, a setting, or made of such.
+
+It takes itself for the int or float that it is at the moment. Arithmetic with it is noted; what else Python
+learns of it (an `if`, a format, `math.cos`) is noted as seen, and the trace holds for numbers that look the same.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .mode import mode
+
+_NUMBERS = (bool, int, float)
+
+
+class Number:
+    """A value of the moment, and the Symbol that stands for it in the program."""
+
+    __slots__ = ("symbol", "value")
+    __class__: Any = property(lambda self: type(self.value))  # isinstance(x, float), as for the number itself
+
+    def __init__(self, symbol: Any, value: Any) -> None:
+        self.symbol, self.value = symbol, value
+
+    def seen(self) -> Any:
+        """The value, for eyes outside of the trace: another one will need another program."""
+        if mode.trace is not None:
+            mode.trace.saw(self)
+        return self.value
+
+    def __bool__(self) -> bool:
+        if mode.trace is not None and self.symbol not in mode.trace.settled:  # whether a setting is 0 is watched anyway
+            self.seen()
+        return bool(self.value)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs and all(isinstance(x, (*_NUMBERS, np.generic)) for x in inputs):
+            return _computed(ufunc, inputs)
+        if any(hasattr(type(x), "__array_ufunc__") and not isinstance(x, (Number, np.ndarray)) for x in inputs):
+            return NotImplemented  # theirs: of a Tensor or Symbol
+        return getattr(ufunc, method)(*map(concrete, inputs), **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.value, name)
+        self.seen()
+        return found
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.asarray(self.seen(), dtype)
+
+    def __copy__(self) -> Number:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Number:
+        return self
+
+
+def concrete(x: Any) -> Any:
+    """Nested arguments with values in the place of Numbers."""
+    kind = type(x)
+    if kind is Number:
+        return x.seen()
+    if kind is tuple or kind is list:
+        return kind([concrete(part) for part in x])
+    if kind is slice:
+        return slice(concrete(x.start), concrete(x.stop), concrete(x.step))
+    if kind is dict:
+        return {key: concrete(part) for key, part in x.items()}
+    return x
+
+
+def operand(x: Any) -> Any:
+    """A Number as what meets arrays: a float stays live, an int is taken as it is."""
+    return x if type(x) is not Number else x.symbol if type(x.value) is float else x.seen()
+
+
+def _computed(operation: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
+    if mode.trace is None:  # it has outlived its trace
+        return operation(*map(concrete, operands))
+    return mode.trace.computed(operation, operands)
+
+
+def _method(operation: Callable[..., Any], turned: bool = False) -> Callable[..., Any]:
+    def method(self: Number, *others: Any) -> Any:
+        if not all(isinstance(x, _NUMBERS) for x in others):
+            return NotImplemented
+        return _computed(operation, (*others, self) if turned else (self, *others))
+
+    return method
+
+
+def _comparison(operation: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Number, other: Any) -> Any:
+        if not isinstance(other, _NUMBERS):
+            return NotImplemented
+        result = _computed(operation, (self, other))
+        return result.seen() if type(result) is Number else result
+
+    return method
+
+
+def _read(operation: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *args: operation(self.seen(), *args)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
+    setattr(Number, f"__{_name.strip('_')}__", _method(getattr(operator, _name)))
+    setattr(Number, f"__r{_name.strip('_')}__", _method(getattr(operator, _name), turned=True))
+for _name in ("neg", "pos", "abs"):
+    setattr(Number, f"__{_name}__", _method(getattr(operator, _name)))
+setattr(Number, "__round__", _method(round))  # noqa: B010  # as the others
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    setattr(Number, f"__{_name}__", _comparison(getattr(operator, _name)))
+_READS: dict[str, Callable[..., Any]] = {
+    "float": float, "int": int, "index": operator.index, "hash": hash, "repr": repr, "str": str,
+    "format": format, "complex": complex, "trunc": math.trunc, "divmod": divmod, "rdivmod": lambda x, y: divmod(y, x),
+}  # fmt: skip
+for _name, _function in _READS.items():
+    setattr(Number, f"__{_name}__", _read(_function))

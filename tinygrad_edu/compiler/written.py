@@ -68,7 +68,7 @@ class Written:
         had = [(t, record_of(t).grad is not None) for t in dependent]
         self._had_grad = [(t, was) for t, was in had if id(t) not in place]
         self._came_with_grad = [(place[id(t)], was) for t, was in had if id(t) in place]
-        self._guards = bool(program.guards)
+        self._guards, self._assigned = bool(program.guards), program.assigned
         surroundings = self.watch.tensors | set(map(id, self._known))
         tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
         self._met = [(k, t) for k, t in tensors if id(t) in surroundings]  # arguments that the step sees outside too
@@ -326,7 +326,7 @@ class Written:
             storage.version, storage.writer = version, writer
         if self._numbered:
             value = functools.partial(evaluated, values=self._settings_of(given))
-        for group, key, setting in self.program.assigned:
+        for group, key, setting in self._assigned:
             group[key] = numbers_replaced(setting, value) if self._numbered else setting
         if self.program.flags:
             self._leave_flags(given)

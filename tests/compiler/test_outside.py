@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import functools
+import math
 import os
 import pathlib
 import random
@@ -230,3 +232,109 @@ def test_powers_of_one_number():
     x = te.randn(4, 3)
     step = te.compile(lambda x: x.norm(0.125))
     assert step(x).item() == step(x).item() == x.norm(0.125).item()
+
+
+def alike():
+    """What is made anew where it is mentioned: a lambda, a bound method, a partial, a function with other cells."""
+    model = nn.Linear(3, 3)
+
+    def scaled(factor):
+        return lambda x: x * factor
+
+    return [
+        lambda: lambda x: x * 2,
+        lambda: model.forward,
+        lambda: functools.partial(te.mul, other=2),
+        lambda: scaled(3),
+    ]
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_functions_that_are_alike_are_one_argument(k):
+    """Twenty of them take one program."""
+    fresh, x = alike()[k], te.ones(2, 3)
+    step = te.compile(lambda x, f: f(x))
+    for _ in range(20):
+        assert step(x, fresh()).tolist() == fresh()(x).tolist()
+    assert repr(step).endswith("1 program>")
+
+
+def test_functions_with_other_cells_or_defaults_are_others():
+    """A cell, a default, an attribute: each is seen by the step."""
+    step, x = te.compile(lambda x, f: f(x)), te.ones(1)
+    assert [step(x, lambda x, k=k: x * k).item() for k in (1.0, 2.0, 1.0)] == [1, 2, 1]
+    times = lambda factor: lambda x: x * factor
+    assert [step(x, times(k)).item() for k in (1.0, 2.0, 1.0)] == [1, 2, 1]
+
+    def scaled(x, k=2.0):
+        return x * k
+
+    step = te.compile(scaled)
+    assert step(x).item() == 2
+    scaled.__defaults__ = (3.0,)
+    assert step(x).item() == 3
+
+
+def test_leaves_are_told_from_computed_tensors():
+    """`x.is_leaf` is Python's to ask."""
+    step = te.compile(lambda x: x * 2 if x.is_leaf else x * 3)
+    w = te.ones(1, requires_grad=True)
+    assert [step(w).item(), step(w * 1).item(), step(w).item()] == [2, 3, 2]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"avg_fn": optim.swa_utils.get_ema_avg_fn(0.9)}, {"multi_avg_fn": optim.swa_utils.get_swa_multi_avg_fn()},
+     {"use_buffers": True}],
+    ids=["mean", "moving", "lists", "buffers"],
+)  # fmt: skip
+def test_averaged_models_are_updated_in_the_step(options):
+    """The first time and later ones, as in eager mode."""
+
+    def made():
+        te.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+        average = optim.swa_utils.AveragedModel(model, **options)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            average.update_parameters(model)
+            return average(x)
+
+        return average, step
+
+    (average, step), (other, eager) = made(), made()
+    step = te.compile(step)
+    for k in range(4):
+        te.manual_seed(k)
+        x = te.randn(5, 3)
+        assert step(x).tolist() == eager(x).tolist()
+        for a, b in zip(average.state_dict().values(), other.state_dict().values(), strict=True):
+            assert a.tolist() == b.tolist()
+
+
+def test_errors_of_a_program_name_the_operation():
+    """What a line of it raises is told as eager mode tells it, without the tensors' names."""
+    step = te.compile(lambda x, i: te.nn.functional.cross_entropy(x, i) + x[i].sum())
+    x, i = te.ones(2, 3), te.tensor([0, 1])
+    step(x, i)
+    with pytest.raises(IndexError, match=r"^cross_entropy: .*labels must lie in 0\.\.2 .*, found 7 at index 1"):
+        step(x, te.tensor([1, 7]))
+    with pytest.raises(IndexError, match=r"^getitem: index 2 is out of bounds"):
+        step(x, te.tensor([1, 2]))
+
+
+def test_refusals_name_the_line_that_the_step_is_written_in():
+    """Where no line of it is to blame."""
+    step = te.compile(lambda x, kind: x * 2, limit=1)
+    step(te.ones(1), "a")
+    with pytest.raises(te.TraceError, match=r"test_outside\.py:\d+: .*the arguments"):
+        step(te.ones(1), "b")
+    step = te.compile(lambda x, c: x * math.sqrt(c), limit=1)
+    step(te.ones(1), 1.0)
+    with pytest.raises(te.TraceError, match=r"the number that test_outside\.py:\d+ looks at"):
+        step(te.ones(1), 2.0)

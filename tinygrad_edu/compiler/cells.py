@@ -146,13 +146,14 @@ def zeros_like(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 class Call:
     """One NumPy call: `results = function(*args, **kwargs)`, where Values stand for arrays."""
 
-    __slots__ = ("args", "function", "kwargs", "operands", "results", "section")
+    __slots__ = ("args", "by", "function", "kwargs", "operands", "results", "section")
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.function, self.kwargs = function, kwargs
         self.take(args)
         self.results: tuple[Value, ...] = ()
         self.section = ""
+        self.by: Primitive | None = None  # the operation whose forward makes it
 
     def take(self, args: tuple[Any, ...]) -> None:
         """Read these arguments."""
@@ -166,6 +167,7 @@ class Check:
     def __init__(self, condition: Value, message: str, error: type[Exception], values: Value | None) -> None:
         self.condition, self.message, self.error, self.values = condition, message, error, values
         self.section = ""
+        self.by: Primitive | None = None
 
     results = ()
 
@@ -209,6 +211,7 @@ class Notes:
         self._order: list[Any] = []  # the keys of `known`, so that the latest can be forgotten
         self.merged = self.unchanged = 0  # calls made before, and those that return their argument
         self.section = ""
+        self.by: Primitive | None = None
         self.kept: list[Any] = []  # what keys name by id
         self.generators: dict[int, Value] = {}
 
@@ -246,7 +249,7 @@ class Notes:
             self.known[key] = (same,)
             return Cell(same)
         call = Call(function, args, kwargs)
-        call.section = self.section
+        call.section, call.by = self.section, self.by
         several = data.__class__ is tuple or (isinstance(data, tuple) and hasattr(data, "_fields"))
         call.results = tuple(Value(d, call, k) for k, d in enumerate(data if several else (data,)))
         if not isinstance(function, np.ufunc):  # whose result is no view
@@ -307,6 +310,7 @@ class Notes:
             return
         found = values.value if isinstance(values, Cell) else None
         self.lines.append(Check(condition.value, message, error, found))
+        self.lines[-1].by = self.by
 
     def _key(self, x: Any) -> Any:
         """Equal for equal arguments."""

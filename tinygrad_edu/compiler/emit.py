@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ..core import errors
+from ..core.primitive import Primitive
 from ..ops.checks import refuse
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
@@ -56,6 +57,7 @@ class Emitted:
         self.setup: list[str] = []
         self._prepared: list[str] = []  # the names of what is made there
         self.body: list[str] = []
+        self.made_by: dict[str, Primitive] = {}  # which operation a line belongs to, for its errors
         self._static: set[Value] = set(memory.place)
         self._constants: dict[Any, str] = {}
         self._held: dict[tuple[Value, np.dtype[Any]], str] = {}  # arrays for Python numbers
@@ -162,15 +164,15 @@ class Emitted:
     def _write(self, name: str) -> None:
         section = None
         for line in self.listing.lines:
+            start = len(self.body)
             if isinstance(line, Check):
                 self._check(line)
-                continue
-            if self._hoisted(line) or self._inlined(line):
-                continue
-            if line.section != section:
-                section = line.section
-                self.body.append(f"# {section or 'forward'}")
-            self.body.append(self._line(line))
+            elif not self._hoisted(line) and not self._inlined(line):
+                if line.section != section:
+                    section = line.section
+                    self.body.append(f"# {section or 'forward'}")
+                self.body.append(self._line(line))
+            self.made_by.update((text.strip(), line.by) for text in self.body[start:] if line.by is not None)
         results = [self._result(v, self._copy(v)) for v in self.listing.results]
         results += [self._result(v, self._left(v)) for v in (*self._grads, *self._created)]
         copies = [(old, value) for _, value, old in self.memory.copies if old is not None]

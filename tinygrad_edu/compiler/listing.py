@@ -163,6 +163,7 @@ def note(
 def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
     primitive = symbol.primitive
     assert primitive is not None
+    notes.by = primitive
     if primitive.key == "drawn":
         return notes.draw(symbol.params["draw"])
     if notes.textbook and primitive.key == "filled" and not symbol.shape:
@@ -181,6 +182,7 @@ def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
 
 
 def _check(program: Program, last: Symbol | None, cells: dict[Symbol, Any], notes: Notes) -> None:
+    notes.by = None  # such a check says itself whose it is
     for check in program.checks.get(last, ()):
         seen = None if check.values is None else cells[check.values]
         notes.check(cells[check.condition], check.message, check.error, seen)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import functools
 import types
 from typing import Any
 
 import numpy as np
 
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
-_LIBRARIES = sys.stdlib_module_names | {"builtins", "numpy", "tinygrad_edu"}
 
 
 def by_scope(pairs: list[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
@@ -47,11 +46,6 @@ class Slots:
         delattr(self._x, name)
 
 
-def of_library(module: Any) -> bool:
-    """Whether a module is Python's, NumPy's or ours: what it holds does not change."""
-    return str(module).partition(".")[0] in _LIBRARIES
-
-
 def put_back(container: Any, was: Any) -> None:
     """Give a container what it held."""
     if isinstance(container, dict):
@@ -63,6 +57,12 @@ def put_back(container: Any, was: Any) -> None:
         (container.update if isinstance(container, set) else container.extend)(was)
 
 
+def _seen_by(function: Any) -> tuple[Any, ...]:
+    """What a function has of its own besides its code."""
+    cells = tuple(getattr(cell, "cell_contents", None) for cell in function.__closure__ or ())
+    return cells, function.__defaults__, tuple((function.__kwdefaults__ or {}).items()), *vars(function).values()
+
+
 def equal(x: Any, y: Any) -> bool:
     """The same object, or equal Python values."""
     if x is y:
@@ -71,6 +71,12 @@ def equal(x: Any, y: Any) -> bool:
         return False
     if isinstance(x, types.MethodType):
         return x.__func__ is y.__func__ and x.__self__ is y.__self__
+    if isinstance(x, types.FunctionType):  # a lambda is a new one at each of its evaluations
+        return x.__code__ is y.__code__ and x.__globals__ is y.__globals__ and equal(_seen_by(x), _seen_by(y))
+    if isinstance(x, functools.partial):
+        return equal((x.func, x.args, tuple(x.keywords.items())), (y.func, y.args, tuple(y.keywords.items())))
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(map(equal, x, y))
     if not isinstance(x, SCALARS):
         return False
     return bool(x != x and y != y) or (bool(x == y) and (x != 0 or repr(x) == repr(y)))  # 0.0 is not -0.0

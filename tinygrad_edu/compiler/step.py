@@ -22,12 +22,12 @@ from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
-from ..symbolic.blame import line_that
+from ..symbolic.blame import line_of_step, line_that
 from ..symbolic.nested import arguments_of, fields_of, is_record
 from ..symbolic.trace import Kept, Trace, record
 from . import outside
 from .kernels import require_numba
-from .scopes import SCALARS
+from .scopes import SCALARS, equal
 from .watch import Watch
 from .written import Written
 
@@ -38,6 +38,7 @@ ADVICE = (
     "That is Python, and a program changes only tensors, so it would be forgotten. Change it outside of the step "
     "(scheduler.step(), a count, a list of losses), return the value, or keep it in a tensor written in place."
 )
+ALIKE = (types.FunctionType, types.MethodType, functools.partial)  # what is made anew where it is mentioned
 LIMIT = 16  # programs per step: more means that something changes at every call
 
 
@@ -120,10 +121,11 @@ class Compiled:
             )
         known = self.programs.setdefault(key, [])
         if self._count >= self.limit:
-            why = known[0].watch.difference() if known else "the arguments"
+            why = known[0].difference(given) if known else "the arguments"
             raise TraceError(
-                f"compile: {self._name} has been traced {self.limit} times, and something is different again: {why}. "
-                "Pass what varies as a tensor or float argument, keep shapes to a few, or call the step itself."
+                f"compile: {line_of_step(self.step)}{self._name} has been traced {self.limit} times, and something is "
+                f"different again: {why}. Pass what varies as a tensor or float argument, keep shapes to a few, "
+                "or call the step itself."
             )
         trace, watch = Trace(), Watch([self.step, *_objects((args, kwargs))])
         restore = watch.mark()
@@ -217,15 +219,16 @@ def _form(x: Any) -> Any:
     """What tells one kind of arguments from another; ints and floats are all alike."""
     if isinstance(x, Tensor):
         array, record = x._array, x._record
-        return array.shape, array.strides, array.dtype.num, record is not None and record.needs_grad
+        kind = 0 if record is None or not record.needs_grad else 1 if record.primitive is None else 2
+        return array.shape, array.strides, array.dtype.num, kind
     if x.__class__ is float or x.__class__ is np.float64:
         return float
     if x.__class__ is int:
         return int
     if x.__class__ is tuple or x.__class__ is list:
         return (x.__class__, *map(_form, x))
-    if x.__class__ is dict:
-        return tuple((name, _form(part)) for name, part in x.items())
+    if isinstance(x, dict):
+        return (x.__class__, *((name, _form(part)) for name, part in x.items()))
     if isinstance(x, tuple) and hasattr(x, "_fields"):
         return (type(x), *map(_form, x))
     if is_record(x):
@@ -236,7 +239,7 @@ def _form(x: Any) -> Any:
         )
     if isinstance(x, SCALARS):
         return (type(x), repr(x) if isinstance(x, (complex, np.generic)) else x)  # nan, -0.0
-    if isinstance(x, (dict, list, set, bytearray)):
+    if isinstance(x, (list, set, bytearray)):
         raise TraceError(
             f"compile: an argument is a {type(x).__name__}; what a program is given may be nested in dicts, lists and "
             "tuples. Pass dict(...) or list(...) of it."
@@ -248,7 +251,7 @@ def _objects(x: Any) -> list[Any]:
     """What there is in nested arguments besides Tensors and floats."""
     if x.__class__ is tuple or x.__class__ is list or (isinstance(x, tuple) and hasattr(x, "_fields")):
         return [found for part in x for found in _objects(part)]
-    if x.__class__ is dict:
+    if isinstance(x, dict):
         return [found for part in x.values() for found in _objects(part)]
     if is_record(x):
         return [type(x), *(found for part in fields_of(x) for found in _objects(part))]
@@ -256,16 +259,16 @@ def _objects(x: Any) -> list[Any]:
 
 
 class Same:
-    """An object by identity, whatever it takes for equal; what it holds is watched."""
+    """An object by identity, whatever it takes for equal; what it holds is watched. Functions may be alike."""
 
     def __init__(self, x: Any) -> None:
         self.x = x
 
     def __hash__(self) -> int:
-        return id(self.x)
+        return hash(type(self.x)) if isinstance(self.x, ALIKE) else id(self.x)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.x is self.x
+        return isinstance(other, Same) and equal(other.x, self.x)
 
 
 def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

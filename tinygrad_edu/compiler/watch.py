@@ -31,10 +31,11 @@ from ..core.tensor import Tensor
 from ..nn.hooks import KINDS
 from ..nn.module import Module
 from ..optim.optimizer import Optimizer
+from ..symbolic.blame import of_library
 from ..symbolic.program import Program
 from .guard import Guard
 from .reads import reads_of
-from .scopes import SCALARS, Slots, by_scope, equal, of_library, put_back
+from .scopes import SCALARS, Slots, by_scope, equal, put_back
 
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 WHOLE = ("__init__", "__repr__", "__str__")  # methods that read all of an object, for what no step computes with
@@ -218,7 +219,9 @@ class Watch:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
             self._queue.append(getattr(cell, "cell_contents", None))
-        self._queue += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        for name in ("__defaults__", "__kwdefaults__"):
+            if getattr(function, name):
+                self._name(Slots(function), name)
 
     def _name(self, scope: Any, name: str) -> None:
         """Watch what a name stands for."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import operator
+import traceback
 from typing import Any
 
 import numpy as np
 
+from ..core.apply import explained
 from ..core.dtypes import get_default_dtype
 from ..core.mode import mode
 from ..core.quiet import hush, restore
@@ -187,6 +189,14 @@ class Written:
         values = self._settings_of(given)
         return not all(equal(evaluated(symbol, values), seen) for symbol, seen, _ in self.program.guards)
 
+    def difference(self, given: Any) -> str:
+        """What is not as it was, for a message."""
+        values = self._settings_of(given)
+        for symbol, seen, line in self.program.guards:
+            if not equal(evaluated(symbol, values), seen):
+                return f"the number that {line} looks at"
+        return self.watch.difference()
+
     def _settings_of(self, given: Any) -> dict[Symbol, Any]:
         """The Python numbers of a call."""
         values: dict[Symbol, Any] = {s: _setting(group, key, part) for s, group, key, part in self.program.numbers}
@@ -256,7 +266,7 @@ class Written:
         else:
             emitted = Emitted(listing, self.memory, self.name)
         self._function, self._borrowed = emitted.function(), emitted.helpers.borrowed  # the latter: without a source
-        self.source = emitted.source
+        self.source, self._made_by = emitted.source, emitted.made_by
         position = {v: k for k, v in enumerate(listing.arguments) if v is not None}
         tensors = {v: t for t, v in listing.tensors}
         numbers = {v: rest for *rest, v in listing.numbers}
@@ -312,8 +322,17 @@ class Written:
         before = hush()
         try:
             return self._function(*arrays)  # type: ignore[no-any-return]
+        except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
+            raise self._explained(error) from None
         finally:
             restore(before)
+
+    def _explained(self, error: Exception) -> Exception:
+        """The error with the name of the operation in whose line of the program it came up."""
+        frames = (frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<program>")
+        line = self.source.splitlines()[(next(frames).lineno or 1) - 1].strip()
+        primitive = self._made_by.get(line)
+        return error if primitive is None else explained(primitive, (), error)
 
     def _finish(self, out: tuple[Any, ...], given: Any) -> Any:
         """Count the writes, leave gradients, and hand over the results."""

@@ -76,7 +76,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
             arrays = primitive.types(primitive.name, arrays)
         out = compute(*arrays, **params) if params else compute(*arrays)
     except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
-        raise _explained(primitive, args, error) from error
+        raise explained(primitive, args, error) from error
     finally:
         restore(before)
 
@@ -194,7 +194,7 @@ def as_operand(primitive: Primitive, value: Any) -> Any:
     raise TypeError(f"{primitive.name}: {type(value).__name__} is not a tensor; make one with tensor(...).")
 
 
-def _explained(primitive: Primitive, args: Any, error: Exception) -> Exception:
+def explained(primitive: Primitive, args: Any, error: Exception) -> Exception:
     """The error of a forward, with the operation's name and one line per tensor."""
     if isinstance(error, TraceError) or getattr(error, "explained", False):
         return error

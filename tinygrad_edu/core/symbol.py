@@ -101,11 +101,13 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         return int(self._number())
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        where = line_of(user_site())
+        self.refuse("Use where() for a choice, and read values outside of the traced step.")
+
+    def refuse(self, advice: str) -> None:
+        """Raise because a value is read."""
         error = TraceError(
-            f"{where}: a value is read while the step is being traced. A trace runs without numbers, "
-            "so what a Python `if`, float(), .item() or .numpy() would see is unknown; use where() "
-            "for a choice, and read values outside of the traced step."
+            f"{line_of(user_site())}: a value is read while the step is being traced. A trace runs without numbers, "
+            f"so what a Python `if`, float(), .item() or .numpy() would see is unknown. {advice}"
         )
         if mode.trace is not None:
             mode.trace.refused = error

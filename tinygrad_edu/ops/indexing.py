@@ -246,7 +246,7 @@ def _index_arrays(part: Any) -> tuple[Any, ...] | int:
         array = read(part)
         if isinstance(array, Symbol):
             if part.dtype.kind == "b":
-                array._refuse()
+                array.refuse("x[mask] has as many elements as the mask says: where(mask, x, 0) keeps the shape.")
             return (part,)
         part = part._values()
     if isinstance(part, Symbol):

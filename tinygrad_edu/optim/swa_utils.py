@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..autograd import no_grad
+from ..core.mode import mode
 from ..core.tensor import Tensor, wrap
 from ..nn.batchnorm import _BatchNorm
 from ..nn.module import Module
+from ..ops.choices import where
 from .lr_scheduler.base import LRScheduler, per_group
 from .optimizer import Optimizer
 
@@ -135,22 +137,30 @@ class AveragedModel(Module):
         """Take the model's present parameters into the average; the first time they are the average."""
         own, given = (_detached(m, self.use_buffers) for m in (self.module, model))
         count = self.n_averaged.clone()
+        traced = mode.trace is not None  # then whether it is the first time is not known
         with no_grad():
-            if not count:
+            if not traced and not count:
                 for averaged, current in zip(own, given, strict=True):
                     averaged.copy_(current)
-            elif self.multi_avg_fn is not None:
-                for dtype in dict.fromkeys(averaged.dtype for averaged in own):  # lists of one kind, as in PyTorch
-                    pairs = [pair for pair in zip(own, given, strict=True) if pair[0].dtype == dtype]
-                    self.multi_avg_fn([a for a, _ in pairs], [b for _, b in pairs], count)
             else:
-                average = self.avg_fn or get_swa_avg_fn()
+                self._average(own, given, count)
+            if traced:
                 for averaged, current in zip(own, given, strict=True):
-                    averaged.copy_(average(averaged, current, count))
+                    averaged.copy_(where(count == 0, current, averaged))
             if not self.use_buffers:
                 for buffer, source in zip(self.module.buffers(), model.buffers(), strict=True):
                     buffer.copy_(source)
             self.n_averaged.add_(1)
+
+    def _average(self, own: list[Tensor], given: list[Tensor], count: Tensor) -> None:
+        if self.multi_avg_fn is not None:
+            for dtype in dict.fromkeys(averaged.dtype for averaged in own):  # lists of one kind, as in PyTorch
+                pairs = [pair for pair in zip(own, given, strict=True) if pair[0].dtype == dtype]
+                self.multi_avg_fn([a for a, _ in pairs], [b for _, b in pairs], count)
+            return
+        average = self.avg_fn or get_swa_avg_fn()
+        for averaged, current in zip(own, given, strict=True):
+            averaged.copy_(average(averaged, current, count))
 
 
 def _detached(model: Module, buffers: bool) -> list[Tensor]:

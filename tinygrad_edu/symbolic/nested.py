@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from ..core.number import Number
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
+from .blame import of_library
 
 
 def arguments_of(x: Any) -> list[Any]:
@@ -39,9 +39,11 @@ def exchanged(x: Any, change: Callable[[Any], Any], made: list[Any]) -> Any:
     if kind is list:
         made.append([exchanged(part, change, made) for part in x])
         return made[-1]
-    if kind is dict:
-        made.append({name: exchanged(part, change, made) for name, part in x.items()})
-        return made[-1]
+    if isinstance(x, dict):
+        new = copy.copy(x)  # of its class
+        new.update({name: exchanged(part, change, made) for name, part in x.items()})
+        made.append(new)
+        return new
     if is_record(x):
         made.append(_with_fields(x, lambda part: exchanged(part, change, made)))
         return made[-1]
@@ -51,7 +53,8 @@ def exchanged(x: Any, change: Callable[[Any], Any], made: list[Any]) -> Any:
 def is_record(x: Any) -> bool:
     """Whether something is a dataclass's, so that what it holds are its fields."""
     kind: Any = type(x)
-    return dataclasses.is_dataclass(kind) and not _from(kind, ("tinygrad_edu",))
+    bases: Any = kind.__mro__
+    return dataclasses.is_dataclass(kind) and not any(b.__module__.startswith("tinygrad_edu.") for b in bases)
 
 
 def fields_of(x: Any) -> list[Any]:
@@ -115,8 +118,7 @@ def _mapped(x: Any, kind: type, change: Callable[[Any], Any]) -> Any:
         return type(x)(_mapped(part, kind, change) for part in x)
     if isinstance(x, dict):
         new = copy.copy(x)  # of its class
-        for name, part in x.items():
-            new[name] = _mapped(part, kind, change)
+        new.update({name: _mapped(part, kind, change) for name, part in x.items()})
         return new
     if is_record(x):
         return _with_fields(x, lambda part: _mapped(part, kind, change))
@@ -130,12 +132,4 @@ def _mapped(x: Any, kind: type, change: Callable[[Any], Any]) -> Any:
 
 def _is_plain(kind: Any) -> bool:
     """Whether objects of a class are the user's results, rather than modules, functions, classes."""
-    return kind is types.SimpleNamespace or not _from(kind, _LIBRARIES)
-
-
-def _from(kind: Any, libraries: Any) -> bool:
-    """Whether a class, or one that it inherits from, is a library's."""
-    return any(base.__module__.partition(".")[0] in libraries for base in kind.__mro__[:-1])
-
-
-_LIBRARIES = frozenset({"builtins", "numpy", "tinygrad_edu", *sys.stdlib_module_names})
+    return kind is types.SimpleNamespace or not any(of_library(base.__module__) for base in kind.__mro__[:-1])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from ..core.views import follow
 from ..ops.writes import assign
-from .blame import line_that
+from .blame import line_of_step, line_that
 from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program
@@ -192,7 +193,12 @@ class Trace(Numbers):
         """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""
         self.enter((tensor,))
         was = self.before.get(tensor)
-        return tensor._array._refuse() if was is None else was.array
+        if was is None:
+            raise TraceError(
+                f"how {name_of(tensor)}, which the step computes, lies in memory is not known while it is traced. Draw "
+                "with rand() or randn() instead of in place, and leave strides alone."
+            )
+        return was.array
 
     def _refuse_written(self, tensor: Tensor) -> None:
         """A tensor that the step meets must not lie in memory that it has written under another name."""
@@ -430,7 +436,7 @@ def record(
                 grads.append((tensor, None if record.grad is None else record.grad._array))
         frozen = replaced(result, lambda t: wrap(t._array))
     except TraceError as error:
-        raise _placed(error) from None
+        raise _placed(error, step) from None
     finally:
         mode.trace = None
         added = run.restore()
@@ -448,10 +454,11 @@ def record(
     )  # fmt: skip
 
 
-def _placed(error: TraceError) -> TraceError:
-    """The refusal with the line of the step that it is about."""
+def _placed(error: TraceError, step: Any) -> TraceError:
+    """The refusal with the line of the step that it is about, or that the step is written in."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames if not is_internal(f.filename)]
-    if not lines or lines[-1] in str(error):
-        return error
+    named = re.match(r"\S+:\d+: ", str(error))
+    if named or not lines:
+        return error if named else type(error)(f"{line_of_step(step)}{error}")
     return type(error)(f"{lines[-1]}: {error}")

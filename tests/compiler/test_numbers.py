@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal
+import json
 import math
 
 import numpy as np
@@ -40,6 +42,8 @@ LIVE = {
     "a function of NumPy": lambda x, c: x * np.exp(-c) + np.sqrt(c),
     "two comparisons": lambda x, c: x * 2 if 0 <= c <= 1 else x,
     "max and min": lambda x, c: x * max(c, 0.0) * min(1, c),
+    "true": lambda x, c: x * 2 if c else x,
+    "rounded": lambda x, c: x * int(c) * round(c / 4) * (math.floor(c) + 1),
     "is a float": lambda x, c: x * c if isinstance(c, float) else x,
     "clamp": lambda x, c: x.clamp(-c, c),
     "full": lambda x, c: te.full((3,), c) + te.tensor(c) + te.full_like(x, c),
@@ -64,6 +68,7 @@ READ = {
     "text": lambda x, c: x * len(f"{c:.3g} {c}"),
     "a dict": lambda x, c: x * {0.125: 2.0, 0.25: 3.0}.get(c, 1.0),
     "math": lambda x, c: x * math.cos(c) * float(c) * int(8 * c) * math.floor(8 * c),
+    "a library that wants floats": lambda x, c: x * len(json.dumps([c])) * float(decimal.Decimal(c)),
     "a method": lambda x, c: x * 2 if c.is_integer() else x,
     "a list": lambda x, c: te.tensor([[c, 1.0], [2.0, c]]),
     "a distribution": lambda x, c: te.distributions.Normal(c, c).log_prob(x),
@@ -151,6 +156,23 @@ def test_containers_among_the_arguments_are_not_changed(step, given):
     with pytest.raises(te.TraceError, match=rf"test_numbers\.py:\d+: .*{type(given).__name__} that it is given"):
         te.compile(step)(te.ones(3), given)
     assert repr(given) == before
+
+
+@pytest.mark.parametrize("kept", [lambda self, c: c, lambda self, c: self.optimizer.param_groups[0]["lr"], round])
+def test_numbers_are_not_kept_in_python(kept):
+    """`self.last = lr` would be forgotten at the next call."""
+
+    class Trainer:
+        optimizer, last = optim.SGD([te.ones(1, requires_grad=True)], lr=0.1), 0.0
+
+        def step(self, x, c):
+            self.last = kept(self, c) if kept is not round else round(c, 1)
+            return x * c
+
+    trainer = Trainer()
+    with pytest.raises(te.TraceError, match=r"test_numbers\.py:\d+: each run of step changes the variable last"):
+        te.compile(trainer.step)(te.ones(1), 0.3)
+    assert trainer.last == 0.0
 
 
 def trained(body, optimizer=lambda p: optim.SGD(p, lr=0.1, momentum=0.5)):

@@ -363,3 +363,34 @@ def test_threads_take_turns():
     finally:
         sys.setswitchinterval(interval)
     assert found == [{True}] * 4
+
+
+def stores():
+    holder = types.SimpleNamespace(last=None)
+
+    def step(x):
+        holder.last = x * 2
+        return x
+
+    return step, lambda: holder.last
+
+
+LAST = None
+
+
+def stores_in_a_global():
+    def step(x):
+        global LAST
+        LAST = x * 2
+        return x
+
+    return step, lambda: LAST
+
+
+@pytest.mark.parametrize("make", [stores, stores_in_a_global])
+def test_what_a_step_only_stores_is_watched_too(make):
+    """It would be stored once, while tracing."""
+    step, stored = make()
+    with pytest.raises(te.TraceError, match=r"test_python\.py:\d+: .*changes the variable (last|LAST)"):
+        te.compile(step)(te.ones(3))
+    assert stored() is None

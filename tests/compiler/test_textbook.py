@@ -311,7 +311,7 @@ def test_docstring_says_what_the_arguments_are():
         assert "x (8, 3), y (8, 1): arguments of the call\n" in text
         assert "W1 (1, 3), b1 (1,): tensors of the step, written in place\n" in text
         assert "t_*, M_*, V_*: what the optimizer keeps for each of them, written in place\n" in text
-        assert "beta1, beta2, lr, eps: settings of the optimizer\n" in text
+        assert "lr, beta1, beta2, eps: settings of the optimizer\n" in text
 
 
 def test_counts_of_explain_add_up():

@@ -1,4 +1,4 @@
-"""The names that a function's code reads: of global variables, of attributes, of methods."""
+"""The names that a function's code reads or sets: of global variables, of attributes, of methods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 METHOD_BIT = sys.version_info >= (3, 12)  # LOAD_METHOD is LOAD_ATTR with a mark since then
 METHODS = ("LOAD_METHOD", "LOAD_SUPER_ATTR")
-GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")  # instructions
+# Instructions. What a step sets, it changes; a program would not
+GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL")
+ATTRIBUTES = ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR")
 
 
 class Reads(NamedTuple):
@@ -38,6 +40,6 @@ def reads_of(code: types.CodeType) -> Reads:
             variables.add(i.argval)
         elif called:
             methods.add(i.argval)
-        elif i.opname == "LOAD_ATTR":
+        elif i.opname in ATTRIBUTES:
             attributes.add(i.argval)
     return Reads(frozenset(variables), frozenset(attributes), frozenset(methods), compares, imports)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.number import Number
+
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
 
@@ -67,7 +69,7 @@ def equal(x: Any, y: Any) -> bool:
     """The same object, or equal Python values."""
     if x is y:
         return True
-    if type(x) is not type(y):
+    if type(x) is not type(y) or type(x) is Number:  # a Number that has been kept is another one's value tomorrow
         return False
     if isinstance(x, types.MethodType):
         return x.__func__ is y.__func__ and x.__self__ is y.__self__

@@ -131,7 +131,14 @@ class Compiled:
         restore = watch.mark()
         try:
             with outside.refused(trace) if watch.asks else nullcontext():
-                program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
+                try:
+                    program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
+                except TraceError:
+                    raise
+                except Exception:  # the step's own, or of code that takes nothing for a float but a float
+                    restore()
+                    trace, watch.types = Trace(), True
+                    program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
             switched = watch.switched()  # model.train() in the step: what the program does to modules
             for module, was, _ in switched:
                 module.training = was

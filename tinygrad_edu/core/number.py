@@ -35,7 +35,7 @@ class Number:
 
     def __bool__(self) -> bool:
         if mode.trace is not None and self.symbol not in mode.trace.settled:  # whether a setting is 0 is watched anyway
-            self.seen()
+            return bool(_looked_at(bool, (self,)))
         return bool(self.value)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -94,18 +94,21 @@ def _method(operation: Callable[..., Any], turned: bool = False) -> Callable[...
     return method
 
 
+def _looked_at(operation: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
+    """What comes of numbers, for Python: the trace holds for all that give the same."""
+    result = _computed(operation, operands)
+    return result.seen() if type(result) is Number else result
+
+
 def _comparison(operation: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Number, other: Any) -> Any:
-        if not isinstance(other, _NUMBERS):
-            return NotImplemented
-        result = _computed(operation, (self, other))
-        return result.seen() if type(result) is Number else result
+        return _looked_at(operation, (self, other)) if isinstance(other, _NUMBERS) else NotImplemented
 
     return method
 
 
 def _read(operation: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda self, *args: operation(self.seen(), *args)
+    return lambda self, *args: _looked_at(operation, (self, *args))
 
 
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor"):
@@ -118,7 +121,7 @@ for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Number, f"__{_name}__", _comparison(getattr(operator, _name)))
 _READS: dict[str, Callable[..., Any]] = {
     "float": float, "int": int, "index": operator.index, "hash": hash, "repr": repr, "str": str,
-    "format": format, "complex": complex, "trunc": math.trunc, "divmod": divmod, "rdivmod": lambda x, y: divmod(y, x),
+    "format": format, "complex": complex, "trunc": math.trunc, "floor": math.floor, "ceil": math.ceil, "divmod": divmod, "rdivmod": lambda x, y: divmod(y, x),
 }  # fmt: skip
 for _name, _function in _READS.items():
     setattr(Number, f"__{_name}__", _read(_function))

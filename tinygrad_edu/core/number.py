@@ -120,8 +120,9 @@ setattr(Number, "__round__", _method(round))  # noqa: B010  # as the others
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     setattr(Number, f"__{_name}__", _comparison(getattr(operator, _name)))
 _READS: dict[str, Callable[..., Any]] = {
-    "float": float, "int": int, "index": operator.index, "hash": hash, "repr": repr, "str": str,
-    "format": format, "complex": complex, "trunc": math.trunc, "floor": math.floor, "ceil": math.ceil, "divmod": divmod, "rdivmod": lambda x, y: divmod(y, x),
+    "float": float, "int": int, "index": operator.index, "complex": complex, "hash": hash,
+    "trunc": math.trunc, "floor": math.floor, "ceil": math.ceil, "divmod": divmod, "rdivmod": lambda x, y: divmod(y, x),
+    "repr": repr, "str": str, "format": format,
 }  # fmt: skip
 for _name, _function in _READS.items():
     setattr(Number, f"__{_name}__", _read(_function))

@@ -220,6 +220,23 @@ def test_norms_are_nests():
     assert nest.count("for i2 in range(32)") == 3
 
 
+def test_kernels_that_do_the_same_are_one_function():
+    """Two layers' norms and activations are compiled once each, and called without a kernel around them."""
+    te.manual_seed(2)
+    W = [te.randn(32, 32) / 6 for _ in range(2)]
+
+    def step(x):
+        for V in W:
+            x = F.layer_norm(x @ V, (32,)).relu()
+        return x
+
+    compiled, x = te.compile(step, engine="numba"), te.randn(256, 32)
+    for _ in range(2):
+        assert close(compiled(x), step(x))
+    assert compiled.source.count("@njit") == 1
+    assert compiled.source.count(" loop1(") == 3  # its definition, and two calls
+
+
 def test_rows_that_are_read_in_other_places():
     """Sums of parts of rows, of rows turned, of other rows; numbers per row as a column and as a row."""
 

@@ -77,7 +77,7 @@ class Accelerated(Emitted):
                 self.names[value] = self._name(self.memory.into[value])
         kernel = KernelSource(self, line, self._free(f"kernel{len(self.kernels) + 1}"))
         self.kernels.append(kernel)
-        return f"{kernel.name}({', '.join(kernel.arguments)})"
+        return kernel.call
 
     def _copy(self, value: Any) -> str:
         text = self._text(value)
@@ -124,7 +124,13 @@ class Accelerated(Emitted):
                 shared[how, form] = Shared(self._free(f"loop{len(shared) + 1}"), how, pieces[0])
         texts = {name: QUICK[function].format(name=name) for function, name in self._quick.items()}
         texts |= {loop.name: loop.source for loop in shared.values()}
-        return texts | {kernel.name: kernel.source(shared) for kernel in self.kernels}
+        for kernel in self.kernels:
+            direct = kernel.direct(shared)
+            if direct:
+                self.body[self.body.index(kernel.call)] = direct
+            else:
+                texts[kernel.name] = kernel.source(shared)
+        return texts
 
     def function(self) -> Callable[..., Any]:
         """The function that the source defines, compiled for arguments like those of the first run."""
@@ -141,7 +147,8 @@ class Accelerated(Emitted):
         found: Callable[..., Any] = module.program()
         begun = time.perf_counter()
         if new:
-            count = f"{len(self.kernels)} kernel{'' if len(self.kernels) == 1 else 's'}"
+            many = len(self.compiled) - len(self._quick)
+            count = f"{many} kernel{'' if many == 1 else 's'}"
             print(f"compile: Numba compiles {count} ...", end="", file=sys.stderr, flush=True)
         try:
             with np.errstate(all="ignore"):

@@ -67,7 +67,7 @@ class KernelSource:
         for piece in reversed(self.pieces):
             piece.left = [name for name in piece.left if name in later]
             later.update(words(piece.text))
-        self.arguments = list(self.words)
+        self.call = f"{name}({', '.join(self.words)})"
         self.how = "exact" if self.fused.exact else "njit"
 
     def source(self, shared: dict[Any, Shared]) -> str:
@@ -78,6 +78,14 @@ class KernelSource:
             body.append(piece.text if known is None else piece.call(known.name))
         text = "\n".join([*self.made, *body])
         return numbered(f"@{self.how}\ndef {self.name}({', '.join(self.words.values())}):\n{indented(text, 1)}")
+
+    def direct(self, shared: dict[Any, Shared]) -> str:
+        """A call of the function that does all that the kernel does, if there is one: it need not be compiled twice."""
+        known = shared.get((self.how, self.pieces[0].form))
+        if len(self.pieces) > 1 or self.made or known is None:
+            return ""
+        texts = {word: text for text, word in self.words.items()}
+        return f"{known.name}({', '.join(texts[word] for word in self.pieces[0].given)})"
 
     def _parameter(self, text: str) -> str:
         name = self.words.get(text)
@@ -410,10 +418,8 @@ class KernelSource:
 
     def vector(self, value: Value) -> str:
         """A vector for a row of a value."""
-        name = f"{self.number(value)}row"
-        self.made[f"{name} = np.empty({value.data.shape[-1]}, {element_type(value).replace('bool', 'np.bool_')})"] = (
-            None
-        )
+        name, kind = f"{self.number(value)}row", element_type(value).replace("bool", "np.bool_")
+        self.body.append(f"{name} = np.empty({value.data.shape[-1]}, {kind})")
         return name
 
     def _formula(self, line: Call, operands: list[str]) -> str:

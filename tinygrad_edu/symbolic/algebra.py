@@ -1,10 +1,9 @@
 """Algebra: what chained rules say, in the form that a person would write.
 
-Elementwise expressions become sums of products of *bases* with whole powers, in which like terms
-merge and equal factors cancel: `dA2 * A2 * (1 - A2)` with dA2 = -Y/A2 + (1-Y)/(1-A2) is `A2 - Y`.
-A base is a name, a function of something, a matrix product, a sum over axes, or a sum that stands as
-a factor. Matrix products are never commuted: scalars move out of them, transposes in, `(AB)ᵀ = BᵀAᵀ`.
-Of the forms that are found, as given, factored and expanded, the shortest is kept.
+Elementwise expressions become polynomials (polynomials.py), in which like terms merge and equal factors
+cancel: `dA2 * A2 * (1 - A2)` with dA2 = -Y/A2 + (1-Y)/(1-A2) is `A2 - Y`. Here is how each operation of
+the rule book is read as one. Matrix products are never commuted: scalars move out of them, transposes in,
+`(AB)ᵀ = BᵀAᵀ`.
 
 Expressions are Symbols before and after, so everything that reads Symbols can go on with the result.
 Not here: which values have names, and how formulas look (naming, formulas).
@@ -21,13 +20,9 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
-from .printer import expression
+from .polynomials import Monomial, Poly, Polynomials, added, applied, constant, multiplied, scaled
 from .walk import upwards
 
-Monomial = tuple[tuple[int, int], ...]  # (number of a base, power), sorted; () is 1
-Poly = dict[Monomial, Fraction]
-
-LARGEST = 64  # terms; an expansion that grows beyond is given up
 GUARD = 1e-6  # a floor this small under a denominator or a logarithm keeps zeros out, and is left out of formulas
 ONE = 1e-14  # what rounding leaves of sums that are 1
 _SAME = {"astype", "broadcast_to", "clone"}  # elementwise the same numbers
@@ -43,7 +38,7 @@ _NOT, _AND, _OR = ("invert", "logical_not"), ("bitwise_and", "logical_and"), ("b
 _LAST_TWO = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
 
 
-class Algebra:
+class Algebra(Polynomials):
     """One equation system's expressions; equal ones are one base.
 
     Args:
@@ -66,19 +61,15 @@ class Algebra:
         unit: Symbol | None = None,
         known: Callable[[Any], Any] = lambda atom: None,
     ) -> None:
-        self.m = m
+        super().__init__(m)
         self.scaled = {} if scaled is None else scaled
         self.same = same or {}
         self.guards = guards
         self.one_hot = one_hot or {}
         self.unit = unit
         self.known = known
-        self.bases: list[Any] = []
-        self._numbers: dict[Any, int] = {}  # what a base is -> its number
-        self._written: dict[Any, Any] = {}  # an expression as it is written -> its key
         self._polys: dict[int, Poly] = {}  # of Symbols, by id; they are kept alive by `_kept`
         self._kept: list[Any] = []
-        self._sums: dict[int, Poly] = {}  # of the bases that are sums
 
     # --- expressions to polynomials
 
@@ -100,7 +91,7 @@ class Algebra:
             )
         value = x if isinstance(x, (int, float)) else np.asarray(x).item()
         if math.isfinite(value):
-            return _constant(value)
+            return constant(value)
         return self._base(_filled(Symbol((), np.dtype(np.float64)), value))
 
     def _read(self, x: Symbol) -> Poly:
@@ -109,7 +100,7 @@ class Algebra:
                 return {(): Fraction(1)}
             shown = self.scaled.get(id(x))
             if shown is not None and self.m is not None:
-                return _times(self._base(shown), self._base(self.m[0], -1))
+                return multiplied(self._base(shown), self._base(self.m[0], -1))
             return self._base(x)
         parts = [self.normal(i) for i in x.inputs]
         reader: Callable[..., Poly | None] | None = getattr(self, f"_{x.primitive.key}", None)
@@ -125,11 +116,11 @@ class Algebra:
         for i in _LINEAR.get(x.primitive.key, ()):
             if i < len(parts) and isinstance(x.inputs[i], Symbol):
                 scalars, parts[i] = self._scalars(parts[i])
-                outside = _times(outside, scalars)
+                outside = multiplied(outside, scalars)
         inputs = [self._input(p, i) for p, i in zip(parts, x.inputs, strict=True)]
         if isinstance(x.dtype, tuple):  # several outputs: called, it would give a tuple of them
             return self._base(Symbol(x.shape, x.dtype, None, x.primitive, tuple(inputs), x.params))
-        return _times(outside, self._base(_call(x, inputs)))
+        return multiplied(outside, self._base(_call(x, inputs)))
 
     def _scalars(self, poly: Poly) -> tuple[Poly, Poly]:
         """The scalars that all terms share, and what is left."""
@@ -138,7 +129,7 @@ class Algebra:
         common, rest = self._content(poly)
         scalars = tuple((n, p) for n, p in common[0] if self.bases[n].shape == ())
         others = tuple((n, p) for n, p in common[0] if self.bases[n].shape != ())
-        return {scalars: common[1]}, _times({others: Fraction(1)}, self._factor(rest))
+        return {scalars: common[1]}, multiplied({others: Fraction(1)}, self._factor(rest))
 
     def _input(self, poly: Poly, original: Any) -> Any:
         """A simplified input in the shape that it had: what has been broadcast is spelled out."""
@@ -156,46 +147,23 @@ class Algebra:
             value = value * _filled(original)
         return value
 
-    def _base(self, symbol: Any, power: int = 1) -> Poly:
-        key = self._key(symbol)
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self.bases)
-            self.bases.append(symbol)
-        return {((number, power),): Fraction(1)}
-
-    def _key(self, symbol: Symbol) -> Any:
-        """Equal for expressions that are written alike."""
-        if symbol.primitive is None:
-            return id(symbol)
-        done: dict[int, Any] = {}
-        for part in upwards(symbol, done):
-            if part.primitive is None:
-                done[id(part)] = id(part)
-                continue
-            inputs = tuple(done[id(i)] if isinstance(i, Symbol) else _exactly(i) for i in part.inputs)
-            params = tuple((name, _exactly(value)) for name, value in part.params.items())
-            written = (part.primitive.key, inputs, params, part.shape)
-            done[id(part)] = self._written.setdefault(written, ("written", len(self._written)))
-        return done[id(symbol)]
-
     # --- how each operation is read: a polynomial, or None where it is just a base
 
     def _plus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
-        return _sum(a, b)
+        return added(a, b)
 
     def _minus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
-        return _sum(a, _scaled(b, Fraction(-1)))
+        return added(a, scaled(b, Fraction(-1)))
 
     def _negative(self, x: Symbol, a: Poly) -> Poly:
-        return _scaled(a, Fraction(-1))
+        return scaled(a, Fraction(-1))
 
     def _multiply(self, x: Symbol, a: Poly, b: Poly) -> Poly:
-        return _times(self._factor(a), self._factor(b))
+        return multiplied(self._factor(a), self._factor(b))
 
     def _over(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
         inverse = self._power_of(b, -1)
-        return None if inverse is None else _times(self._factor(a), inverse)
+        return None if inverse is None else multiplied(self._factor(a), inverse)
 
     def _reciprocal(self, x: Symbol, a: Poly) -> Poly | None:
         return self._power_of(a, -1)
@@ -224,7 +192,7 @@ class Algebra:
         if value:
             return None
         scalars, rest = self._scalars(a)
-        return _times(scalars, self._base(_call(x, [self._input(rest, x.inputs[0]), *x.inputs[1:]])))
+        return multiplied(scalars, self._base(_call(x, [self._input(rest, x.inputs[0]), *x.inputs[1:]])))
 
     def _getitem(self, x: Symbol, a: Poly, *indices: Poly) -> Poly | None:
         return a if self.shape_of(a) == () else None  # of equal numbers
@@ -237,7 +205,7 @@ class Algebra:
         n = math.prod(source.shape) // max(math.prod(x.shape), 1)
         total = PRIMITIVES["sum_over"](source, axis=x.params["axis"], keepdims=x.params["keepdims"])
         self._kept.append(total)
-        return _scaled(self._factor(self._sum_over(total, a) or {}), Fraction(1, n))
+        return scaled(self._factor(self._sum_over(total, a) or {}), Fraction(1, n))
 
     def _sum_over(self, x: Symbol, a: Poly) -> Poly | None:
         """Σ: what does not change along the summed axes moves out; along an axis of copies it counts them."""
@@ -254,10 +222,10 @@ class Algebra:
             constant = all(_length(shape, axis, source.ndim) == 1 for axis in axes)
             keeps = x.params["keepdims"] or not shape or all(n == 1 for n in shape)
             if constant and keeps:
-                outside = _times(outside, {((number, power),): Fraction(1)})
+                outside = multiplied(outside, {((number, power),): Fraction(1)})
             else:
                 inside.append((number, power))
-        inner = _times({tuple(inside): Fraction(1)}, self._factor(rest))
+        inner = multiplied({tuple(inside): Fraction(1)}, self._factor(rest))
         shape = self.shape_of(inner)
         copied = [axis for axis in axes if _length(shape, axis, source.ndim) == 1 != source.shape[axis]]
         count = math.prod(source.shape[axis] for axis in copied)
@@ -265,10 +233,10 @@ class Algebra:
             copies: Poly = {(): Fraction(count)}
             if self.m is not None and count == self.m[1] and self._is_share(common[0]):  # m times 1/m
                 copies = self._base(self.m[0])
-            outside = _times(outside, copies)
+            outside = multiplied(outside, copies)
         left = [axis for axis in axes if axis not in copied and source.shape[axis] != 1]
         if not left and (x.params["keepdims"] or not shape):
-            return _times(outside, inner)
+            return multiplied(outside, inner)
         if copied and not x.params["keepdims"]:
             return None
         value = self.shortest(inner)
@@ -279,8 +247,8 @@ class Algebra:
                 return outside
         if not isinstance(value, Symbol) or value.ndim != source.ndim:
             value = value * _filled(source)
-            return _times(outside, self._base(_call(x, [value]))) if not copied else None
-        return _times(
+            return multiplied(outside, self._base(_call(x, [value]))) if not copied else None
+        return multiplied(
             outside,
             self._base(
                 PRIMITIVES["sum_over"](value, axis=tuple(left) if copied else axes, keepdims=x.params["keepdims"])
@@ -299,13 +267,13 @@ class Algebra:
         outside: Poly = {(): Fraction(1)}
         for poly, other, one in ((a, b, x.inputs[0]), (b, a, x.inputs[1])):
             if self.shape_of(poly) == () and one.shape == (1, 1):  # a number
-                return _times(self._factor(poly), self._factor(other))
+                return multiplied(self._factor(poly), self._factor(other))
         operands = []
         for poly, original in zip((a, b), x.inputs, strict=True):
             scalars, rest = self._scalars(poly)
-            outside = _times(outside, scalars)
+            outside = multiplied(outside, scalars)
             operands.append(self._input(rest, original))
-        return _times(outside, self._base(_call(x, operands)))
+        return multiplied(outside, self._base(_call(x, operands)))
 
     _matrix_vector = _vector_matrix = _dot = _matrix_product
 
@@ -319,8 +287,8 @@ class Algebra:
                 turned = self._turned(number, axes, n)
                 if turned is None:
                     return None
-                term = _times(term, {tuple((b, p * power) for b, p in turned): Fraction(1)})
-            result = _sum(result, term)
+                term = multiplied(term, {tuple((b, p * power) for b, p in turned): Fraction(1)})
+            result = added(result, term)
         return result
 
     def _turned(self, number: int, axes: tuple[int, ...], n: int) -> Monomial | None:
@@ -364,15 +332,15 @@ class Algebra:
     def _zero_where(self, x: Symbol, condition: Poly, a: Poly) -> Poly | None:
         if not isinstance(x.inputs[0], Symbol):
             return None
-        return _times(self._factor(a), self._indicator(x.inputs[0], negated=True))
+        return multiplied(self._factor(a), self._indicator(x.inputs[0], negated=True))
 
     def _choose(self, x: Symbol, condition: Poly, a: Poly, b: Poly) -> Poly | None:
         if not isinstance(x.inputs[0], Symbol):
             return None
         if not b:
-            return _times(self._factor(a), self._indicator(x.inputs[0], negated=False))
+            return multiplied(self._factor(a), self._indicator(x.inputs[0], negated=False))
         if not a:
-            return _times(self._factor(b), self._indicator(x.inputs[0], negated=True))
+            return multiplied(self._factor(b), self._indicator(x.inputs[0], negated=True))
         known = self.known(x.inputs[0])
         if known is not None and known.shape == x.shape and (known.all() or not known.any()):
             return a if known.all() else b
@@ -382,14 +350,9 @@ class Algebra:
             return None
         inverse: Poly = {tuple((n, -p) for n, p in common): Fraction(1)}
         chosen = PRIMITIVES["choose"](
-            self._condition(x.inputs[0]), *(self._plain(self.emit(_times(branch, inverse))) for branch in (a, b))
+            self._condition(x.inputs[0]), *(self._plain(self.emit(multiplied(branch, inverse))) for branch in (a, b))
         )
-        return _times({common: Fraction(1)}, self._base(chosen))
-
-    @staticmethod
-    def _plain(x: Any) -> Any:
-        """A condition that counts as 0 or 1 as that number."""
-        return _apply("astype", x, dtype=np.dtype(np.float64)) if getattr(x, "dtype", None) == np.bool_ else x
+        return multiplied({common: Fraction(1)}, self._base(chosen))
 
     def _condition(self, condition: Any) -> Any:
         """A comparison of simplified sides; where only the sign counts, of the argument of a relu."""
@@ -399,7 +362,7 @@ class Algebra:
         known = isinstance(sides[0], Symbol) and sides[0].name in self.same
         if known and sides[1] == 0 and condition.primitive.key in ("gt", "le"):
             sides[0] = self.same[sides[0].name]
-        return _apply(condition.primitive.key, *sides)
+        return applied(condition.primitive.key, *sides)
 
     def _indicator(self, condition: Any, negated: bool) -> Poly:
         condition = self._condition(condition)
@@ -412,7 +375,7 @@ class Algebra:
             return {(): Fraction(1)} if bool(known.all()) != negated else {}
         key = _key(condition)
         if key in (_OR if negated else _AND) and condition.dtype == np.bool_:
-            return _times(*(self._indicator(side, negated=negated) for side in condition.inputs))
+            return multiplied(*(self._indicator(side, negated=negated) for side in condition.inputs))
         if negated:
             condition = PRIMITIVES[_NEGATED.get(key, "logical_not")](
                 *(condition.inputs if key in _NEGATED else (condition,))
@@ -429,161 +392,10 @@ class Algebra:
 
     def _minus_one_hot(self, x: Symbol, p: Poly, labels: Poly) -> Poly | None:
         Y = self.one_hot.get(id(x.inputs[1]))
-        return None if Y is None else _sum(p, _scaled(self._base(Y), Fraction(-1)))
+        return None if Y is None else added(p, scaled(self._base(Y), Fraction(-1)))
 
     def _count_kept(self, x: Symbol, labels: Poly) -> Poly | None:
         return None if self.m is None else self._base(self.m[0])
-
-    # --- polynomials to expressions
-
-    def _factor(self, poly: Poly) -> Poly:
-        """A polynomial as one product: a sum of several terms becomes a base of its own."""
-        if len(poly) <= 1:
-            return poly or {(): Fraction(0)}
-        common, rest = self._content(poly)
-        if len(rest) == 1:
-            return _times({common[0]: common[1]}, rest)
-        base = self._base(self._emit_sum(rest))
-        ((((number, _),), _),) = base.items()
-        self._sums[number] = rest
-        return _times({common[0]: common[1]}, base)
-
-    def _content(self, poly: Poly) -> tuple[tuple[Monomial, Fraction], Poly]:
-        """What all terms share, and the rest; its first term has a positive coefficient."""
-        if not poly:
-            return ((), Fraction(1)), {(): Fraction(0)}
-        terms = list(poly.items())
-        powers = dict(terms[0][0])
-        for monomial, _ in terms[1:]:
-            have = dict(monomial)
-            powers = {
-                b: (min(p, have[b]) if p > 0 else max(p, have[b]))
-                for b, p in powers.items()
-                if b in have and p * have[b] > 0
-            }
-        coefficients = [abs(c) for _, c in terms]
-        content = coefficients[0] if all(c == coefficients[0] for c in coefficients) else Fraction(1)
-        if all(c < 0 for _, c in terms):
-            content = -content
-        common = tuple(sorted(powers.items()))
-        if len(terms) == 1:
-            return (terms[0][0], terms[0][1]), {(): Fraction(1)}
-        inverse: Poly = {tuple((b, -p) for b, p in common): 1 / content}
-        return (common, content), _times(inverse, poly)
-
-    def expand(self, poly: Poly) -> Poly | None:
-        """Products of sums multiplied out, those with denominators first, as long as that ends soon."""
-        for _ in range(LARGEST):
-            best = None
-            for monomial in poly:
-                for number, power in monomial:
-                    if number in self._sums and power > 0:
-                        fractions = any(p < 0 for term in self._sums[number] for _, p in term)
-                        if best is None or (fractions and not best[2]):
-                            best = (monomial, number, fractions)
-            if best is None:
-                return poly
-            monomial, number, _ = best
-            coefficient = poly[monomial]
-            left = dict(monomial)
-            left[number] -= 1
-            rest = tuple(sorted((b, p) for b, p in left.items() if p))
-            poly = _sum(
-                {k: c for k, c in poly.items() if k != monomial}, _times({rest: coefficient}, self._sums[number])
-            )
-            if len(poly) > LARGEST:
-                return None
-        return None
-
-    def emit(self, poly: Poly) -> Any:
-        """A polynomial as a Symbol, or a Python number."""
-        if not poly:
-            return 0
-        common, rest = self._content(poly)
-        if len(rest) > 1:
-            monomial, coefficient = common
-            if monomial or coefficient != 1:
-                return self._emit_product(monomial, coefficient, self._emit_sum(rest))
-            return self._emit_sum(rest)
-        ((monomial, coefficient),) = poly.items()
-        return self._emit_product(monomial, coefficient, None)
-
-    def _emit_sum(self, poly: Poly) -> Any:
-        terms = sorted(poly.items(), key=lambda item: (item[1] < 0, not item[0]))  # a positive one first, numbers last
-        result: Any = None
-        for monomial, coefficient in terms:
-            if result is None:
-                result = self._emit_product(monomial, coefficient, None)
-            elif coefficient < 0:
-                result = _apply("minus", self._plain(result), self._emit_product(monomial, -coefficient, None))
-            else:  # of two conditions "or" would be computed
-                result = _apply("plus", self._plain(result), self._emit_product(monomial, coefficient, None))
-        return result
-
-    def _emit_product(self, monomial: Monomial, coefficient: Fraction, more: Any) -> Any:
-        """coefficient, scalars, cotangents, then the other factors; denominators under one line."""
-        factors = sorted(monomial, key=lambda bp: (self._rank(self.bases[bp[0]]), bp[0]))
-        m = None if self.m is None else self._numbers.get(self._key(self.m[0]))
-        above = [(b, p) for b, p in factors if p > 0]
-        below = [(b, -p) for b, p in factors if p < 0]
-        sign, coefficient = coefficient < 0, abs(coefficient)
-        scalar_below = [(b, p) for b, p in below if self.bases[b].shape == () and b == m]
-        below = [bp for bp in below if bp not in scalar_below]
-        number: Any = None
-        decimal = _number(coefficient)
-        if scalar_below:  # 1/m stands in front
-            denominator = self._power_product(scalar_below)
-            if coefficient.denominator != 1 and isinstance(decimal, Fraction):
-                denominator = _apply("multiply", coefficient.denominator, denominator)
-                decimal = coefficient.numerator
-            number = _apply("over", int(decimal) if decimal == int(decimal) else decimal, denominator)
-        elif coefficient != 1:
-            number = decimal if not isinstance(decimal, Fraction) else _Ratio(decimal)
-        top = self._power_product(above)
-        if more is not None:
-            top = more if top is None else _apply("multiply", top, more)
-        if below:
-            top = _apply("over", 1 if top is None else top, self._power_product(below))
-        if number is not None:
-            top = number if top is None else _apply("multiply", number, top)
-        if top is None:
-            top = 1
-        if sign and getattr(top, "dtype", None) == np.bool_:
-            top = self._plain(top)
-        return _apply("negative", top) if sign else top
-
-    def _power_product(self, factors: list[tuple[int, int]]) -> Any:
-        result = None
-        for number, power in factors:
-            base = self.bases[number]
-            value = base if power == 1 else _apply("power", base, power)
-            result = value if result is None else _apply("multiply", result, value)
-        return result
-
-    def _rank(self, base: Any) -> int:
-        if base.shape == ():
-            return 0
-        return 1 if base.name and base.name.startswith("d") else 2
-
-    def shape_of(self, poly: Poly) -> tuple[int, ...]:
-        return np.broadcast_shapes(*(self.bases[b].shape for monomial in poly for b, _ in monomial), ())
-
-    def times(self, poly: Poly, factor: Symbol) -> Poly:
-        """A polynomial times an atom."""
-        return _times(poly, self._base(factor))
-
-    def forms(self, poly: Poly) -> list[Any]:
-        """A polynomial as it is, and multiplied out where that ends."""
-        found = [self.emit(poly)]
-        expanded = self.expand(poly)
-        if expanded is not None and expanded != poly:
-            found.append(self.emit(expanded))
-        return found
-
-    def shortest(self, poly: Poly) -> Any:
-        """The expanded form if that is clearly shorter, else the one that the rules gave."""
-        given, *expanded = self.forms(poly)
-        return expanded[0] if expanded and len(expression(expanded[0])) <= 0.8 * len(expression(given)) else given
 
     def simplify(self, x: Any) -> Any:
         """An expression in its shortest form."""
@@ -597,66 +409,8 @@ class _Axes:
         self.params, self.ndim = {"axes": axes}, ndim
 
 
-class _Ratio(float):
-    """A quotient of whole numbers, which prints as one."""
-
-    def __new__(cls, ratio: Fraction) -> _Ratio:
-        self = float.__new__(cls, float(ratio))
-        self.ratio = ratio  # type: ignore[attr-defined]
-        return self
-
-    def __repr__(self) -> str:
-        return str(self.ratio)  # type: ignore[attr-defined]
-
-
 def _key(x: Symbol) -> str:
     return x.primitive.key if x.primitive is not None else ""
-
-
-def _exactly(x: Any) -> Any:
-    """What tells constants apart; the text of a large array is cut, so arrays are told by their bytes."""
-    return (x.shape, x.dtype.str, x.tobytes()) if isinstance(x, np.ndarray) else repr(x)
-
-
-def _number(x: Fraction) -> Any:
-    """A whole number as int, a short decimal as float, else the Fraction."""
-    if x.denominator == 1:
-        return x.numerator
-    if x.denominator in (2, 3, 4) or (x.denominator <= 1000 and Fraction(repr(float(x))) != x):
-        return x
-    return float(x)
-
-
-def _constant(x: Any) -> Poly:
-    exact = Fraction(int(x)) if isinstance(x, (bool, int)) else Fraction(repr(float(x)))
-    return {(): exact} if exact else {}
-
-
-def _sum(a: Poly, b: Poly) -> Poly:
-    result = dict(a)
-    for monomial, coefficient in b.items():
-        total = result.get(monomial, Fraction(0)) + coefficient
-        if total:
-            result[monomial] = total
-        else:
-            result.pop(monomial, None)
-    return result
-
-
-def _scaled(a: Poly, factor: Fraction) -> Poly:
-    return {monomial: c * factor for monomial, c in a.items()}
-
-
-def _times(a: Poly, b: Poly) -> Poly:
-    result: Poly = {}
-    for one, c in a.items():
-        for other, d in b.items():
-            powers = dict(one)
-            for base, power in other:
-                powers[base] = powers.get(base, 0) + power
-            monomial = tuple(sorted((base, power) for base, power in powers.items() if power))
-            result = _sum(result, {monomial: c * d})
-    return result
 
 
 def _length(shape: tuple[int, ...], axis: int, ndim: int) -> int:
@@ -669,18 +423,10 @@ def _call(x: Symbol, inputs: list[Any]) -> Any:
     assert x.primitive is not None
     if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
         return x
-    return _apply(x.primitive.key, *inputs, **x.params)
+    return applied(x.primitive.key, *inputs, **x.params)
 
 
 def _filled(like: Symbol, value: float = 1.0) -> Symbol:
     """A number that has a shape."""
     params = {"shape": like.shape, "value": value, "dtype": like.dtype}
     return Symbol(like.shape, like.dtype, None, PRIMITIVES["filled"], (), params)
-
-
-def _apply(key: str, /, *inputs: Any, **params: Any) -> Any:
-    """The equation of a primitive on Symbols and numbers; of numbers alone the number."""
-    primitive: Any = PRIMITIVES[key]
-    compute = primitive if any(isinstance(x, Symbol) for x in inputs) else primitive.forward
-    result = compute(*inputs, **params)
-    return result.item() if isinstance(result, (np.generic, np.ndarray)) and result.ndim == 0 else result

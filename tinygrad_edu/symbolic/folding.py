@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..core.record import Record
 from .calls import Call
 from .expressions import words
-from .formulas import ASCII, TEXT
+from .notations import ASCII, TEXT
 from .repeats import repeats
 
 if TYPE_CHECKING:

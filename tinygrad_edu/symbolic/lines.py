@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.record import Record, place_of
 from .expressions import opened
-from .formulas import ASCII, LATEX, MATHML, TEXT, Style, formula
+from .formulas import formula
+from .notations import ASCII, LATEX, MATHML, TEXT, Style
 from .printer import expression
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from ..core.record import Record
 from ..core.symbol import Symbol
 from .explanation import Explanation
 from .expressions import atoms, substituted
-from .formulas import ASCII, TEXT, formula
+from .formulas import formula
 from .lines import Line
+from .notations import ASCII, TEXT
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu_of", "gelu_exact")  # that are taken for one another
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of leaky_relu's left side, as people choose them

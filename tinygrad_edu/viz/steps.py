@@ -14,8 +14,8 @@ from typing import Any
 from ..core.tensor import Tensor
 from ..symbolic.explain import explain
 from ..symbolic.explanation import Explanation, Scale
-from ..symbolic.formulas import ASCII, TEXT
 from ..symbolic.lines import FormulaError, Line
+from ..symbolic.notations import ASCII, TEXT
 from .console import PIXELS, WIDTH, Console, Span, columns, fitted, size
 from .notation import summary, visible
 

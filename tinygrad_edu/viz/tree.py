@@ -23,8 +23,9 @@ from ..core.views import refresh
 from ..symbolic.derive import Reading, topological
 from ..symbolic.explain import callers_variables
 from ..symbolic.expressions import atoms
-from ..symbolic.formulas import ASCII, TEXT, formula
+from ..symbolic.formulas import formula
 from ..symbolic.naming import Names, paths_of
+from ..symbolic.notations import ASCII, TEXT
 from ..symbolic.sources import evaluated
 from .console import WIDTH, Console, Span, columns, fitted, size
 from .notation import visible

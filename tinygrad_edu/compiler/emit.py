@@ -14,11 +14,8 @@ What is the same at every call, memory and views of it, is made once, above the 
 
 from __future__ import annotations
 
-import base64
 import math
-import operator
 import textwrap
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -27,12 +24,11 @@ import numpy as np
 from ..core import errors
 from ..core.primitive import Primitive
 from ..ops.checks import refuse
-from ..ops.indexing import Slot
-from ..symbolic.helpers import Helpers
 from .arguments import docstring
 from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .listing import Listing
 from .memory import Memory
+from .spelling import ARRAY, Spelling, called, indented, listed
 
 # Names that a function sees of the one around it. Python's compiler takes time that grows with the square of their
 # number (64,000 lines of 32,000 names: 8.4 s, and 1.9 s where the function unpacks a tuple of them)
@@ -42,27 +38,18 @@ SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 assert SIGNS.keys() == PYTHON.keys()
 COMPARISONS = {np.equal: "==", np.not_equal: "!=", np.less: "<", np.less_equal: "<="}
 COMPARISONS |= {np.greater: ">", np.greater_equal: ">="}
-WORDS = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
 
 
-class Emitted:
+class Emitted(Spelling):
     """The source of a program, and the order of its function's arguments and results."""
 
     def __init__(self, listing: Listing, memory: Memory, name: str) -> None:
+        super().__init__({"np", "program", name, "array", "memory"})
         self.listing, self.memory = listing, memory
-        self.names: dict[Value, str] = {}
-        self._taken = {"np", "program", name, "array", "memory"}
-        self.helpers = Helpers(self._taken)
-        self._count = 0
-        self.setup: list[str] = []
-        self._prepared: list[str] = []  # the names of what is made there
         self.body: list[str] = []
         self.made_by: dict[str, Primitive] = {}  # which operation a line belongs to, for its errors
         self._static: set[Value] = set(memory.place)
-        self._constants: dict[Any, str] = {}
         self._held: dict[tuple[Value, np.dtype[Any]], str] = {}  # arrays for Python numbers
-        self._kept: list[Any] = []
-        self.uses_array = False
         self._written = {old for _, _, old in memory.copies} | set(memory.into.values())
         self.arguments = self._inputs()
         for first, *others in listing.counts:
@@ -72,25 +59,7 @@ class Emitted:
         self._write(name)
         self.source = self._assembled(name)
 
-    # --- names
-
-    def _name(self, value: Value) -> str:
-        found = self.names.get(value)
-        if found is None:
-            wanted = value.name or getattr(value.origin, "name", None)
-            found = self.names[value] = self._free(wanted)
-        return found
-
-    def _free(self, wanted: str | None) -> str:
-        if not wanted or not wanted.isidentifier():
-            self._count += 1
-            wanted = f"t{self._count}"
-        name, number = wanted, 1
-        while name in self._taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        self._taken.add(name)
-        return name
+    # --- what the function is given
 
     def _inputs(self) -> list[Value]:
         """Everything that the function is given, in order: arguments, tensors, numbers, generators."""
@@ -138,11 +107,6 @@ class Emitted:
                 stored = tuple(shape[axis] for axis in order)
                 view = f"{part}.reshape({stored})" + self._turned(order)
                 self._prepare(view, *names)
-
-    def _prepare(self, text: str, *names: str) -> None:
-        """Make something above the function, under one name or several."""
-        self.setup.append(f"{' = '.join(names)} = {text}")
-        self._prepared += names
 
     def _empty(self, shape: tuple[int, ...], order: tuple[int, ...], dtype: str) -> str:
         stored = tuple(shape[axis] for axis in order)
@@ -305,15 +269,6 @@ class Emitted:
             return self._text(x)
         return self._kept_as(called(float(x)), f"np.array({x!s}, {self._dtype(dtype)})")
 
-    def _function(self, function: Any) -> str:
-        name = str(function.__name__)
-        if isinstance(function, np.ufunc) or getattr(np, name, None) is function:
-            return f"np.{name}"
-        for module in ("linalg", "lib.stride_tricks"):
-            if getattr(operator.attrgetter(module)(np), name, None) is function:
-                return f"np.{module}.{name}"
-        return self.helpers.name(function)
-
     def _check(self, check: Check) -> None:
         values = "" if check.values is None else f", {self._text(check.values)}"
         all_of = "" if isinstance(check.condition.data, np.generic) else ".all()"
@@ -321,76 +276,6 @@ class Emitted:
             f"if not {self._text(check.condition)}{all_of}:\n    {self.helpers.name(refuse)}"
             f"({self._text(check.condition)}, {check.message!r}, {self.helpers.error(check.error)}{values})"
         )
-
-    # --- arguments
-
-    def _text(self, x: Any) -> str:
-        if isinstance(x, Value):
-            return self._name(x)
-        if isinstance(x, Slot):
-            return self.helpers.object(x)
-        if isinstance(x, (np.ndarray, np.generic)):
-            return self._constant(x)
-        if isinstance(x, np.dtype):
-            return self._dtype(x)
-        if isinstance(x, type) and issubclass(x, np.generic):
-            return f"np.{x.__name__}"
-        if x.__class__ is tuple:
-            return f"({', '.join(map(self._text, x))}{',' if len(x) == 1 else ''})"
-        if x.__class__ is list:
-            return f"[{', '.join(map(self._text, x))}]"
-        if x.__class__ is slice:
-            return f"slice({self._text(x.start)}, {self._text(x.stop)}, {self._text(x.step)})"
-        if x.__class__ is float and not math.isfinite(x):
-            return f'float("{x}")'
-        if x is None or x is ... or x.__class__ in (*NUMBERS, str):
-            return "..." if x is ... else repr(x)
-        return self.helpers.object(x)
-
-    def _key(self, key: Any) -> str:
-        def part(k: Any) -> str:
-            if k.__class__ is slice and not any(isinstance(b, Value) for b in (k.start, k.stop, k.step)):
-                start, stop = ("" if b is None else str(b) for b in (k.start, k.stop))
-                return f"{start}:{stop}" + ("" if k.step is None else f":{k.step}")
-            return self._text(k)
-
-        if key.__class__ is tuple:
-            return ", ".join(map(part, key)) + ("," if len(key) == 1 else "") if key else "()"
-        return part(key)
-
-    @staticmethod
-    def _dtype(dtype: np.dtype[Any]) -> str:
-        return "bool" if dtype.kind == "b" else f"np.{dtype.name}"
-
-    def _constant(self, x: Any) -> str:
-        """A constant array, made once above the function."""
-        if np.ndim(x) == 0:
-            value = x.item()
-            text = str(x) if not isinstance(value, float) or math.isfinite(value) else f'float("{value}")'
-            return self._kept_as("c", f"{self._dtype(x.dtype).replace('bool', 'np.bool_')}({text})")
-        first: Any = x.flat[0] if x.size else 0
-        dtype = self._dtype(x.dtype)
-        if (x == first).all():
-            size = str(x.shape[0]) if x.ndim == 1 else str(x.shape)
-            number = f"{first!s}" if not isinstance(first, np.floating) or math.isfinite(first) else f'float("{first}")'
-            made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(
-                first, f"np.full({size}, {number}, {dtype})"
-            )
-            return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
-        if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():
-            return self._kept_as("places", f"np.arange({x.size})")
-        if x.size <= 64 and (x.dtype.kind != "f" or np.isfinite(x).all()):
-            return self._kept_as("c", f"np.array({x.tolist()}, {dtype})")
-        self.uses_array = True
-        packed = base64.b85encode(zlib.compress(np.ascontiguousarray(x).tobytes(), 9)).decode()
-        return self._kept_as("c", f"array({packed!r}, {x.shape}, {dtype})")
-
-    def _kept_as(self, wanted: str, made: str) -> str:
-        name = self._constants.get(made)
-        if name is None:
-            name = self._constants[made] = self._free(wanted)
-            self._prepare(made, name)
-        return name
 
     # --- the whole
 
@@ -411,12 +296,6 @@ class Emitted:
         lines += [indented(f"\ndef {name}({inputs}):", 1), *(indented(b, 2) for b in body)]
         return text + "\n".join(lines) + f"\n\n    return {name}\n"
 
-    @property
-    def head(self) -> str:
-        """What the source imports."""
-        lines = {*self.helpers.imports, *(("import base64", "import zlib") if self.uses_array else ())}
-        return "\n".join([*sorted(lines), *([""] if lines else []), "import numpy as np"])
-
     def function(self) -> Callable[..., Any]:
         """The function that the source defines."""
         scope: dict[str, Any] = {"__name__": "program", **self.helpers.borrowed}
@@ -433,26 +312,6 @@ def _single(x: Any) -> bool:
     return constant or data.__class__ in NUMBERS or isinstance(data, np.generic)
 
 
-def called(number: float) -> str:
-    """What a constant is called: `one`, `minus_100`, `c1e_12`."""
-    if number in WORDS:
-        return WORDS[number]
-    digits = f"{abs(number):.6g}".replace(".", "_").replace("-", "_").replace("+", "")
-    return ("minus_" if number < 0 else "c") + digits
-
-
-def listed(names: list[str]) -> str:
-    """A function's parameters, in lines of their own where they are many."""
-    text = ", ".join(names)
-    if len(text) < 90:
-        return text
-    return "\n" + textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    ") + ",\n"
-
-
-def indented(text: str, depth: int) -> str:
-    return "\n".join("    " * depth + line if line else "" for line in text.split("\n"))
-
-
 def _default(function: Any, name: str, value: Any) -> bool:
     """Whether a keyword says what holds anyway."""
     if (name == "keepdims" and value is False) or (name == "order" and value == "C"):
@@ -466,7 +325,3 @@ def scalar(x: Any, line: Call) -> Any:
         return x
     others = [np.shape(v.data) for v in line.operands]
     return x.flat[0] if np.broadcast_shapes(*others) == line.results[0].data.shape else x
-
-
-ARRAY = """def array(packed, shape, dtype):
-    return np.frombuffer(zlib.decompress(base64.b85decode(packed)), dtype).reshape(shape)"""

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ops.indexing import scatter
 from .cells import NUMBERS, Call, Reduce, Value
-from .emit import indented, scalar
+from .emit import scalar
 from .formulas import (
     COMPARED,
     LOGICAL,
@@ -27,6 +27,7 @@ from .fuse import Fused, Loop, placed, quick
 from .nests import NestSource
 from .pieces import Piece, Shared, numbered, parts, words
 from .references import reference, straight
+from .spelling import indented
 
 if TYPE_CHECKING:
     from .kernels import Accelerated

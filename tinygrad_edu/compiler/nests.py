@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .cells import Call, Value
-from .emit import indented
 from .formulas import element_type
 from .references import Ref, reference, straight
+from .spelling import indented
 
 if TYPE_CHECKING:
     from .fuse import Loop

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from .cells import Call, Value
-from .emit import indented
 from .fuse import Loop
 from .references import reference
+from .spelling import indented
 
 # names that are neither attributes, called, nor Python's
 VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*\b(?!\()")

@@ -24,8 +24,9 @@ from ..symbolic.sources import at
 from .arguments import docstring
 from .cancelling import cancelled
 from .cells import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
-from .emit import ARRAY, Emitted, indented, listed, scalar
+from .emit import Emitted, scalar
 from .listing import Listing, note
+from .spelling import ARRAY, indented, listed
 from .textbook import PARTS, SCATTER, Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used

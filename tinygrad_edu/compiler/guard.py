@@ -1,6 +1,6 @@
 """What must be the same at every call, compared by a function written for it.
 
-`t._array is x` takes 10 to 20 ns where it stands in the source of a function, and five times as long in a
+`t._array is x` takes 20 ns where it stands in the source of a function, and three times as long in a
 loop over lists of tensors. A small network's program has thirty such conditions, and runs for 30 us.
 """
 

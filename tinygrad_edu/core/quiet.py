@@ -4,7 +4,7 @@
     try: ...
     finally: restore(before)
 
-NumPy keeps what it does about them in a context variable. To set and reset that takes 0.1 us, `with np.errstate` 2,
+NumPy keeps what it does about them in a context variable. To set and reset that takes 0.1 us, `with np.errstate` 1,
 as long as a small operation. The variable has no public name, so it is looked for in a context where it was set;
 if a NumPy keeps it elsewhere, np.errstate itself serves.
 """

@@ -25,6 +25,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..core.errors import TraceError
 from ..core.primitive import Array, Operand, Primitive
 from ..core.record import Site
+from ..ops.writes import assign
 
 # What they return has a shape that the values decide; the next call of the program may find another
 VALUE_SHAPED = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract}
@@ -38,6 +39,7 @@ SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the number
 # Between Python numbers; a ufunc would make float64 of them, and float64 of the float32 arrays that they meet
 PYTHON = {np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv}
 
+OVERALL = {"steps": (), "key": (...,)}  # how assign is told to replace all numbers
 POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal, 1: np.positive}  # as ndarray.__pow__ has it
 
 
@@ -243,7 +245,7 @@ class Notes:
         if numbers and hasattr(data, "item"):
             data = data.item()
         self._order.append(key)
-        same = unchanged(function, args, data)
+        same = unchanged(function, args, kwargs, data)
         if same is not None:
             self.unchanged += 1
             self.known[key] = (same,)
@@ -377,8 +379,8 @@ def bare(x: Any, change: Callable[[Value], Any]) -> Any:
     return x
 
 
-def unchanged(function: Any, args: tuple[Any, ...], data: Any) -> Value | None:
-    """The argument that a call returns as it is: `1 * X`, a reshape or cast to what X is already."""
+def unchanged(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any], data: Any) -> Value | None:
+    """The argument that a call returns as it is: `1 * X`, a reshape or cast to what X is already, X put over all."""
     name = getattr(function, "__name__", "")
     if not isinstance(data, np.ndarray) or not args:
         return None
@@ -389,6 +391,9 @@ def unchanged(function: Any, args: tuple[Any, ...], data: Any) -> Value | None:
             if function is np.divide:
                 break
     first = args[0]
+    if function is assign.forward and kwargs == OVERALL:
+        V = args[1]
+        return V if isinstance(V, Value) and _alike(V.data, data) and V.data.strides == data.strides else None
     if name == "T" and isinstance(first, Value) and first.call is not None and first.call.function is function:
         return first.call.args[0]  # type: ignore[no-any-return]  # turned and turned back
     if isinstance(first, Value) and isinstance(first.data, np.ndarray) and isinstance(function, Method):

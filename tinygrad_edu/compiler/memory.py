@@ -139,7 +139,7 @@ class Memory:
         quiet = checks[-1] if checks else -1  # from here on nothing can fail
         held = {**dict(self.listing.tensors), **self.listing.given}
         returned = {self.base(v) for v in (*self.listing.results, *self.listing.created) if isinstance(v, Value)}
-        elsewhere = returned | self.wanted | {value for _, value in self.listing.writes}
+        news = {value for _, value in self.listing.writes}
         taken: set[Value] = set()
         for tensor, value in self.listing.writes:
             old = held.get(tensor) if isinstance(value, Value) else None
@@ -165,12 +165,12 @@ class Memory:
                 assert old is not None
                 taken.add(value)
                 self.into[value] = old
-                self._on_the_way(value, old, last, where, quiet, elsewhere)
+                self._on_the_way(value, old, last, where, quiet, news)
             else:
                 self.copies.append((tensor, value, old))
 
     def _on_the_way(
-        self, value: Any, old: Value, last: dict[Value, int], where: dict[Value, int], quiet: int, elsewhere: Any
+        self, value: Any, old: Value, last: dict[Value, int], where: dict[Value, int], quiet: int, news: set[Any]
     ) -> None:
         """Let what a new value is computed from lie in the tensor too, once nothing reads the old value there.
 
@@ -189,7 +189,7 @@ class Memory:
                 and quiet < where[v]
                 and last[v] == where[value]
                 and last.get(old, -1) <= where[v]
-                and v not in elsewhere
+                and v not in news
                 and self._same(old, v)
                 and self._only(reader, v)
                 and self._made_in_place(self.listing.lines[where[v]], old)

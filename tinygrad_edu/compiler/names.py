@@ -23,20 +23,13 @@ from .cells import Value
 from .listing import Listing
 
 
-def name_values(
-    listing: Listing,
-    program: Program,
-    trace: Trace,
-    words: list[str],
-    buffers: dict[Tensor, str],
-    parameters: dict[Tensor, str],
-) -> None:
+def name_values(listing: Listing, program: Program, trace: Trace, words: list[str], called: dict[Tensor, str]) -> None:
     """Give names to the Values of a listing.
 
     Args:
         words: what the step calls its arguments, in the order of the program's; empty where it has no word.
-        buffers, parameters: what modules call theirs, where the article has no letter for them; of several layers the
-            later ones get a number.
+        called: what the step and its modules call tensors, where the article has no letter for them; of several that
+            are called the same the later ones get a number.
     """
     taken: set[str] = set()
 
@@ -51,7 +44,7 @@ def name_values(
     for symbol, _, _, _ in program.numbers:
         give(symbol, symbol.name or "")
     names = _names(trace)
-    own = {tensor._record: name for tensor, name in parameters.items() if tensor in program.tensors}
+    own = {tensor._record: name for tensor, name in called.items() if tensor in program.tensors}
     for record, name in names.items():
         if name.startswith("θ") and record in own:
             names[record] = _free(own[record], names.values())
@@ -68,10 +61,9 @@ def name_values(
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
             give(symbol, f"d{known.name}")
-    words_of = buffers | parameters
     for tensor, symbol in program.tensors.items():
-        if tensor in words_of:
-            give(symbol, _free(words_of[tensor], taken))
+        if tensor in called:
+            give(symbol, _free(called[tensor], taken))
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
     states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
     for parameter, key, tensor in states:

@@ -71,11 +71,17 @@ class Watch:
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._queue = seen  # the step, and objects among its arguments
         self._modes: list[tuple[Module, bool]] = []  # in training, at first
-        self.buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
-        self.parameters: dict[Tensor, str] = {}
+        self._buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
+        self._parameters: dict[Tensor, str] = {}
+        self._variables: dict[Tensor, str] = {}  # tensors that the step's code has names for
         self._walk()
         self._keep()
         self._drawn = self._draws()
+
+    @property
+    def words(self) -> dict[Tensor, str]:
+        """What the step's code and its modules call tensors."""
+        return self._variables | self._buffers | self._parameters
 
     def complete(self, program: Program) -> None:
         """Add what the trace has met."""
@@ -218,7 +224,10 @@ class Watch:
                     self._name(function.__globals__, name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
-            self._queue.append(getattr(cell, "cell_contents", None))
+            value = getattr(cell, "cell_contents", None)
+            self._queue.append(value)
+            if isinstance(value, Tensor):
+                self._variables.setdefault(value, name)
         for name in ("__defaults__", "__kwdefaults__"):
             if getattr(function, name):
                 self._name(Slots(function), name)
@@ -229,7 +238,10 @@ class Watch:
             return
         self._watched.add((id(scope), name))
         self._scopes.append((scope, name))
-        self._queue.append(scope.get(name, _MISSING))
+        value = scope.get(name, _MISSING)
+        self._queue.append(value)
+        if isinstance(value, Tensor):
+            self._variables.setdefault(value, name)
 
     def _module(self, module: Module) -> None:
         self._modes.append((module, module.training))
@@ -250,11 +262,11 @@ class Watch:
                 self._name(own, name)
         else:
             self._whole(own.values(), own, type(module).__name__)
-        self.buffers.update({t: name for name, t in module._buffers.items() if t is not None})
+        self._buffers.update({t: name for name, t in module._buffers.items() if t is not None})
         kind = type(module).__name__.lower()
         for name, parameter in module._parameters.items():
             if parameter is not None:
-                self.parameters.setdefault(parameter, f"{kind}_{name}" if name in ("weight", "bias") else name)
+                self._parameters.setdefault(parameter, f"{kind}_{name}" if name in ("weight", "bias") else name)
         for name, value in own.items():
             if isinstance(value, Tensor):
                 self._hooks_of(value)

@@ -220,7 +220,7 @@ class Written:
             values[symbol] = evaluated(symbol, values)
         self._counts = equal_counts(program, values)
         self.listing = listing = note(program, values, self._counts)
-        name_values(listing, program, self.trace, self._words, self.watch.buffers, self.watch.parameters)
+        name_values(listing, program, self.trace, self._words, self.watch.words)
         self._formulas = Formulas(program, values, self._counts, listing, self.grads, self.name)
         self._write_out()
         self._forget()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,14 +71,33 @@ def noisy():
 @pytest.mark.parametrize("kind", ["program", "formulas"])
 def test_source_is_as_stored(build, kind, request):
     """The program of the second call, which all later calls run, and the same as formulas."""
-    te.manual_seed(0)
-    step, batch = build()
-    step = te.compile(step, grads=False)
-    for _ in range(2):
-        step(*batch)
-    text = step.source if kind == "program" else step.source(readable=True)
+    text = written(build, kind)
     stored = GOLDEN / f"{build.__name__}_{kind}.txt"
     if request.config.getoption("--update-golden"):
         stored.parent.mkdir(exist_ok=True)
         stored.write_text(text, encoding="utf-8")
     assert text == stored.read_text(encoding="utf-8")
+
+
+def written(build, kind):
+    """The source of the second call's program."""
+    te.manual_seed(0)
+    step, batch = build()
+    step = te.compile(step, grads=False)
+    for _ in range(2):
+        step(*batch)
+    return step.source if kind == "program" else step.source(readable=True)
+
+
+def test_source_is_the_same_in_another_process():
+    """Byte by byte, whatever the order of sets and dicts by hash is there."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from test_golden import noisy, written\n"
+        "sys.stdout.buffer.write((written(noisy, 'program') + written(noisy, 'formulas')).encode())"
+    )
+    here = written(noisy, "program") + written(noisy, "formulas")
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
+        assert run.stdout.decode() == here

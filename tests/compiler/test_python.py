@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import sys
 import threading
@@ -394,3 +395,82 @@ def test_what_a_step_only_stores_is_watched_too(make):
     with pytest.raises(te.TraceError, match=r"test_python\.py:\d+: .*changes the variable (last|LAST)"):
         te.compile(step)(te.ones(3))
     assert stored() is None
+
+
+def writes_an_array():
+    seen = np.zeros(1)
+
+    def step(x):
+        seen[0] += 1
+        return x
+
+    return step, seen.tolist
+
+
+def test_an_array_that_a_step_writes_is_put_back():
+    """The numbers of an ndarray are Python's."""
+    step, state = writes_an_array()
+    with pytest.raises(te.TraceError, match=r"test_python\.py:\d+: each run of step changes an ndarray"):
+        te.compile(step)(te.ones(3))
+    assert state() == [0]
+
+
+def test_a_new_setting_of_an_optimizer():
+    """It is there after each call, and gone after a refusal."""
+    _, optimizer, _ = parts()
+
+    def step(x, refused):
+        group = optimizer.param_groups[0]
+        group["calls"] = group.get("calls", 0) + 1
+        return x.item() if refused else x
+
+    compiled = te.compile(step)
+    with pytest.raises(te.TraceError):
+        compiled(te.ones(1), True)
+    assert "calls" not in optimizer.param_groups[0]
+    for k in range(3):
+        compiled(te.ones(1), False)
+        assert optimizer.param_groups[0]["calls"] == k + 1
+
+
+def test_models_are_copied_in_a_step():
+    """A copy takes steps of its own; the model stays."""
+
+    def made():
+        layer, _, _ = parts()
+
+        def step(x, lr):
+            fast = copy.deepcopy(layer)
+            optimizer = optim.SGD(fast.parameters(), lr=lr)
+            fast(x).square().sum().backward()
+            optimizer.step()
+            return fast(x) - layer(x)
+
+        return step
+
+    step, eager = te.compile(made()), made()
+    for k in range(3):
+        x = te.ones(2, 3) * k
+        assert step(x, 0.1 / (k + 1)).tolist() == eager(x, 0.1 / (k + 1)).tolist()
+
+
+def test_hooks_of_tensors_are_read():
+    """What a hook of a tensor sees is watched, also where no module has it."""
+    factor, w = types.SimpleNamespace(of=2.0), te.ones(1, requires_grad=True)
+    w.register_hook(lambda grad: grad * factor.of)
+    step = te.compile(lambda x: te.autograd.grad((w * x).sum(), w)[0])
+    for of in (2.0, 3.0, 2.0):
+        factor.of = of
+        assert step(te.ones(1)).item() == of
+
+
+def test_lists_and_arrays_are_places():
+    """`x[[0, 2]]`, places in a list among the arguments, and in an ndarray that changes."""
+    places = np.array([1, 0])
+    step = te.compile(lambda x, given: (x[[0, 2]], x[given], x[places], x[[True, False, True]]))
+    x = te.arange(6.0).reshape(3, 2)
+    for k in range(4):
+        places[0] = k % 3
+        given = [k % 2, 2]
+        expected = x[[0, 2]], x[given], x[places], x[[True, False, True]]
+        assert [t.tolist() for t in step(x, given)] == [t.tolist() for t in expected]

@@ -42,6 +42,6 @@ class Guard:
             now = ", ".join(self._texts)
             conditions = " and ".join(f"{text} is was[{k}]" for k, text in enumerate(self._texts))
             source = f"def now(): return [{now}]\ndef same():\n    try: return {conditions or True}\n"
-            exec(source + "    except (AttributeError, LookupError, ValueError): return False", self._scope)
+            exec(source + "    except (LookupError, ValueError): return False", self._scope)
             self.same = self._scope["same"]
         self._scope["was"][:] = self._scope["now"]()

@@ -342,10 +342,11 @@ def compile(
         ImportError: engine="numba" without Numba.
         TraceError: the step reads a value, or does what a program can't repeat; the line is named.
 
-    Tensors and Python floats among the arguments may differ from call to call, and so may learning rates and other
-    settings; another shape, dtype, train() or eval(), or another value of a Python variable that the step uses, gives
-    another program. What Python asks of the world outside (the clock, a file) and what it prints, it does once, while
-    the step is traced. Gradients do not pass through a compiled function: compile the step with its backward().
+    Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
+    settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, or a
+    number of which an `if`, an index or a text sees something else, gives another program. A step that asks the world
+    outside (the clock, a file, Python's dice) or changes Python objects is refused; what it prints, it prints while it
+    is traced. Gradients do not pass through a compiled function: compile the step with its backward().
 
     >>> from tinygrad_edu import compile, tensor
     >>> double = compile(lambda x: x * 2)

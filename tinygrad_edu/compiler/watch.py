@@ -323,8 +323,8 @@ class Watch:
         if self._draws() != self._drawn:
             return "the state of a random generator of Python or NumPy"
         for group, was, name in self._groups:
-            for key, value in was.items():
-                if key != "params" and not equal(group.get(key), value):
+            for key in (*was, *(group.keys() - was.keys())):
+                if key != "params" and not equal(group.get(key, _MISSING), was.get(key, _MISSING)):
                     return f"{key} of {name}"
         if any(not np.array_equal(x, was, equal_nan=x.dtype.kind in "fc") for x, was in self._arrays):
             return "an ndarray"

@@ -319,7 +319,11 @@ class Tensor(Value):
             )
         result = self.__class__.__new__(self.__class__)
         memo[id(self)] = result
-        result.__setstate__(self.__getstate__())
+        if mode.trace is None:
+            result.__setstate__(self.__getstate__())
+        else:
+            array = self.detach().clone()._array
+            result.__setstate__({"array": array, "requires_grad": self.requires_grad, "name": self.name})
         if self._record is not None and self._record.grad is not None:
             result.grad = copy.deepcopy(self._record.grad, memo)
         return result

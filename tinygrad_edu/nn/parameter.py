@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..core.errors import DtypeError
+from ..core.mode import mode
 from ..core.record import Record
 from ..core.tensor import Tensor, wrap
 from ..core.write import storage_of
@@ -53,7 +54,8 @@ class Parameter(Tensor):
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         """A copy of the values alone: like PyTorch's, it starts without a gradient."""
         copied = type(self).__new__(type(self))
-        Parameter.__init__(copied, wrap(self._values().copy()), self.requires_grad, name=self.name)
+        values = wrap(self._values().copy()) if mode.trace is None else self.detach().clone()
+        Parameter.__init__(copied, values, self.requires_grad, name=self.name)
         memo[id(self)] = copied
         return copied
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import DtypeError
+from ..core.mode import mode
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..core.write import read
 from .dims import one_axis
 from .public import public
@@ -230,7 +231,7 @@ def split_key(X: Any, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
                 _check_mask(X, part, parts[i + 1 :], spec)
             for array in found:
                 spec.append(Slot(len(arrays)))
-                arrays.append(array)
+                arrays.append(_constant(array))
     if not arrays and not any(p is ... for p in spec):
         spec.append(...)  # NumPy makes a scalar of x[0] but a 0-d view of x[0, ...]
     _check_count(X, parts, spec)
@@ -239,6 +240,15 @@ def split_key(X: Any, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
 
 def _bound(value: Any) -> int | None:
     return None if value is None else value.__index__()
+
+
+def _constant(array: Any) -> Any:
+    """Places that the step's Python names are the same at every run of a program, as those in tensor([...])."""
+    if mode.trace is None or not isinstance(array, np.ndarray):
+        return array
+    result = wrap(array)
+    mode.trace.made.add(result)
+    return result
 
 
 def _index_arrays(part: Any) -> tuple[Any, ...] | int:

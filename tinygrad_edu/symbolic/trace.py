@@ -22,12 +22,12 @@ import numpy as np
 
 from ..core.errors import TraceError, name_of
 from ..core.mode import mode
-from ..core.record import Record, Storage, is_internal
+from ..core.record import Record, Storage
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from ..core.views import follow
 from ..ops.writes import assign
-from .blame import line_of_step, line_that
+from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program
@@ -456,9 +456,12 @@ def record(
 
 def _placed(error: TraceError, step: Any) -> TraceError:
     """The refusal with the line of the step that it is about, or that the step is written in."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f"{os.path.basename(f.filename)}:{f.lineno}" for f in frames if not is_internal(f.filename)]
+    lines = [
+        f"{os.path.basename(frame.f_code.co_filename)}:{number}: "
+        for frame, number in traceback.walk_tb(error.__traceback__)
+        if not of_library(frame.f_globals.get("__name__"))
+    ]
     named = re.match(r"\S+:\d+: ", str(error))
-    if named or not lines:
-        return error if named else type(error)(f"{line_of_step(step)}{error}")
-    return type(error)(f"{lines[-1]}: {error}")
+    if named and not lines:
+        return error
+    return type(error)((lines[-1] if lines else line_of_step(step)) + str(error)[named.end() if named else 0 :])

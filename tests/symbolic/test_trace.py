@@ -256,3 +256,11 @@ def test_second_order_inside_a_step(rng):
 
     x = te.tensor(rng.standard_normal(4))
     np.testing.assert_array_equal(trace(step, x)(x).numpy(), step(x).numpy())
+
+
+def test_a_check_of_an_argument_itself_is_made_at_every_run():
+    """It waits for no equation."""
+    program = trace(lambda x: (check(read(x), "all must hold"), x)[1], te.tensor([True, True]))
+    assert program(te.tensor([True, True])).tolist() == [True, True]
+    with pytest.raises(RuntimeError, match="all must hold at index 1"):
+        program(te.tensor([True, False]))

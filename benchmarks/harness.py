@@ -1,9 +1,10 @@
 """Contenders in processes of their own, one running at a time, compared by the median of their samples.
 
 In one shared process the spinning threads of NumPy's BLAS and PyTorch's pool fight over the cores, and
-the same step reads ten times longer. So every contender has a process (worker.py) that sleeps until it
+the same step reads ten times longer. So every contender has a process (worker.py) that is stopped until it
 is asked; rounds go through the contenders in turn, with a pause in which threads stop spinning, so
-that a slow minute of the machine falls on all of them alike.
+that a slow minute of the machine falls on all of them alike. Stopped, and not asleep, since what a library's
+threads do when there is no work is not ours to know.
 
 Not here: what is computed (workloads/) and the command line (__main__.py).
 """
@@ -17,6 +18,7 @@ import json
 import os
 import platform
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -170,10 +172,21 @@ class Worker:
             raise RuntimeError(f"{self.name} ended with code {self.process.wait()}; its error stands above.")
         return json.loads(answer)  # type: ignore[no-any-return]
 
+    def rest(self) -> None:
+        """Stop until it is asked again: the threads of some libraries go on looking for work when there is none."""
+        if hasattr(signal, "SIGSTOP"):
+            self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Go on."""
+        if hasattr(signal, "SIGCONT"):
+            self.process.send_signal(signal.SIGCONT)
+
     def __enter__(self) -> Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.wake()
         self.process.communicate()  # closes its stdin, which ends it
 
 
@@ -257,14 +270,18 @@ def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str,
             if workload.unit == "step" and "absent" not in known:
                 known |= worker.ask("losses", steps=max(workload.check, 1))
         able = [worker for worker in workers if "absent" not in info[worker.name]]
+        for worker in workers:
+            worker.rest()
         for _ in range(rounds):
             for worker in [w for w in able if "absent" not in info[w.name]]:
+                worker.wake()
                 time.sleep(PAUSE)
                 steps = workload.steps if isinstance(workload.steps, int) else workload.steps[worker.name]
                 warm = max(steps // 10, 1) if steps > 1 else 0
                 answer = worker.ask("run", steps=steps, warm=warm, longest=workload.longest)
                 samples[worker.name].append(answer.pop("samples", []))
                 info[worker.name] |= answer
+                worker.rest()
     finally:
         for worker in workers:
             worker.__exit__()  # which also waits, so that its time counts as ours

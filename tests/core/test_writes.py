@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import gc
 import inspect
 from pathlib import Path
@@ -510,9 +511,9 @@ ALLOWED = {
 
 def written_places():
     """`file:function` of every statement of the package that changes an object which may be an array."""
-    files = {path.relative_to(PACKAGE): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
     # Left out is what only reads, viz and symbolic, and the main job, which is written as a user writes
-    files = {part: tree for part, tree in files.items() if part.parts[0] in ("core", "ops", "autograd", "nn", "optim")}
+    paths = [path for part in ("core", "ops", "autograd", "nn", "optim") for path in (PACKAGE / part).rglob("*.py")]
+    files = {path.relative_to(PACKAGE): ast.parse(path.read_text("utf-8")) for path in sorted(paths)}
     shared = {name for tree in files.values() for name in plain_names(tree, attributes_only=True)}
     for part, tree in files.items():
         for function, node in within_functions(tree):
@@ -563,6 +564,7 @@ def last_name(expression):
     return getattr(expression, "attr", getattr(expression, "id", None))
 
 
+@functools.cache
 def plain_names(tree, attributes_only=False):
     """Names bound to Python's own containers, texts and numbers in a function; or a module's attributes and globals."""
     found = {"kwargs", "__dict__"}
@@ -572,8 +574,9 @@ def plain_names(tree, attributes_only=False):
                 found.add(node.arg)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            annotation = ast.unparse(getattr(node, "annotation", node)).removeprefix("ClassVar[")
-            told = isinstance(node, ast.AnnAssign) and annotation.startswith(PLAIN)
+            told = isinstance(node, ast.AnnAssign) and (
+                ast.unparse(node.annotation).removeprefix("ClassVar[").startswith(PLAIN)
+            )
             call = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) in (*PLAIN, *NEW)
             repeated = isinstance(node.value, ast.BinOp) and isinstance(node.value.left, ast.List)  # [None] * n
             plain = isinstance(node.value, PLAIN_VALUES) and getattr(node.value, "value", 0) is not None

@@ -18,7 +18,7 @@ COLOURS = {  # told apart by their lightness too; ours are the warm ones
     "numpy floor": "#9a9a9a",
     OURS: "#d95f02",
     COMPILED: "#a50f15",
-    REASSOCIATED: "#e6550d",
+    REASSOCIATED: "#fdae6b",
     NUMBA: "#e7298a",
     "torch": "#3b6fb6",
     "torch compiled": "#7fb0e0",

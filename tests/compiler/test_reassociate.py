@@ -95,3 +95,21 @@ def test_a_factor_that_is_known_later_stays():
         last.copy_(before)
     step(*batch())
     assert np.abs(last.detach().numpy() - found).max() <= 1e-5 * np.abs(found).max()
+
+
+def test_a_gradient_that_is_returned_is_not_multiplied():
+    """What the step hands out is the gradient itself, though none is left in .grad."""
+    model = perceptron()
+
+    def step(X, Y):
+        W = model[0].weight
+        (dW,) = te.autograd.grad(cross_entropy(model, X, Y), [W])
+        with te.no_grad():
+            W.sub_(dW * te.tensor(0.1))
+        return dW
+
+    before = model[0].weight.detach().clone()
+    found = te.compile(step, grads=False, reassociate=True)(*batch())
+    with te.no_grad():
+        model[0].weight.copy_(before)
+    assert found.numpy().tobytes() == step(*batch()).numpy().tobytes()

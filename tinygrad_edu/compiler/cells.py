@@ -127,6 +127,14 @@ class Value:
         self.origin: Any = None  # the Symbol of the trace whose value it is
 
     @property
+    def root(self) -> Value:
+        """The value whose memory this one shows: its own, unless it is a view."""
+        value = self
+        while value.source is not None:
+            value = value.source
+        return value
+
+    @property
     def filled(self) -> Any:
         """Something to compute with: the data, or zeros of their layout."""
         return zeros_like(self.data) if self.hollow else self.data

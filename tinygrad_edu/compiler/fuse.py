@@ -26,7 +26,7 @@ from .memory import may_follow_writes
 from .nests import Nest, last_axis, nests, own_row
 from .opened import opened
 from .quick import QUICK
-from .references import Ref, masks, reference, root, straight
+from .references import Ref, masks, reference, straight
 
 FEW = 64  # numbers for which a slow function is still cheaper than a call of NumPy's
 SMALL_PRODUCT = 30_000  # multiplications; a larger one is BLAS's
@@ -312,7 +312,7 @@ def _postpone(
     read: dict[Value, int] = {}
     for line, slot in zip(lines, slots, strict=True):
         for v in line.operands:
-            read[root(v)] = max(read.get(root(v), 0), slot)
+            read[v.root] = max(read.get(v.root, 0), slot)
     kernels = sorted({slot for slot, inside in zip(slots, in_kernel, strict=True) if inside})
     for i in reversed(range(len(lines))):
         line = lines[i]
@@ -350,8 +350,7 @@ def fused(listing: Listing) -> list[Call | Check]:
     _show_scalars(lines, in_kernel)
     clear = [_clear(line) for line in lines]
     slots = _scheduled(lines, in_kernel, clear)
-    left = [v for _, v in (*listing.writes, *listing.grads)] + listing.results + listing.created
-    roots = {v for v in left if isinstance(v, Value)}
+    roots = set(listing.roots)
     held = {**dict(listing.tensors), **listing.given}
     _postpone(lines, slots, in_kernel, clear, {v: held.get(t) for t, v in listing.writes if isinstance(v, Value)})
     by_slot: dict[int, list[Any]] = defaultdict(list)

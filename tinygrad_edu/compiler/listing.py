@@ -7,6 +7,7 @@ anyone will see, draws nothing and checks nothing.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,7 @@ class Listing:
         self.result = program.result
         self.states = {t for o in program.optimizers for entries in o.state.values() for t in entries.values()}
         self.states |= {tensor for *_, tensor in program.created}
+        self.returned = [t._array for t in tensors_of(self.result)]
         self.dead = self.drop_dead()
         self.copies = self._drop_copies()
         self.moved = self.spared = 0  # factors that reassociate.py has moved, and the calls that this spares
@@ -62,27 +64,21 @@ class Listing:
         """What the step returns, as the Values of its tensors."""
         return [self.value_of[s] for s in self.returned]
 
-    returned: list[Symbol]
+    @property
+    def roots(self) -> list[Value]:
+        """What the program is run for: tensors' new values, gradients, results, what a first step creates."""
+        left = [v for _, v in (*self.writes, *self.grads)]
+        return [v for v in (*left, *self.results, *self.created) if isinstance(v, Value)]
 
     def drop_dead(self) -> int:
         """Leave out the calls that nothing depends on. Returns how many there were."""
-        self.returned = [t._array for t in tensors_of(self.result)]
-        roots = [v for _, v in (*self.writes, *self.grads)] + self.results + self.created
-        needed = {v for v in roots if isinstance(v, Value)}
-        kept: list[Any] = []
-        for line in reversed(self.lines):
-            if isinstance(line, Check) or is_draw(line) or any(v in needed for v in line.results):
-                needed.update(line.operands)
-                kept.append(line)
-        dead = len(self.lines) - len(kept)
-        self.lines = kept[::-1]
-        return dead
+        before, self.lines = len(self.lines), alive(self.lines, self.roots)
+        return before - len(self.lines)
 
     def _drop_copies(self) -> int:
         """Let what is computed for a copy alone be the copy: `W -= t` has copied the difference. Returns how many."""
-        roots = [v for _, v in (*self.writes, *self.grads)] + self.results + self.created
         uses = Counter(v for line in self.lines for v in line.operands)
-        uses.update(v for v in roots if isinstance(v, Value))
+        uses.update(self.roots)
         original: dict[Value, Value] = {}
 
         def of(value: Value) -> Value:
@@ -113,6 +109,17 @@ def _is_fresh(x: Any, copied: Value) -> bool:
     if not isinstance(x, Value) or x.call is None or x.source is not None or not isinstance(x.data, np.ndarray):
         return False
     return bool(x.data.strides == copied.data.strides)
+
+
+def alive(lines: list[Any], roots: Iterable[Value]) -> list[Any]:
+    """The lines that one of `roots` depends on, and what happens anyway: checks and draws."""
+    needed = set(roots)
+    kept = []
+    for line in reversed(lines):
+        if isinstance(line, Check) or is_draw(line) or any(v in needed for v in line.results):
+            needed.update(line.operands)
+            kept.append(line)
+    return kept[::-1]
 
 
 def is_draw(line: Call | Check) -> bool:

@@ -6,16 +6,14 @@ of its own; the writer numbers it.
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Collection
 from typing import Any
 
 from ..core.record import Record
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..symbolic.derive import topological
-from ..symbolic.naming import Names
+from ..symbolic.naming import Names, free_name
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from ..symbolic.trace import Trace
@@ -47,7 +45,7 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     own = {tensor._record: name for tensor, name in called.items() if tensor in program.tensors}
     for record, name in names.items():
         if name.startswith("θ") and record in own:
-            names[record] = _free(own[record], names.values())
+            names[record] = free_name(own[record], names.values())
     for record, name in names.items():
         give(trace.values.get(record), name)
     for record, symbol in trace.cotangents:
@@ -63,19 +61,13 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
             give(symbol, f"d{known.name}")
     for tensor, symbol in program.tensors.items():
         if tensor in called:
-            give(symbol, _free(called[tensor], taken))
+            give(symbol, free_name(called[tensor], taken))
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
     states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
     for parameter, key, tensor in states:
         owner = of_tensor.get(parameter)
         if owner is not None and tensor in program.tensors:
             give(program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}")
-
-
-def _free(name: str, taken: Collection[str]) -> str:
-    """A name, with a number if it is taken."""
-    copies = (f"{name}_{k}" for k in itertools.count(2))
-    return name if name not in taken else next(n for n in copies if n not in taken)
 
 
 _SHORT = {

@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Call, Check, Method, Value, reduction
-from .listing import Listing, is_draw
+from .cells import Call, Method, Value, reduction
+from .listing import Listing, alive
 
 LEAST = 8  # numbers of a row, so that a loop over it computes several at a time
 
 
 def opened(listing: Listing) -> list[Any]:
     """A listing's lines with sums along the last axis in the place of what NumPy does instead."""
-    left = [v for _, v in (*listing.writes, *listing.grads)] + listing.results + listing.created
-    roots = {v for v in left if isinstance(v, Value)}
+    roots = set(listing.roots)
     readers: dict[Value, list[Any]] = {}
     lines: list[Any] = listing.lines
     for line in lines:
@@ -40,13 +39,7 @@ def opened(listing: Listing) -> list[Any]:
             args = tuple(instead.get(x, x) if isinstance(x, Value) else x for x in line.args)
             found.append(Call(line.function, args, line.kwargs))
             found[-1].results, found[-1].section = line.results, line.section
-    needed = set(roots)
-    kept: list[Any] = []
-    for line in reversed(found):  # without the shapes that the sums were taken in
-        if isinstance(line, Check) or is_draw(line) or any(v in needed for v in line.results):
-            needed.update(line.operands)
-            kept.append(line)
-    return kept[::-1]
+    return alive(found, roots)  # without the shapes that the sums were taken in
 
 
 def _dots(line: Call) -> list[Call] | None:

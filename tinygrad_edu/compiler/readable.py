@@ -151,7 +151,7 @@ class Readable(Emitted):
         """Whether the formula of a value reads one of these."""
         call = self._textbook.call_of(value)
         for x in () if call is None else call.operands:
-            if _root(x) in changed or (x in self._texts and self._reads(x, changed)):
+            if x.root in changed or (x in self._texts and self._reads(x, changed)):
                 return True
         return False
 
@@ -200,12 +200,12 @@ class Readable(Emitted):
             written[i] = max(users.get(line.results[0], [end])) if movable else i
             for value in line.operands:
                 users.setdefault(value, []).append(written[i])
-                root = _root(value)
+                root = value.root
                 last[root] = max(last.get(root, 0), written[i])
         news = [of(new) for _, new in self.listing.writes]
         for x in (*map(of, left), *news):
             if isinstance(x, Value):
-                last[_root(x)] = end if x in self._given or x.source is not None else last.get(x, 0)
+                last[x.root] = end if x in self._given or x.source is not None else last.get(x, 0)
         kept = {*values_of([of(v) for v in left])}
         where = {value: i for i, line in enumerate(lines) for value in line.results}
         found: dict[Value, Value] = {}
@@ -364,12 +364,6 @@ def _apart(key: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
         if slices and (0 <= a.start <= a.stop <= b.start or 0 <= b.start <= b.stop <= a.start):
             return True
     return False
-
-
-def _root(value: Value) -> Value:
-    while value.source is not None:
-        value = value.source
-    return value
 
 
 def _to_double(line: Call) -> bool:

@@ -3,8 +3,8 @@
 Of a layer with more inputs than samples that spares a pass over a matrix as large as W. It rounds in another
 order than eager mode, so it happens only where `compile(step, reassociate=True)` asks for it.
 
-Measured for the update of 784 x 128 after its products, one thread of an EPYC: 10 us for 14; of 1024 x 1024 280
-for 380.
+Measured after the products, one thread of an EPYC: the update of 784 x 128 takes 11 us for 14, of 1024 x 1024 286
+to 369 for 378 to 408.
 """
 
 from __future__ import annotations

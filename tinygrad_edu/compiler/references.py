@@ -117,10 +117,3 @@ def masks(line: Call) -> bool:
         and is_bits(x)
         and np.asarray(condition.data).dtype.kind == "b"
     )
-
-
-def root(value: Value) -> Value:
-    """The value whose memory a view shows."""
-    while value.source is not None:
-        value = value.source
-    return value

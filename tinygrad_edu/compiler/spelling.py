@@ -17,6 +17,7 @@ import numpy as np
 
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
+from ..symbolic.naming import free_name
 from .cells import NUMBERS, Value
 
 WORDS = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
@@ -50,10 +51,7 @@ class Spelling:
         if not wanted or not wanted.isidentifier():
             self._count += 1
             wanted = f"t{self._count}"
-        name, number = wanted, 1
-        while name in self._taken:
-            number += 1
-            name = f"{wanted}_{number}"
+        name = free_name(wanted, self._taken)
         self._taken.add(name)
         return name
 

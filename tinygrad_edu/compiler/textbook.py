@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES
 from .cells import Attribute, Call, Check, Method, Reduce, Value, bare, method, outline, values_of
-from .listing import Listing, is_draw
+from .listing import Listing, alive, is_draw
 
 REDUCTIONS = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}
 SUMS = {np.sum, np.max, np.min, np.prod, np.mean}
@@ -57,7 +57,7 @@ class Textbook:
             if not isinstance(line, Check):
                 self._section = line.section
                 self._take(line)
-        self._drop_unused(listing)
+        self.lines = alive(self.lines, values_of([self.of(v) for v in listing.roots]))
 
     def of(self, x: Any) -> Any:
         """What stands for a value."""
@@ -164,10 +164,8 @@ class Textbook:
     def _kept_labels(self, line: Call, args: Any) -> bool:
         """Labels that are given are classes: none is to be ignored, as far as can be seen."""
         labels, number = args
-        root = labels
-        while isinstance(root, Value) and root.source is not None:
-            root = root.source
-        if number.__class__ is not int or number != IGNORED or not isinstance(root, Value) or root.call is not None:
+        root = labels.root if isinstance(labels, Value) else None
+        if number.__class__ is not int or number != IGNORED or root is None or root.call is not None:
             return False
         if not root.hollow and (np.asarray(root.data) == IGNORED).any():
             return False
@@ -185,10 +183,8 @@ class Textbook:
 
     def _copy(self, line: Call, args: Any) -> bool:
         """A copy of what is computed here is the same number."""
-        x = root = args[0]
-        while isinstance(root, Value) and root.source is not None:
-            root = root.source
-        fresh = isinstance(x, Value) and self.of(root) in self._made
+        x = args[0]
+        fresh = isinstance(x, Value) and self.of(x.root) in self._made
         return fresh and np.shape(x.data) == np.shape(line.results[0].data) and self._same(line, x)
 
     def _product(self, line: Call, args: Any) -> bool:
@@ -331,18 +327,6 @@ class Textbook:
         else:
             kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
         return self._put(line.results, named, args[0], **kwargs)
-
-    # --- the end
-
-    def _drop_unused(self, listing: Listing) -> None:
-        roots = [*listing.results, *listing.created, *(v for _, v in (*listing.writes, *listing.grads))]
-        needed = set(values_of([self.of(v) for v in roots]))
-        kept = []
-        for line in reversed(self.lines):
-            if is_draw(line) or any(v in needed for v in line.results):
-                needed.update(line.operands)
-                kept.append(line)
-        self.lines = kept[::-1]
 
 
 def _is_reshape(call: Call) -> bool:

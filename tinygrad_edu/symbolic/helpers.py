@@ -21,6 +21,7 @@ import numpy as np
 from ..core.primitive import PRIMITIVES, Operand, Primitive
 from ..ops.checks import check, refuse
 from ..ops.indexing import Slot
+from .naming import free_name
 
 CHECK = """def {check}(condition, message, error=RuntimeError, values=None):
     if not np.all(condition):
@@ -101,10 +102,7 @@ class Helpers:
         return name
 
     def _free(self, wanted: str) -> str:
-        name, number = wanted, 1
-        while name in self._taken:
-            number += 1
-            name = f"{wanted}_{number}"
+        name = free_name(wanted, self._taken)
         self._taken.add(name)
         return name
 

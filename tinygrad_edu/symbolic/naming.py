@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from ..core.joint import pick
@@ -162,6 +162,15 @@ _OUTPUTS = {"cross_entropy_of_classes": ("L", "P"), "standardized": ("N", "μ", 
 _PARAMETERS = {"scaled": ("γ", "β"), "correlation": ("K", "c")}
 _LOSSES = {"squared_error", "absolute_error", "cross_entropy_of_probabilities", "cross_entropy_of_scores",
            "cross_entropy_of_classes", "limited_error"}  # fmt: skip
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """A name that is not taken: `W`, else `W_2`, `W_3` ..."""
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name
 
 
 def _is_activation(record: Record) -> bool:

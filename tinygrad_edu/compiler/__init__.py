@@ -1,9 +1,9 @@
 """The rule book's fourth reading: a whole training step as a NumPy program.
 
 `step.py` is what users call. A step is traced on Symbols (symbolic.trace); `cells.py` notes the NumPy
-calls that its operations make, `listing.py` keeps them as a list, `memory.py` finds each value a place,
-`names.py` a name, and `emit.py` writes the source; `helpers.py` writes out the functions that are kept
-whole, and `watch.py` sees whether a program still holds.
+calls (`calls.py`) that its operations make, `listing.py` keeps them as a list, `memory.py` finds each value
+a place, `names.py` a name, and `emit.py` writes the source; the functions that are kept whole are written
+out by symbolic.helpers, and `watch.py` sees whether a program still holds.
 """
 
 from .step import Compiled, compile

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Value
+from .calls import Value
 from .listing import Listing, is_draw
 
 WIDTH = 100  # columns

@@ -25,7 +25,7 @@ from ..core import errors
 from ..core.primitive import Primitive
 from ..ops.checks import refuse
 from .arguments import docstring
-from .cells import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
+from .calls import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .listing import Listing
 from .memory import Memory
 from .spelling import ARRAY, Spelling, called, indented, listed

@@ -18,7 +18,7 @@ import numpy as np
 from ..ops.indexing import scatter
 from ..ops.pooling import onto_largest
 from ..ops.pooling_windows import are_tiles
-from .cells import Call, Check, Draw, Kernel, Method, Reduce, Value
+from .calls import Call, Check, Draw, Kernel, Method, Reduce, Value
 from .exact import must_be_exact
 from .formulas import ARITHMETIC, FORMULAS, LOGICAL, SLOW
 from .listing import Listing

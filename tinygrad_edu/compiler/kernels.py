@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .cache import HOW, kept, numba_error
-from .cells import NUMBERS, Call, Value
+from .calls import NUMBERS, Call, Value
 from .emit import Emitted
 from .formulas import element_type
 from .fuse import Fused, fused

@@ -17,7 +17,8 @@ from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array
 from ..symbolic.nested import tensors_of
 from ..symbolic.program import Program
-from .cells import Call, Cell, Check, Draw, Notes, Value, bare
+from .calls import Call, Check, Draw, Value
+from .cells import Cell, Notes, bare
 
 
 class Listing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..ops.indexing import scatter
-from .cells import NUMBERS, Call, Reduce, Value
+from .calls import NUMBERS, Call, Reduce, Value
 from .emit import scalar
 from .formulas import (
     COMPARED,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cells import Attribute, Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
+from .calls import Attribute, Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
 from .listing import Listing
 
 OUT_FUNCTIONS = {np.dot, np.matmul, np.concatenate, np.stack, np.cumsum, np.cumprod, np.clip}

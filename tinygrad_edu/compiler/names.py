@@ -17,7 +17,7 @@ from ..symbolic.naming import Names, free_name
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from ..symbolic.trace import Trace
-from .cells import Value
+from .calls import Value
 from .listing import Listing
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .cells import Call, Value
+from .calls import Call, Value
 from .formulas import element_type
 from .references import Ref, reference, straight
 from .spelling import indented

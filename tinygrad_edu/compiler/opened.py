@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Call, Method, Value, reduction
+from .calls import Call, Method, Value, reduction
 from .listing import Listing, alive
 
 LEAST = 8  # numbers of a row, so that a loop over it computes several at a time

@@ -7,7 +7,7 @@ tensors (memory.py), views made beforehand (emit.py).
 
 from __future__ import annotations
 
-from .cells import Call
+from .calls import Call
 from .listing import Listing
 from .memory import Memory
 

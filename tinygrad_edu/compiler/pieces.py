@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Call, Value
+from .calls import Call, Value
 from .fuse import Loop
 from .references import reference
 from .spelling import indented

@@ -22,8 +22,8 @@ from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix,
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from .arguments import docstring
+from .calls import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
 from .cancelling import cancelled
-from .cells import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
 from .emit import Emitted, scalar
 from .listing import Listing, note
 from .spelling import ARRAY, indented, listed

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .cells import Attribute, Call, Check, Value, method, values_of
+from .calls import Attribute, Call, Check, Value, method, values_of
 from .listing import Listing
 
 TURNED = method("T", Attribute)

@@ -18,7 +18,7 @@ import numpy as np
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
 from ..symbolic.naming import free_name
-from .cells import NUMBERS, Value
+from .calls import NUMBERS, Value
 
 WORDS = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
 

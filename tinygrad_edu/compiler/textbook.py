@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.primitive import PRIMITIVES
-from .cells import Attribute, Call, Check, Method, Reduce, Value, bare, method, outline, values_of
+from .calls import Attribute, Call, Check, Method, Reduce, Value, method, outline, values_of
+from .cells import bare
 from .listing import Listing, alive, is_draw
 
 REDUCTIONS = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}

@@ -8,6 +8,7 @@ nothing reads the old one. It runs on its own too, without the checks; its sums 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections import Counter
 from typing import Any
@@ -18,10 +19,11 @@ from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..ops.indexing import Slot
-from ..symbolic.printer import ATOM, COMPARE, POWER, PRODUCT, SUM, UNARY, infix, wrapped
+from ..symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from .arguments import docstring
+from .arithmetic import BOTH, EITHER, OPPOSITE
 from .calls import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
 from .cancelling import cancelled
 from .emit import Emitted, scalar
@@ -31,9 +33,10 @@ from .textbook import PARTS, SCATTER, Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
-WIDEST = 96  # columns of a formula; a longer one is cut in two
+WIDEST = 93  # columns of a formula; a longer one is cut in two
+FRAME = 16  # of what stands beside it, the name and the shape
 
-SIGNS = {
+SIGNS: dict[Any, tuple[str, int]] = {
     np.add: ("+", SUM),
     np.subtract: ("-", SUM),
     np.multiply: ("*", PRODUCT),
@@ -47,7 +50,10 @@ SIGNS = {
     np.less_equal: ("<=", COMPARE),
     np.greater: (">", COMPARE),
     np.greater_equal: (">=", COMPARE),
+    **dict.fromkeys(BOTH, ("&", AND)),
+    **dict.fromkeys(EITHER, ("|", OR)),
 }
+LIMITS = np.clip, np.maximum, np.minimum
 ASSIGN = PRIMITIVES["assign"].forward
 STATEMENTS = SCATTER, PARTS  # what is written as several lines
 
@@ -107,8 +113,8 @@ class Readable(Emitted):
             if line.function in STATEMENTS or _assigns(line):
                 self._put_parts(line, in_place.get(line.results[0]))
                 continue
-            spelled = self._spell(line)
-            while len(spelled[0]) > WIDEST and self._split(line):
+            spelled, room = self._spell(line), WIDEST - self._margin(line, in_place)
+            while len(spelled[0]) > room and self._split(line):
                 spelled = self._spell(line)
             if len(line.results) > 1:
                 self.body.append(f"{', '.join(map(self._name, line.results))} = {spelled[0]}")
@@ -117,7 +123,7 @@ class Readable(Emitted):
             if value in in_place:
                 self.names[value] = self._name(in_place[value])
                 self.body.append(self._updated(in_place[value], line, spelled[0]))
-            elif self._is_part(line) and len(spelled[0]) < WIDEST and self._may_repeat(line, spelled):
+            elif self._is_part(line) and len(spelled[0]) < room and self._may_repeat(line, spelled):
                 self._texts[value] = spelled
             else:
                 self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
@@ -127,9 +133,23 @@ class Readable(Emitted):
             self._settle(value, changed)
         results = [self._text(v) for v in self.listing.results]
         results += [self._left(v) for v in (*self._grads, *self._created)]
-        for old, new in later:
-            self.body.append(f"{self._name(old)}[...] = {self._text(new)}")
+        for new, owners in itertools.groupby(later, key=lambda pair: self._text(pair[1])):
+            self._put_chain([f"{self._name(old)}[...]" for old, _ in owners], new)
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
+
+    def _margin(self, line: Call, in_place: dict[Value, Value]) -> int:
+        """What stands beside the formula of a line, if that is much."""
+        value = line.results[0]
+        owner = in_place.get(value, value)
+        name = self.names.get(owner) or owner.name or ""
+        return max(0, len(name) + (0 if value in in_place else len(self._shape(value))) - FRAME)
+
+    def _put_chain(self, targets: list[str], text: str) -> None:
+        """`t_b1[...] = t_W2[...] = t_W1`, in as many lines as it takes."""
+        while targets:
+            count = next((k for k in range(len(targets), 1, -1) if len(" = ".join([*targets[:k], text])) < WIDEST), 1)
+            self.body.append(" = ".join([*targets[:count], text]))
+            targets = targets[count:]
 
     def _settle(self, value: Any, changed: set[Value]) -> None:
         """Compute what is read after tensors have been written, where it is made of their old values."""
@@ -178,7 +198,11 @@ class Readable(Emitted):
         (value,) = line.results
         if self._uses[value] <= 1 or (isinstance(line.function, Attribute) and _is_name(spelled[0].rpartition(".")[0])):
             return True
-        return len(spelled[0]) < BRIEF and self._is_brief(line)
+        return len(spelled[0]) < BRIEF and (self._is_brief(line) or (_is_glance(line) and self._is_of_names(line)))
+
+    def _is_of_names(self, line: Call) -> bool:
+        """Whether a line's operands are written as names."""
+        return all(_is_name(self._text(v)) for v in line.operands)
 
     @staticmethod
     def _is_brief(line: Call) -> bool:
@@ -195,7 +219,10 @@ class Readable(Emitted):
         for i in reversed(range(end)):
             line = lines[i]
             movable = self._is_part(line) and (
-                self._uses[line.results[0]] <= 1 or isinstance(line.function, Attribute) or self._is_brief(line)
+                self._uses[line.results[0]] <= 1
+                or isinstance(line.function, Attribute)
+                or self._is_brief(line)
+                or _is_glance(line)
             )
             written[i] = max(users.get(line.results[0], [end])) if movable else i
             for value in line.operands:
@@ -326,6 +353,10 @@ class Readable(Emitted):
             return f"{wrapped(self._spelled(args[0]), ATOM)}.{function.__name__}({', '.join(words)})", ATOM
         if isinstance(function, np.ufunc):
             args = tuple(scalar(x, line) for x in args)
+        if function in LIMITS and not line.kwargs:
+            return f"np.{function.__name__}({', '.join(self._operand(x, line)[0] for x in args)})", ATOM
+        if function is np.absolute:
+            return f"np.abs({self._text(args[0])})", ATOM
         if function in SIGNS and not line.kwargs and len(args) == 2:
             sign, strength = SIGNS[function]
             return infix(sign, strength, self._operand(args[0], line), self._operand(args[1], line)), strength
@@ -346,6 +377,18 @@ def without_end(key: Any) -> Any:
 
 def _is_name(text: str) -> bool:
     return text.isidentifier()
+
+
+def _is_glance(line: Call) -> bool:
+    """A look at part of an array, or a comparison with a number: as clear as a name for it."""
+    if isinstance(line.function, Subscript):
+        return not values_of(line.args[1:]) and not _has_array(line.args[1])
+    return line.function in OPPOSITE and len(line.operands) == 1
+
+
+def _has_array(key: Any) -> bool:
+    parts = key if key.__class__ is tuple else (key,)
+    return any(isinstance(k, np.ndarray) for k in parts)
 
 
 def _assigns(line: Call) -> bool:

@@ -48,9 +48,10 @@ class Spelling:
         return found
 
     def _free(self, wanted: str | None) -> str:
-        if not wanted or not wanted.isidentifier():
+        while not wanted or not wanted.isidentifier():
             self._count += 1
-            wanted = f"t{self._count}"
+            numbered = f"t{self._count}"
+            wanted = None if numbered in self._taken else numbered
         name = free_name(wanted, self._taken)
         self._taken.add(name)
         return name

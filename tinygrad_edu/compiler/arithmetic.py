@@ -1,0 +1,266 @@
+"""How a textbook writes sums, products and comparisons.
+
+Signs, numbers and the counts of means move out of products: `-(x * 2) * y / 6` is -2, 6 and x * y, and is written
+`-2 * x * y / 6`. So two minuses cancel, and terms of one mean are divided together.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .calls import Call, Value
+from .rewriting import Share, alike, is_count, number_of
+from .shaping import Shaping
+
+OPPOSITE = {
+    np.less: np.greater_equal,
+    np.less_equal: np.greater,
+    np.greater: np.less_equal,
+    np.greater_equal: np.less,
+    np.equal: np.not_equal,
+    np.not_equal: np.equal,
+}
+BOTH, EITHER, NOT = (np.logical_and, np.bitwise_and), (np.logical_or, np.bitwise_or), (np.logical_not, np.invert)
+IGNORED = -100  # the usual ignore_index
+
+
+class Scaled(NamedTuple):
+    """number * core / m"""
+
+    number: float
+    m: int
+    core: Any
+
+
+class Arithmetic(Shaping):
+    """Rules: each says whether it has taken the line."""
+
+    # --- signs, numbers and counts
+
+    def _scaled(self, x: Any) -> Scaled:
+        """A value without its factors, where it has no name and is used here alone."""
+        call = self._inner(x)
+        if call is None or call.kwargs or not _is_floating(x):
+            return Scaled(1, 1, x)
+        if call.function is np.negative:
+            inner = self._scaled(call.args[0])
+            return inner._replace(number=-inner.number)
+        if call.function is np.divide and is_count(number_of(call.args[1])):
+            inner = self._scaled(call.args[0])
+            return inner._replace(m=inner.m * int(number_of(call.args[1])))
+        if call.function is np.multiply and isinstance(call.args[1], Value) and alike(call.args[1], x):
+            number, inner = number_of(call.args[0]), self._scaled(call.args[1])
+            if number is not None and _is_exact(number, inner.number):
+                return inner._replace(number=number * inner.number)
+        return Scaled(1, 1, x)
+
+    def _put_scaled(self, line: Call, number: float, m: int, core: Value) -> bool:
+        """`number * core / m`, with a minus in front for -1."""
+        if number == m == 1:
+            return self._same(line, core) or self._put(line.results, np.positive, core)
+        if number != -1 and m == 1:
+            return self._put(line.results, np.multiply, number, core)
+        if number == -1:
+            core = self._apply(Scaled(1, m, core))
+            return self._limited(line, core) or self._put(line.results, np.negative, core)
+        return self._put(line.results, np.divide, self._apply(Scaled(number, 1, core)), m)
+
+    def _apply(self, scaled: Scaled) -> Any:
+        """A value with factors, as lines in front."""
+        number, m, x = scaled
+        if abs(number) != 1:
+            x = self._new(x, np.multiply, number, x)
+        if m > 1:
+            x = self._new(x, np.divide, x, m)
+        return self._new(x, np.negative, x) if number == -1 else x
+
+    # --- products
+
+    def _product(self, line: Call, args: Any) -> bool:
+        """A square, a quotient by the count that a constant was divided by, a number for an array of equal ones."""
+        (result,) = line.results
+        args = self._unstretched(args, result)
+        if args[0] is args[1]:
+            return self._put(line.results, np.square, args[0])
+        for x, factor in (args, args[::-1]):
+            inverse = self._inner(factor)
+            if inverse is None or inverse.function is not np.divide or number_of(inverse.args[0]) != 1:
+                continue
+            if isinstance(x, Value) and alike(x, result):
+                return self._quotient(line, (x, inverse.args[1]))
+        values = [x for x in args if isinstance(x, Value)]
+        if len(values) == 1:
+            return self._multiple(line, *(args if values[0] is args[1] else args[::-1]))
+        if np.ndim(args[1].data) == 0 < np.ndim(args[0].data):  # lr * dW
+            args = args[::-1]
+        one, other = map(self._scaled, args)
+        if not _is_floating(result) or (one.core is args[0] and other.core is args[1]):
+            return self._put_square(line, *args) or self._put(line.results, np.multiply, *args)
+        if not _is_exact(one.number, other.number):
+            other = Scaled(1, 1, args[1])
+        core = self._new(result, np.multiply, one.core, other.core)
+        return self._put_scaled(line, one.number * other.number, one.m * other.m, core)
+
+    def _multiple(self, line: Call, factor: Any, x: Value) -> bool:
+        """A constant times a value."""
+        number, (result,) = number_of(factor), line.results
+        if number is None or not alike(x, result):
+            return False
+        if number == 1:
+            return self._same(line, x)
+        if not _is_floating(x):
+            return self._put(line.results, np.multiply, number, x)
+        share, inner = self._shares.get(id(factor), Share(number, 1)), self._scaled(x)
+        if not _is_exact(share.number, inner.number):
+            inner = Scaled(1, 1, x)
+        return self._put_scaled(line, share.number * inner.number, share.m * inner.m, inner.core)
+
+    def _put_square(self, line: Call, x: Value, y: Value) -> bool:
+        """`c * y**2` for `c * y * y`."""
+        call = self._inner(x)
+        if call is None or call.function is not np.multiply or call.args[1] is not y or not alike(x, y):
+            return False
+        return self._put(line.results, np.multiply, call.args[0], self._new(y, np.square, y))
+
+    def _quotient(self, line: Call, args: Any) -> bool:
+        """A mean for a sum divided by its count; signs and counts outside."""
+        (result,), (x, divisor) = line.results, self._unstretched(args, line.results[0])
+        n, call = number_of(divisor), self._call(x)
+        if call is not None and n is not None and call.function is np.sum and "dtype" not in call.kwargs:
+            of, axis = call.args[0], call.kwargs.get("axis")
+            shape = np.shape(of.data)
+            axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
+            if math.prod(shape[a] for a in axes) == n:
+                return self._put(line.results, np.mean, of, **call.kwargs)
+        if isinstance(x, Value) and alike(x, result) and _is_floating(x):
+            scale = self._scaled(x)
+            if is_count(n):
+                return self._put_scaled(line, scale.number, scale.m * int(n), scale.core)
+            if scale.core is not x:
+                core = self._new(result, np.divide, scale.core, divisor)
+                return self._put_scaled(line, scale.number, scale.m, core)
+        return self._put(line.results, np.divide, x, divisor)
+
+    # --- sums
+
+    def _shifted(self, line: Call, args: Any) -> bool:
+        """A difference for a negated term; one division for terms of one mean; no zeros."""
+        (result,) = line.results
+        if line.function is np.add and self._together(line, args):
+            return True
+        args = self._unstretched(args, result)
+        values = [x for x in args if isinstance(x, Value)]
+        if len(values) == 1:
+            return self._moved(line, args, values[0])
+        if not _is_floating(result):
+            return False
+        one, other = terms = [*map(self._scaled, args)]
+        if line.function is np.subtract:
+            other = other._replace(number=-other.number)
+        m = one.m if one.m == other.m and alike(*args) else 1
+        swapped = one.number < 0 < other.number
+        function = np.subtract if (one if swapped else other).number < 0 else np.add
+        if m == 1 and not swapped and function is line.function:
+            return self._put(line.results, function, *args)
+
+        def term(k: int, sign: float) -> Any:
+            same = m == 1 and sign == 1
+            return args[k] if same else self._apply(terms[k]._replace(number=sign * terms[k].number, m=terms[k].m // m))
+
+        if swapped:  # -a + b
+            parts = term(1, 1 if line.function is np.add else -1), term(0, -1)
+        else:
+            parts = term(0, 1), term(1, 1 if function is line.function else -1)
+        if m == 1:
+            return self._put(line.results, function, *parts)
+        return self._put_scaled(line, 1, m, self._new(result, function, *parts))
+
+    def _moved(self, line: Call, args: Any, x: Value) -> bool:
+        """A constant added: a number for an array of equal numbers, if the shape does not need it."""
+        numbers = [None if isinstance(part, Value) else number_of(part) for part in args]
+        if numbers == [None, None] or not alike(x, line.results[0]):
+            return False
+        if 0 in numbers and (line.function is np.add or args[0] is x):
+            return self._same(line, x)
+        plain = (part if number is None else number for part, number in zip(args, numbers, strict=True))
+        return self._put(line.results, line.function, *plain)
+
+    def _negative(self, line: Call, args: Any) -> bool:
+        """Two minuses cancel."""
+        scale = self._scaled(args[0])
+        return self._put_scaled(line, -scale.number, scale.m, scale.core)
+
+    def _limited(self, line: Call, x: Any) -> bool:
+        """`min(X, 0)` for `-max(-X, 0)`."""
+        call = self._inner(x)
+        if call is None or call.function not in (np.maximum, np.minimum):
+            return False
+        inner, bound = self._inner(call.args[0]), number_of(call.args[1])
+        if inner is None or inner.function is not np.negative or bound is None:
+            return False
+        other = np.minimum if call.function is np.maximum else np.maximum
+        return self._put(line.results, other, inner.args[0], -bound if bound else 0)
+
+    def _bounded(self, line: Call, args: Any) -> bool:
+        """`np.clip(X, a, b)` for both bounds in turn."""
+        call = self._inner(args[0])
+        if line.function is not np.minimum or call is None or call.function is not np.maximum:
+            return False
+        bounds = number_of(call.args[1]), number_of(args[1])
+        return None not in bounds and self._put(line.results, np.clip, call.args[0], *bounds)
+
+    # --- conditions
+
+    def _opposite(self, line: Call, args: Any) -> bool:
+        """`A > 0` for not `A <= 0`."""
+        opposite = self._opposed(args[0])
+        return opposite is not None and self._same(line, opposite)
+
+    def _opposed(self, x: Any) -> Any:
+        """What holds where a condition does not, if that can be said without a not."""
+        call = self._call(x)
+        if call is None or not isinstance(x, Value) or np.asarray(x.data).dtype != bool:
+            return None
+        if call.function in NOT:
+            return call.args[0]
+        if call.function in OPPOSITE:
+            return self._new(x, OPPOSITE[call.function], *call.args)
+        if call.function in (*BOTH, *EITHER):
+            parts = [self._opposed(part) for part in call.args]
+            return None if None in parts else self._new(x, (EITHER if call.function in BOTH else BOTH)[1], *parts)
+        return None
+
+    def _compared(self, line: Call, args: Any) -> bool:
+        """What is never so; labels that are given are classes: none is to be ignored, as far as can be seen."""
+        x, number = args
+        shape = np.shape(line.results[0].data)
+        if line.function is np.greater and number_of(number) == math.inf:
+            return self._same(line, np.full(shape, False))
+        root = x.root if isinstance(x, Value) else None
+        if number.__class__ is not int or number != IGNORED or root is None or root.call is not None:
+            return False
+        if not root.hollow and (np.asarray(root.data) == IGNORED).any():
+            return False
+        return line.function in (np.equal, np.not_equal) and self._same(
+            line, np.full(np.shape(x.data), line.function is np.not_equal)
+        )
+
+    def _chosen(self, line: Call, args: Any) -> bool:
+        """The one side of a choice that is known."""
+        known = number_of(args[0]) if len(args) == 3 else None
+        if known not in (0, 1):
+            return False
+        x, shape = args[1] if known else args[2], np.shape(line.results[0].data)
+        return isinstance(x, Value) and alike(x, line.results[0]) and np.shape(x.data) == shape and self._same(line, x)
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, Value) and isinstance(x.data, (np.ndarray, np.generic)) and x.data.dtype.kind == "f"
+
+
+def _is_exact(a: float, b: float) -> bool:
+    """Whether the product of two factors is written with as few digits as they are."""
+    return 1 in (abs(a), abs(b)) or (a * b * 1024).is_integer() if math.isfinite(a * b) else False

@@ -1,0 +1,183 @@
+"""How a textbook writes what changes the shape of arrays: sums over axes, transposes, indices, arrays put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.primitive import PRIMITIVES
+from .calls import Call, Reduce, Value, method
+from .rewriting import TURNED, TURNED_LAST, Rewriting, alike
+
+REDUCTIONS = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}
+SUMS = {np.sum, np.max, np.min, np.prod, np.mean}
+KEEPING = {*SUMS, np.argmax, np.argmin}  # what may keep the axes that it goes over
+PRODUCTS = np.dot, np.matmul
+SCATTER = PRIMITIVES["scatter"].forward
+PARTS = method("parts")  # zeros of a shape, with something added at one or several keys
+
+
+class Shaping(Rewriting):
+    """Rules: each says whether it has taken the line."""
+
+    def _unstretched(self, args: Any, result: Value) -> Any:
+        """Operands without `np.broadcast_to`, where the others give the result its shape."""
+        for k, x in enumerate(args):
+            call = self._call(x)
+            if call is None or call.function is not np.broadcast_to or x.name is not None:
+                continue
+            without = (*args[:k], call.args[0], *args[k + 1 :])
+            if np.broadcast_shapes(*(np.shape(getattr(a, "data", a)) for a in without)) == np.shape(result.data):
+                args = without
+        return args
+
+    # --- transposes
+
+    def _axes_turned(self, line: Call, args: Any) -> bool:
+        """`X.mT` where the last two axes change places."""
+        n, (x, *axes) = np.ndim(line.results[0].data), args
+        swap = (*range(n - 2), n - 1, n - 2)
+        if n < 3 or not axes or tuple(axes[0]) != swap:
+            return False
+        turned = Call(TURNED_LAST, (x,), {})
+        turned.results = line.results
+        return self._transposed(turned, (x,)) or self._put(line.results, TURNED_LAST, x)
+
+    def _transposed(self, line: Call, args: Any) -> bool:
+        """`B.T @ A.T` for `(A @ B).T`, where one of them is turned already; nothing is turned twice."""
+        turn, call = line.function, self._call(args[0])
+        if turn not in (TURNED, TURNED_LAST) or call is None:
+            return False
+        if call.function is turn:
+            return self._same(line, call.args[0])
+        n = np.ndim(args[0].data)
+        if call.function not in PRODUCTS or not all(isinstance(x, Value) and np.ndim(x.data) == n for x in call.args):
+            return False
+        parts = call.args[::-1]
+        turned = [c if c is not None and c.function is turn else None for c in map(self._call, parts)]
+        if turned == [None, None]:
+            return False
+
+        def other(x: Value) -> Value:
+            *rest, rows, columns = np.shape(x.data)
+            return self._new(x, turn, x, shape=(*rest, columns, rows))
+
+        fresh = [other(x) if c is None else c.args[0] for x, c in zip(parts, turned, strict=True)]
+        return self._put(line.results, call.function, *fresh)
+
+    # --- axes that go and stay
+
+    def _reshape(self, line: Call, args: Any) -> bool:
+        """A sum that keeps its axes, or does not, for one that is given another shape afterwards."""
+        (x, *_), (result,) = args, line.results
+        shape, call = np.shape(result.data), self._call(x)
+        if call is not None and call.function in KEEPING and self._kept_axes(line, call, shape):
+            return True
+        if call is not None and _is_reshape(call):
+            if np.shape(call.args[0].data) == shape:
+                return self._same(line, call.args[0])
+            if self._inner(x) is not None:
+                return self._put(line.results, method("reshape"), call.args[0], shape)
+        return self._put(line.results, method("reshape"), x, shape)
+
+    def _kept_axes(self, line: Call, call: Call, shape: tuple[int, ...]) -> bool:
+        """A reduction that gives this shape by itself."""
+        of, axis = call.args[0], call.kwargs.get("axis")
+        before = np.shape(of.data)
+        axes = range(len(before)) if axis is None else (axis,) if isinstance(axis, int) else axis
+        kept = tuple(1 if k in axes else n for k, n in enumerate(before))
+        if "keepdims" not in call.kwargs:
+            return shape == kept and self._put(line.results, call.function, of, **call.kwargs, keepdims=True)
+        words = {k: v for k, v in call.kwargs.items() if k != "keepdims"}
+        if shape == tuple(n for k, n in enumerate(before) if k not in axes):
+            if len(axes) == len(before) > 0:
+                words.pop("axis", None)
+            return self._put(line.results, call.function, of, **words)
+        return False
+
+    def _indexed(self, line: Call, args: Any) -> bool:
+        """`A @ v` for a vector made a column; a sum that keeps its axes for an axis put back."""
+        (x, key), call = args, self._call(args[0])
+        if call is None or not isinstance(x, Value) or key.__class__ is not tuple:
+            return False
+        if call.function in KEEPING and _adds_axes(key):
+            return self._kept_axes(line, call, np.shape(line.results[0].data))
+        if call.function in PRODUCTS and len(key) == 2 and key[0] is ... and key[1] == 0 and np.ndim(x.data) == 2:
+            column = self._call(call.args[1])
+            if column is not None and column.function is line.function and _adds_axes(column.args[1]):
+                return self._put(line.results, call.function, call.args[0], column.args[0])
+        return False
+
+    def _reduction(self, line: Call, args: Any) -> bool:
+        """`np.sum(X, axis=1)` for `np.add.reduce(X, axis=(1,))`; no axis where it is all of them."""
+        function = line.function
+        named = REDUCTIONS.get(function.ufunc.__name__) if isinstance(function, Reduce) else function
+        kwargs = {k: v for k, v in line.kwargs.items() if v is not None and v is not False}
+        if named is None or not isinstance(args[0], Value) or len(args) > 1:
+            return False
+        if set(kwargs) - ({"axis", "keepdims", "ddof"} if named is np.var else {"axis", "keepdims"}):
+            return False
+        axis, ndim = line.kwargs.get("axis", 0 if isinstance(function, Reduce) else None), np.ndim(args[0].data)
+        axes = sorted({a % ndim for a in ((axis,) if isinstance(axis, int) else axis)}) if axis is not None else []
+        if not axes or (len(axes) == ndim and "keepdims" not in kwargs):
+            kwargs.pop("axis", None)
+        else:
+            kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
+        if named is np.sum and not kwargs and self._put_squares(line, args[0]):
+            return True
+        return self._put(line.results, named, args[0], **kwargs)
+
+    def _put_squares(self, line: Call, x: Value) -> bool:
+        """The common norm of several arrays: the sum of their sums of squares, not the norm of their norms."""
+        square = self._inner(x)
+        stack = self._inner(square.args[0]) if square is not None and square.function is np.square else None
+        if stack is None or stack.function is not np.stack or len(stack.args[0]) < 2:
+            return False
+        roots = [self._inner(part) for part in stack.args[0]]
+        if any(c is None or c.function is not np.sqrt or np.ndim(c.results[0].data) for c in roots):
+            return False
+        first, *rest, last = [c.args[0] for c in roots if c is not None]
+        for part in rest:
+            first = self._new(line.results[0], np.add, first, part)
+        return self._put(line.results, np.add, first, last)
+
+    def _root(self, line: Call, args: Any) -> bool:
+        """A standard deviation for the root of a variance."""
+        call = self._inner(args[0])
+        return (
+            call is not None and call.function is np.var and self._put(line.results, np.std, *call.args, **call.kwargs)
+        )
+
+    # --- parts
+
+    def _parts(self, line: Call, args: Any) -> bool:
+        """Zeros with something in one place; places that arrays name may repeat, and are left to a function."""
+        return len(args) == 1 and self._put(
+            line.results, PARTS, args[0], keys=(line.kwargs["key"],), shape=line.kwargs["shape"]
+        )
+
+    def _together(self, line: Call, args: Any) -> bool:
+        """One array of zeros for a sum of several that have something in one place each."""
+        one, other = map(self._call, args)
+        if one is None or other is None or one.function is not PARTS or other.function is not PARTS:
+            return False
+        if any(v.name for v in args) or not alike(*args):
+            return False
+        for v, call in zip(args, (one, other), strict=True):
+            if self._uses[v] > 1:  # its parts are used once more
+                self._uses.update(x for x in call.args if isinstance(x, Value))
+        keys = one.kwargs["keys"] + other.kwargs["keys"]
+        return self._put(line.results, PARTS, *one.args, *other.args, keys=keys, shape=one.kwargs["shape"])
+
+
+def _adds_axes(key: Any) -> bool:
+    """Whether an index does nothing but add axes."""
+    parts = key if key.__class__ is tuple else (key,)
+    whole = (k is ... or (k.__class__ is slice and k == slice(None)) for k in parts if k is not None)
+    return any(k is None for k in parts) and all(whole)
+
+
+def _is_reshape(call: Call) -> bool:
+    name = getattr(call.function, "__name__", "")
+    return name == "reshape" and isinstance(call.args[0], Value)

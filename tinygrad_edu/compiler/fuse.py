@@ -23,7 +23,7 @@ from .exact import must_be_exact
 from .formulas import ARITHMETIC, FORMULAS, LOGICAL, SLOW
 from .listing import Listing
 from .memory import may_follow_writes
-from .nests import Nest, last_axis, nests, own_row
+from .nests import Loop, Nest, last_axis, nests, own_row
 from .opened import opened
 from .quick import QUICK
 from .references import Ref, masks, reference, straight
@@ -35,14 +35,6 @@ LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that 
 MANY_IN_ROW = 16  # numbers of the innermost loop, for functions that compute so many at a time
 MANY_IN_WINDOW = 16  # numbers of a window that is looked through without a loop
 VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "__getitem__"}  # of an array without axes
-
-
-class Loop:
-    """Calls that share a loop over one shape, or one reduction or product."""
-
-    def __init__(self, shape: tuple[int, ...], kind: str) -> None:
-        self.shape, self.kind = shape, kind
-        self.lines: list[Call] = []
 
 
 class Fused(Kernel):

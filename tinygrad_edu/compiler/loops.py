@@ -23,8 +23,8 @@ from .formulas import (
     subscript,
     times,
 )
-from .fuse import Fused, Loop, placed, quick
-from .nests import NestSource
+from .fuse import Fused, placed, quick
+from .nests import Loop, NestSource
 from .pieces import Piece, Shared, numbered, parts, words
 from .references import reference, straight
 from .spelling import indented

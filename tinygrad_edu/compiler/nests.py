@@ -19,12 +19,19 @@ from .references import Ref, reference, straight
 from .spelling import indented
 
 if TYPE_CHECKING:
-    from .fuse import Loop
     from .loops import KernelSource
 
 ENOUGH = 4096  # numbers in all; fewer stay in the cache anyway
 LONGEST = 4096  # numbers of a row; the sum of more loses digits where it is one running sum
 LEAST = 8  # numbers of a row, so that its loop computes several at a time
+
+
+class Loop:
+    """Calls that share a loop over one shape, or one reduction or product."""
+
+    def __init__(self, shape: tuple[int, ...], kind: str) -> None:
+        self.shape, self.kind = shape, kind
+        self.lines: list[Call] = []
 
 
 class Nest:

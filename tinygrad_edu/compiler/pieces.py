@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .calls import Call, Value
-from .fuse import Loop
+from .nests import Loop
 from .references import reference
 from .spelling import indented
 

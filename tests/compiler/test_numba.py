@@ -197,9 +197,12 @@ print(step(x, y).tolist())
 """
 
 
-def test_a_second_process_finds_the_kernels(tmp_path):
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "NUMBA_CACHE_DIR"])
+def test_a_second_process_finds_the_kernels(variable, tmp_path):
     """The first says that it compiles and how long it took; the second has nothing to compile."""
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "sources"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    environment[variable] = str(tmp_path / "kernels")
     runs = [
         subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
         for _ in range(2)

@@ -31,6 +31,7 @@ def kept(texts: dict[str, str]) -> tuple[dict[str, Any], bool]:
     the first step, which makes an optimizer's state, and those that follow; training and evaluation.
     """
     folder, new = cache_folder(), False
+    version = importlib.import_module("numba").__version__  # which keeps nothing for another one
     found: dict[str, Any] = {}
     hashes: dict[str, str] = {}
     for name, text in texts.items():
@@ -39,7 +40,7 @@ def kept(texts: dict[str, str]) -> tuple[dict[str, Any], bool]:
         for other, stem in called.items():
             own = re.sub(rf"\b{other}\b", stem, own)
         how = HOW[own[1 : own.index("\n")]].replace(".njit(", ".njit(cache=True, ")
-        source = f"import numba\nimport numpy as np\n\n{how}\n\n\n{own}\n"
+        source = f"import numba  # {version}\nimport numpy as np\n\n{how}\n\n\n{own}\n"
         stem = hashes[name] = f"kernel_{hashlib.sha256(source.encode()).hexdigest()[:24]}"
         module = sys.modules.get(stem)
         if module is None:
@@ -48,7 +49,7 @@ def kept(texts: dict[str, str]) -> tuple[dict[str, Any], bool]:
                 part = folder / f"{stem}.{os.getpid()}.part"
                 part.write_text(source, encoding="utf-8")
                 part.replace(path)
-            new = new or not any((folder / "__pycache__").glob(f"{stem}.*.nbc"))
+            new = new or not any(Path(os.environ.get("NUMBA_CACHE_DIR") or folder).glob(f"*/{stem}.*.nbc"))
             module = sys.modules[stem] = types.ModuleType(stem)  # Numba's cache looks it up by name
             vars(module).update({hashes[other]: found[other] for other in called})
             exec(compile(source, str(path), "exec"), vars(module))

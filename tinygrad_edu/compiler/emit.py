@@ -93,17 +93,17 @@ class Emitted(Spelling):
             groups: dict[Any, list[str]] = {}
             for value in values:
                 place = self.memory.place[value]
-                groups.setdefault((place.shape, place.order), []).append(self._name(value))
-            dtype = self._dtype(block.dtype)
+                groups.setdefault((place.shape, place.order, value.data.dtype), []).append(self._name(value))
             if len(groups) == 1:
-                (((shape, order), names),) = groups.items()
-                self._prepare(self._empty(shape, order, dtype), *names)
+                (((shape, order, dtype), names),) = groups.items()
+                self._prepare(self._empty(shape, order, self._dtype(dtype)), *names)
                 continue
-            memory = self._free(f"memory{number + 1}")
-            self.setup.append(f"{memory} = np.empty({block.size}, {dtype})")  # the step itself sees parts of it only
-            for (shape, order), names in groups.items():
+            memory = self._free(f"memory{number + 1}")  # the step itself sees parts of it only
+            self.setup.append(f"{memory} = np.empty({block.size}, {self._dtype(block.dtype)})")
+            for (shape, order, dtype), names in groups.items():
                 size = math.prod(shape)
                 part = memory if size == block.size else f"{memory}[:{size}]"
+                part += "" if dtype == block.dtype else f".view({self._dtype(dtype)})"
                 stored = tuple(shape[axis] for axis in order)
                 view = f"{part}.reshape({stored})" + self._turned(order)
                 self._prepare(view, *names)

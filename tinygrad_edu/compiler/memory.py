@@ -31,7 +31,7 @@ class Place(NamedTuple):
 
 
 class Block:
-    """Memory that several values have one after another."""
+    """Memory that several values have one after another; of as many bytes a number, if not of one dtype."""
 
     def __init__(self, dtype: np.dtype[Any], size: int) -> None:
         self.dtype, self.size = dtype, size
@@ -41,17 +41,17 @@ class Free:
     """The blocks that nobody needs at the moment, by their sizes: a program may have ten thousands of them."""
 
     def __init__(self) -> None:
-        self._by_dtype: dict[Any, list[tuple[int, int, int]]] = {}  # (size, when it became free, number), sorted
+        self._by_itemsize: dict[int, list[tuple[int, int, int]]] = {}  # (size, when it became free, number), sorted
         self._count = 0
 
     def add(self, number: int, block: Block) -> None:
         """Note that a block has become free."""
         self._count += 1
-        bisect.insort(self._by_dtype.setdefault(block.dtype, []), (block.size, self._count, number))
+        bisect.insort(self._by_itemsize.setdefault(block.dtype.itemsize, []), (block.size, self._count, number))
 
-    def take(self, dtype: np.dtype[Any], size: int) -> int | None:
+    def take(self, itemsize: int, size: int) -> int | None:
         """The smallest block that is large enough, else the largest; of equal ones that which has been free longest."""
-        blocks = self._by_dtype.get(dtype)
+        blocks = self._by_itemsize.get(itemsize)
         if not blocks:
             return None
         place = bisect.bisect(blocks, (size,))
@@ -191,6 +191,7 @@ class Memory:
                 and last.get(old, -1) <= where[v]
                 and v not in news
                 and self._same(old, v)
+                and old.data.dtype == v.data.dtype
                 and self._only(reader, v)
                 and self._made_in_place(self.listing.lines[where[v]], old)
             ]
@@ -215,9 +216,9 @@ class Memory:
         return elementwise(line) and read is old
 
     def _same(self, base: Value, value: Value) -> bool:
-        """Whether a value can lie exactly where another does."""
+        """Whether a value's numbers can lie exactly where another's do."""
         x, y = base.data, value.data
-        return bool(x.shape == y.shape and x.dtype == y.dtype and x.strides == y.strides)
+        return bool(x.shape == y.shape and x.dtype.itemsize == y.dtype.itemsize and x.strides == y.strides)
 
     def _only(self, line: Call, base: Value) -> bool:
         """Whether a call reads memory as it lies: through a transposed view it would read what it has just written."""
@@ -229,7 +230,7 @@ class Memory:
 
     def _take(self, free: Free, value: Value) -> int:
         """A free block, made larger if need be, else a new one."""
-        number = free.take(value.data.dtype, value.data.size)
+        number = free.take(value.data.dtype.itemsize, value.data.size)
         if number is None:
             return self._new(value)
         block = self.blocks[number]

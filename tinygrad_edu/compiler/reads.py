@@ -6,13 +6,16 @@ import dis
 import functools
 import sys
 import types
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 METHOD_BIT = sys.version_info >= (3, 12)  # LOAD_METHOD is LOAD_ATTR with a mark since then
 METHODS = ("LOAD_METHOD", "LOAD_SUPER_ATTR")
 # Instructions. What a step sets, it changes; a program would not
 GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL")
 ATTRIBUTES = ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR")
+# What takes the name of an attribute as a string, or goes on where there is none of that name; what takes all of them
+BY_NAME = {"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller", "globals", "AttributeError"}
+ALL_NAMES = {"vars", "dir", "__dict__", "asdict", "astuple", "fields", "replace"}
 
 
 class Reads(NamedTuple):
@@ -23,6 +26,10 @@ class Reads(NamedTuple):
     methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
     compares: bool  # whether it asks for equality
     imports: bool
+    strings: frozenset[str]  # its constants
+    by_name: bool  # whether it looks attributes up by strings
+    spells: bool  # whether it makes strings of parts
+    takes_all: bool  # whether it looks at all attributes of an object
 
 
 @functools.cache
@@ -31,10 +38,11 @@ def reads_of(code: types.CodeType) -> Reads:
     variables: set[str] = set()
     attributes: set[str] = set()
     methods: set[str] = set()
-    compares = imports = False
+    compares = imports = spells = False
     for i in dis.get_instructions(code):
         compares |= i.opname == "COMPARE_OP" and i.argrepr.strip("bol()") in ("==", "!=")  # `bool(==)` in later Pythons
         imports |= i.opname == "IMPORT_NAME"
+        spells |= i.opname == "BUILD_STRING"
         called = i.opname in METHODS or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
         if i.opname in GLOBALS:
             variables.add(i.argval)
@@ -42,4 +50,15 @@ def reads_of(code: types.CodeType) -> Reads:
             methods.add(i.argval)
         elif i.opname in ATTRIBUTES:
             attributes.add(i.argval)
-    return Reads(frozenset(variables), frozenset(attributes), frozenset(methods), compares, imports)
+    names = variables | attributes | methods
+    strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
+    return Reads(
+        frozenset(variables), frozenset(attributes), frozenset(methods), compares, imports,
+        frozenset(strings), bool(names & BY_NAME), spells, bool(names & ALL_NAMES),
+    )  # fmt: skip
+
+
+def _strings(constants: Any) -> set[str]:
+    """The strings among constants that may be names, in tuples too."""
+    found = {x for x in constants if isinstance(x, str) and ("a" + x).isidentifier()}
+    return found.union(*(_strings(x) for x in constants if isinstance(x, (tuple, frozenset))))

@@ -128,7 +128,7 @@ class Compiled:
                 "or call the step itself."
             )
         trace, watch = Trace(), Watch([self.step, *_objects((args, kwargs))])
-        restore = watch.mark()
+        restore, trace.derived = watch.mark(), watch.derived
         try:
             with outside.refused(trace) if watch.asks else nullcontext():
                 try:
@@ -138,6 +138,7 @@ class Compiled:
                 except Exception:  # the step's own, or of code that takes nothing for a float but a float
                     restore()
                     trace, watch.types = Trace(), True
+                    trace.derived = watch.derived
                     program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
             switched = watch.switched()  # model.train() in the step: what the program does to modules
             for module, was, _ in switched:
@@ -255,14 +256,14 @@ def _form(x: Any) -> Any:
 
 
 def _objects(x: Any) -> list[Any]:
-    """What there is in nested arguments besides Tensors and floats."""
+    """What there is in nested arguments besides Tensors and numbers."""
     if x.__class__ is tuple or x.__class__ is list or (isinstance(x, tuple) and hasattr(x, "_fields")):
         return [found for part in x for found in _objects(part)]
     if isinstance(x, dict):
         return [found for part in x.values() for found in _objects(part)]
     if is_record(x):
         return [type(x), *(found for part in fields_of(x) for found in _objects(part))]
-    return [] if isinstance(x, (Tensor, *SCALARS)) else [x]
+    return [x] if isinstance(x, str) or not isinstance(x, (Tensor, *SCALARS)) else []
 
 
 class Same:

@@ -20,7 +20,8 @@ import os
 import random
 import sys
 import types
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from ..nn.hooks import KINDS
 from ..nn.module import Module
+from ..ops.generator import Generator
 from ..optim.optimizer import Optimizer
 from ..symbolic.blame import of_library
 from ..symbolic.program import Program
@@ -59,6 +61,11 @@ class Watch:
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
         self._called: set[str] = set()  # of attributes that it calls
+        self._strings: set[str] = set()  # that the step has, or its code
+        self._by_name = False  # whether attributes are looked up by them
+        self._looked_up: set[str] = set()  # those in the code that does it
+        self._parts: set[str] = set()  # of which such code may make names
+        self._takes_all = False  # whether some code looks at all attributes of an object
         self._compares = False  # whether it has a ==
         self.types = False  # whether it has a type(...)
         self.asks = False  # whether it may ask the world outside: the clock, a file
@@ -69,6 +76,8 @@ class Watch:
         self._dice: list[Any] = []  # generators of NumPy's
         self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
+        self._optimizers: list[Optimizer] = []
+        self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that a module's own hooks compute
         self._queue = seen  # the step, and objects among its arguments
         self._modes: list[tuple[Module, bool]] = []  # in training, at first
         self._buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
@@ -85,14 +94,14 @@ class Watch:
 
     def complete(self, program: Program) -> None:
         """Add what the trace has met."""
-        for optimizer in program.optimizers:
+        for optimizer in dict.fromkeys((*program.optimizers, *self._optimizers)):
             self._optimizer(optimizer)
         self._fixed(program)
         for tensor in program.tensors:
             self._hooks_of(tensor)
         self._walk()
         self._keep()
-        self.tensors = {id(x) for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}
+        self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
         del self._containers, self._groups, self._drawn
 
     def _keep(self) -> None:
@@ -113,6 +122,12 @@ class Watch:
                 self._visit(self._queue.pop())
             for scope, inherited in [*self._objects]:
                 own = set(scope.keys()) | inherited.keys()
+                if self._takes_all:
+                    self._names |= own
+                if self._by_name:  # by a name that comes from elsewhere, or one that may not be there yet
+                    spelt = {name for name in own if any(part in name for part in self._parts)}
+                    for name in sorted((self._strings & own) | spelt | self._looked_up):
+                        self._name(scope, name)
                 value_of = {name: scope.get(name, inherited.get(name)) for name in self._called & own}
                 called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
                 for name in sorted((self._names & own) | called):
@@ -122,6 +137,8 @@ class Watch:
                 self._equalities = []
 
     def _visit(self, x: Any) -> None:
+        if x.__class__ is str:
+            self._strings.add(x)
         if isinstance(x, (*SCALARS, Tensor, Primitive)) or x is _MISSING or id(x) in self._seen:
             return
         self._seen.add(id(x))
@@ -150,11 +167,13 @@ class Watch:
                 self._objects.append((vars(x), {}))
         elif isinstance(x, type):
             self._class(x)
+            self._class(type(x))
             if isinstance(vars(x).get("__init__"), types.FunctionType):
                 self._queue.append(vars(x)["__init__"])
         elif isinstance(x, Module):
             self._module(x)
         elif isinstance(x, Optimizer):
+            self._optimizers.append(x)
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
@@ -164,9 +183,20 @@ class Watch:
             self._whole(x, x, "a dict")
             self._whole(x.values(), None, "a dict")
             self._queue += list(x.values())
+            self._attributes(x)
         elif isinstance(x, CONTAINERS):
             self._whole(x, x, f"a {type(x).__name__}")
             self._queue += list(x)
+            self._attributes(x)
+        elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
+            self._by_name = True
+            self._strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
+        elif isinstance(x, weakref.ReferenceType):
+            self._queue.append(x())
+        elif isinstance(x, (Mapping, Sequence)) and _of_python(type(x)):  # ChainMap, UserDict, array.array, a view
+            values = x.values() if isinstance(x, Mapping) else x
+            self._whole(values, None, f"a {type(x).__name__}")
+            self._queue += list(values)
         elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
             raise TraceError(
                 f"compile: the step reads from a {type(x).__name__}, an iterator: a program could not ask it for the "
@@ -179,22 +209,30 @@ class Watch:
         kind = type(x)
         if "__wrapped__" in getattr(x, "__dict__", ()):  # a compiled function in the step, or functools.cache of one
             self._queue.append(x.__wrapped__)
+        elif isinstance(x, Generator):  # programs draw from it as well; what it keeps of a draw is its own affair
+            self._name(vars(x), "_seed")
         elif kind.__module__.partition(".")[0] == "tinygrad_edu":
             if hasattr(x, "__dict__"):
                 self._whole(vars(x).values(), vars(x), kind.__name__)
                 self._queue += list(vars(x).values())
         elif not of_library(kind.__module__):
+            self._attributes(x)
+        elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace
+            self._objects.append((vars(x), {}))
+
+    def _attributes(self, x: Any) -> None:
+        """What an object of a class of the user's has besides what it holds."""
+        kind = type(x)
+        if not of_library(kind.__module__):
             kinds = [k for k in reversed(kind.__mro__) if not of_library(k.__module__)]
             shadowed = {name: value for k in kinds for name, value in vars(k).items()}
             if hasattr(x, "__dict__"):
                 self._objects.append((vars(x), shadowed))
             if any("__slots__" in vars(k) for k in kind.__mro__):
                 self._objects.append((Slots(x), {}))
-            if isinstance(x, (dict, *CONTAINERS)):
-                self._whole(x, None, f"a {kind.__name__}")
+            if isinstance(x, (collections.UserDict, collections.UserList)):
+                self._queue.append(x.data)
             self._class(kind)
-        elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace
-            self._objects.append((vars(x), {}))
 
     def _class(self, kind: type) -> None:
         if kind in self._kinds:
@@ -209,17 +247,26 @@ class Watch:
                         (self._equalities if name == "__eq__" else self._queue).append(value)
 
     def _function(self, function: types.FunctionType) -> None:
+        self._objects.append((vars(function), {}))
+        self._queue.append(getattr(function, "__wrapped__", None))
         codes = [function.__code__]
         for code in codes:
             reads = reads_of(code)
             self._names |= reads.attributes
             self._called |= reads.methods
             self._compares |= reads.compares
+            self._strings |= reads.strings
+            self._takes_all |= reads.takes_all
+            if reads.by_name:
+                self._by_name = True
+                self._looked_up |= reads.strings
+                self._parts |= reads.strings if reads.spells else set()
             self.types |= "type" in reads.variables
             self.asks |= reads.imports or "open" in reads.variables
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
-            for name in sorted(reads_of(code).variables):
+            reads = reads_of(code)
+            for name in sorted(reads.variables | (reads.strings if "globals" in reads.variables else set())):
                 if name in function.__globals__ or not hasattr(builtins, name):
                     self._name(function.__globals__, name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -258,6 +305,7 @@ class Watch:
                     derived.add(str(getattr(hook, "name", None) or getattr(hook, "_tensor_name", "")))
         if derived:
             self._containers.append((own, dict(own)))
+            self.derived += [(own, name) for name in sorted(derived)]
             for name in own.keys() - derived:
                 self._name(own, name)
         else:
@@ -458,6 +506,11 @@ class Watch:
                 return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
+
+
+def _of_python(kind: type) -> bool:
+    """Whether a class of containers is of Python itself, so that its methods are not followed. A range is a number."""
+    return of_library(kind.__module__) and kind.__module__.partition(".")[0] != "tinygrad_edu" and kind is not range
 
 
 def _bits(generator: Any) -> Any:

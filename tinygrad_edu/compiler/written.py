@@ -20,7 +20,7 @@ from ..core.views import refresh
 from ..core.write import storage_of
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
 from ..symbolic.program import Program, evaluated
-from ..symbolic.trace import Trace
+from ..symbolic.trace import Trace, same_place
 from .counts import equal_counts, still_equal
 from .emit import Emitted
 from .guard import Guard
@@ -65,13 +65,16 @@ class Written:
         self._modes = mode.grad, mode.anomaly, get_default_dtype()
         dependent = [t for t, _ in program.grads if t not in program.cleared]
         known = set(map(id, dependent))
-        dependent += [t for t in self._grad_of.values() if id(t) not in known]
+        dependent += [t for t in (*self._grad_of.values(), *trace.asked_for) if id(t) not in known]
         place = {id(t): k for k, t in enumerate(program.given) if isinstance(t, Tensor)}
         had = [(t, record_of(t).grad is not None) for t in dependent]
         self._had_grad = [(t, was) for t, was in had if id(t) not in place]
         self._came_with_grad = [(place[id(t)], was) for t, was in had if id(t) in place]
         self._guards, self._assigned = bool(program.guards), program.assigned
-        surroundings = self.watch.tensors | set(map(id, self._known))
+        # What the step sees and does not compute with: it may have asked for a shape, or for requires_grad
+        self._idle = [t for t in watch.tensors if t not in program.tensors and not isinstance(t._array, Symbol)]
+        self._looks = [*map(_look, self._idle)]
+        surroundings = {*map(id, watch.tensors), *map(id, self._known)}
         tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
         self._met = [(k, t) for k, t in tensors if id(t) in surroundings]  # arguments that the step sees outside too
         self._free = [k for k, t in tensors if id(t) not in surroundings]
@@ -80,7 +83,9 @@ class Written:
         self._into_known = [t for t, _ in program.writes if id(t) in set(map(id, self._known))]
         self._into_given = [self._place[id(t)] for t, _ in program.writes if id(t) in self._place]
         self._owners_of: Any = None  # the `_memory` that the owners below have been found for
-        self._through = trace.outside
+        self._derived = trace.derived
+        self._through = [(t, base) for t, base in trace.outside if id(base) not in self._place]
+        self._through_given = [(t, self._place[id(base)]) for t, base in trace.outside if id(base) in self._place]
         self._guard: Guard | None = None
         self._records: list[Any] = []
         self._recent: list[Any] = [(None, None)]
@@ -117,10 +122,11 @@ class Written:
 
     def _settle(self) -> None:
         """Take what is found now, which holds, for what later calls find."""
-        records = [t._record for t in self._known]
+        tensors = [*self._known, *self._idle]
+        records = [t._record for t in tensors]
         if self._guard is None or any(map(operator.is_not, records, self._records)):
             self._records, self._guard = records, Guard()
-            for tensor, record in zip(self._known, records, strict=True):
+            for tensor, record in zip(tensors, records, strict=True):
                 self._guard.add("{}._array", tensor)
                 self._guard.add("{}._record", tensor)
                 for name in () if record is None else ("needs_grad", "hooks", "grad_hooks"):
@@ -141,7 +147,7 @@ class Written:
             if [*map(_layout, arrays)] != self._layouts:
                 return False
             self._memory, self._ids = arrays, [*map(id, arrays)]
-        if [*map(_recording, self._known)] != self._need:
+        if [*map(_recording, self._known)] != self._need or [*map(_look, self._idle)] != self._looks:
             return False
         for tensor, base in self._through:  # another name for other memory by now?
             if tensor._storage is not base._storage:
@@ -155,6 +161,11 @@ class Written:
                 return False
         for k in self._free:
             if id(given[k]._array) in self._ids:
+                return False
+        for tensor, k in self._through_given:
+            if given[k]._storage is not tensor._storage or not same_place(
+                given[k]._array, self.program.given[k]._array
+            ):
                 return False
         for k, had in self._came_with_grad:
             record = given[k]._record
@@ -363,6 +374,10 @@ class Written:
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
         by = dict(zip(map(id, self._returned), results, strict=True))
         result = replaced(self.result, lambda t: by[id(t)])
+        if self._derived:
+            result, parts = result
+            for (attributes, name), tensor in zip(self._derived, parts, strict=True):
+                attributes[name] = tensor
         return numbers_replaced(result, value) if self._numbered else result
 
     def _leave_flags(self, given: Any) -> None:
@@ -394,6 +409,11 @@ class Written:
 
 def _layout(array: Any) -> Any:
     return array.shape, array.strides, array.dtype.num
+
+
+def _look(tensor: Tensor) -> Any:
+    """What there is to see of a tensor besides its numbers."""
+    return _layout(tensor._array), _recording(tensor)
 
 
 def _owner(array: Any) -> int:

@@ -163,6 +163,8 @@ class Tensor(Value):
                 "make it with dtype=float32 or convert with .float() first."
             )
         if requires_grad != self.requires_grad:
+            if mode.trace is not None:
+                mode.trace.enter((self,))
             # A new record: graphs made so far keep treating this tensor as they did. A leaf that was
             # frozen and thawed has its first record again, so that they also find its .grad.
             new = old.former if old is not None and requires_grad else None
@@ -193,6 +195,8 @@ class Tensor(Value):
         """The gradient accumulated by `backward()`: a Tensor of this shape, or None."""
         if self._view is not None and self._view.recorded:
             refresh(self)
+        if mode.trace is not None:
+            mode.trace.asked(self)
         record = self._record
         if record is None:
             return None

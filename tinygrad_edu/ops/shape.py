@@ -131,7 +131,7 @@ def view(input: Any, *sizes: Any, size: Any = None) -> Any:
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)) and not hasattr(shape[0], "__index__"):
         return _reread(input, as_dtype(shape[0]))
     result = reshape_to(input, shape=fill_in(shape, input.shape, "view"))
-    if result._view is None and input._array.size and isinstance(input._array, np.ndarray):
+    if result._view is None and isinstance(input._array, np.ndarray) and input._array.size:
         raise RuntimeError(
             f"view: the memory of shape {tuple(input.shape)} is not laid out for {tuple(result.shape)}; "
             "use .reshape(...), which copies, or .contiguous().view(...)."

@@ -67,6 +67,7 @@ class Trace(Numbers):
         self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with the entries of their states, and what these held
         self.sections: list[tuple[int, str]] = []
         self.cleared: set[Tensor] = set()
+        self.asked_for: dict[Tensor, None] = {}  # whose .grad Python has looked at, or backward() added to
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
         self.cotangents: list[tuple[Record, Symbol]] = []
@@ -84,6 +85,7 @@ class Trace(Numbers):
         self.exchanged: list[tuple[Tensor, Tensor]] = []  # (x, y) after `x.data = y`: both have y's memory now
         self.stale: dict[Tensor, Tensor] = {}  # y, whose memory has been written by the name x
         self.made: set[Tensor] = set()  # in the step, of numbers that it names: the same ones at every call
+        self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that modules compute anew, to be left there
         self.refused: TraceError | None = None  # also where the step has caught it
         self.own: set[Tensor] = set()  # the arguments: views among them are other memory at the next call
 
@@ -147,7 +149,7 @@ class Trace(Numbers):
             return view.base, view.steps
         if storage is not None and not storage.shared and tensor not in self.before:
             for other in self.beside.get(id(storage), ()):  # detached before the step
-                if other not in self.through and _same_place(self.before[other].array, tensor._array):
+                if other not in self.through and same_place(self.before[other].array, tensor._array):
                     self.aliases[tensor] = other, ()
                     return other, ()
         return tensor, ()
@@ -284,11 +286,20 @@ class Trace(Numbers):
         self.sections.append((Symbol((), np.dtype("float64")).index, name))
 
     def forget(self, tensor: Tensor) -> None:
-        """Note that a gradient is dropped without having been used."""
+        """Note that a gradient is dropped: without having been used, or after it was added to."""
         self.enter((tensor,))
-        was = self.before.get(tensor)
-        if was is None or was.grad is None or was.grad not in self.before:
+        was, record = self.before.get(tensor), tensor._record
+        if was is not None and record is not None and record.grad is not was.grad:
+            self.asked_for[tensor] = None
+        elif was is None or was.grad is None or was.grad not in self.before:
             self.cleared.add(tensor)
+
+    def asked(self, tensor: Tensor) -> None:
+        """Note that the step's Python has seen whether a tensor from outside has a gradient."""
+        self.enter((tensor,))
+        was, record = self.before.get(tensor), tensor._record
+        if was is not None and tensor not in self.cleared and (record is None or record.grad is was.grad):
+            self.asked_for[tensor] = None
 
     def differentiate(self, roots: list[Record]) -> None:
         """A backward pass begins."""
@@ -351,7 +362,7 @@ def _changed(container: Any, were: list[Any]) -> bool:
     return any(x is not y for x, y in itertools.zip_longest(contents(container), were))
 
 
-def _same_place(x: Any, y: Any) -> bool:
+def same_place(x: Any, y: Any) -> bool:
     """Whether two arrays are the same numbers in memory."""
     kind = x.__class__ is y.__class__ is np.ndarray and (x.shape, x.strides, x.dtype) == (y.shape, y.strides, y.dtype)
     return kind and x.__array_interface__["data"] == y.__array_interface__["data"]
@@ -416,6 +427,9 @@ def record(
                 "Return list(...) of it."
             )
         _refuse_changed(held, lambda: step(*args, **kwargs))
+        run.derived = [(x, name) for x, name in run.derived if isinstance(getattr(x.get(name), "_array", None), Symbol)]
+        if run.derived:
+            result = result, [x[name] for x, name in run.derived]
         run.enter(tensors_of(result))
         writes, grads, flags = [], [], []
         dropped = {
@@ -432,7 +446,7 @@ def record(
             if tensor._array is not was.symbol and tensor not in run.through and tensor not in dropped:
                 writes.append((tensor, tensor._array))
             record = tensor._record
-            if record is not None and record.grad is not was.grad:
+            if record is not None and (record.grad is not was.grad or tensor in run.cleared):
                 grads.append((tensor, None if record.grad is None else record.grad._array))
         frozen = replaced(result, lambda t: wrap(t._array))
     except TraceError as error:

@@ -7,6 +7,7 @@ A forward that is kept whole is written out with all that it refers to: other fu
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import inspect
 import re
@@ -118,47 +119,37 @@ class Helpers:
             self.borrowed[name] = kind
         return name
 
-    def _class_source(self, kind: type, name: str) -> str:
+    def _class_source(self, kind: Any, name: str) -> str:
         """An exception by its name alone; another class with its methods."""
         if issubclass(kind, Exception):
             builtin = next(b for b in kind.__mro__[1:] if b.__module__ == "builtins" and issubclass(b, Exception))
             return f"class {name}({builtin.__name__}):\n    pass"
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-        if not isinstance(tree, ast.ClassDef) or not str(kind.__module__).startswith("tinygrad_edu"):
+        if not str(kind.__module__).startswith("tinygrad_edu"):
             raise Foreign
+        _definition(kind)  # may be Foreign, before anything is noted
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):
             self.imports.append("import collections")
             base = f"(collections.namedtuple({name!r}, {kind._fields!r}))"
-            tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]
         else:
             bases = [b for b in kind.__bases__ if b is not object]
             base = f"({', '.join(map(self._class, bases))})" if bases else ""
-        tree.bases, tree.keywords, tree.decorator_list = [], [], []
-        body = self._renamed(tree, vars(sys.modules[kind.__module__]), {kind.__name__: name})
-        lines = [textwrap.indent(ast.unparse(part), "    ") for part in body.body]
-        return "\n".join([f"class {name}{base}:", *(lines or ["    pass"])])
+        body = self._renamed(kind, vars(sys.modules[kind.__module__]), name)
+        return f"class {name}{base}:\n{textwrap.indent(body, '    ') or '    pass'}"
 
-    def _renamed(self, tree: Any, scope: Mapping[str, Any], names: dict[str, str]) -> Any:
+    def _renamed(self, thing: Any, scope: Mapping[str, Any], name: str) -> str:
         """A definition without annotations, its globals by their names in the program."""
-        tree = _Bare().visit(tree)
-        read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
-        own |= {a.arg for a in ast.walk(tree) if isinstance(a, ast.arg)}
-        found = {x: scope[x] for x in sorted(read & scope.keys()) if x not in names and x not in own}
-        names = {**names, **{x: self._referred(value, x) for x, value in found.items()}}
-        forwards = {x for x, value in found.items() if isinstance(value, Primitive)}
-        return ast.fix_missing_locations(_Renamed(names, forwards).visit(tree))
+        _, globals_ = _definition(thing)
+        found = {x: scope[x] for x in globals_ if x in scope}
+        names = {thing.__name__: name, **{x: self._referred(value, x) for x, value in found.items()}}
+        forwards = frozenset(x for x, value in found.items() if isinstance(value, Primitive))
+        return _spelled(thing, tuple(names.items()), forwards)
 
     def _written(self, function: Any, name: str) -> str:
         """A function's source under a name, without decorators and annotations."""
         plain = inspect.unwrap(function)
         if plain.__closure__:
             raise Foreign
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(plain))).body
-        if not isinstance(tree, ast.FunctionDef):
-            raise Foreign
-        tree.decorator_list, tree.name = [], name
-        text = ast.unparse(self._renamed(tree, plain.__globals__, {plain.__name__: name}))
+        text = self._renamed(plain, plain.__globals__, name)
         if isinstance(function, functools._lru_cache_wrapper):
             self.imports.append("import functools")
             text = "@functools.lru_cache(maxsize=64)\n" + text
@@ -229,6 +220,37 @@ class Foreign(Exception):
     """A function refers to what can't be written out; it is borrowed from the package."""
 
 
+@functools.lru_cache(maxsize=1024)
+def _definition(thing: Any) -> tuple[Any, list[str]]:
+    """The bare definition of a function or class, and the names in it that it does not bind itself.
+
+    Parsing what the package's functions are was a third of the time in which a step is compiled, so it is done once.
+    """
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(thing))).body
+    if inspect.isclass(thing) and isinstance(tree, ast.ClassDef):
+        tree.bases, tree.keywords = [], []
+        if issubclass(thing, tuple) and hasattr(thing, "_fields"):
+            tree.body = [part for part in tree.body if isinstance(part, ast.FunctionDef)]
+    elif inspect.isclass(thing) or not isinstance(tree, ast.FunctionDef):
+        raise Foreign
+    tree.decorator_list = []
+    tree = _Bare().visit(tree)
+    read = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    own |= {a.arg for a in ast.walk(tree) if isinstance(a, ast.arg)} | {thing.__name__}
+    return tree, sorted(read - own)
+
+
+@functools.lru_cache(maxsize=1024)
+def _spelled(thing: Any, names: tuple[tuple[str, str], ...], forwards: frozenset[str]) -> str:
+    """The source of a function, or of a class's body, by the names that a program gives it and its globals."""
+    tree = _Renamed(dict(names), forwards).visit(copy.deepcopy(_definition(thing)[0]))
+    if isinstance(tree, ast.ClassDef):
+        return "\n".join(map(ast.unparse, tree.body))
+    tree.name = dict(names)[thing.__name__]
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
 class _Bare(ast.NodeTransformer):
     """Leaves out annotations, and of docstrings all but what comes first."""
 
@@ -257,7 +279,7 @@ class _Bare(ast.NodeTransformer):
 class _Renamed(ast.NodeTransformer):
     """Gives globals the names that they have in the program; a primitive's `.forward` is the function itself."""
 
-    def __init__(self, names: dict[str, str], primitives: set[str]) -> None:
+    def __init__(self, names: dict[str, str], primitives: frozenset[str]) -> None:
         self.names, self.primitives = names, primitives
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:

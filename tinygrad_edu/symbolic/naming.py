@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import types
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
@@ -221,7 +222,7 @@ def paths_of(variables: Iterable[Any]) -> dict[Record, str]:
     """The path of each parameter in the models that variables hold: `0.weight`."""
     found: dict[Record, str] = {}
     for value in variables:
-        named = getattr(value, "named_parameters", None)
+        named = None if isinstance(value, types.ModuleType) else getattr(value, "named_parameters", None)
         if callable(named) and not isinstance(value, type):
             for path, parameter in named():
                 if parameter._record is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import linecache
 import operator
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,22 @@ _MODULES = {"self", "te", "torch", "tg", "np", "numpy", "F", "nn", "linalg", "ti
 Span = tuple[int, int, int, int]  # first line, first column, last line, last column
 
 
+Places = tuple[dict[Span, ast.AST], dict[Span, str]]
+_files: dict[str, tuple[list[str], Places]] = {}  # what `_nodes` found, as long as linecache has the very same lines
+
+
+def _of_file(filename: str) -> Places:
+    lines = linecache.getlines(filename)
+    known = _files.get(filename)
+    if known is None or known[0] is not lines:
+        if len(_files) == 64:
+            _files.clear()
+        known = _files[filename] = lines, _nodes(filename, "".join(lines))
+    return known[1]
+
+
 @functools.lru_cache(maxsize=64)
-def _nodes(filename: str, text: str) -> tuple[dict[Span, ast.AST], dict[Span, str]]:
+def _nodes(filename: str, text: str) -> Places:
     """Every expression of a file by where it stands; and the variable that one is assigned to."""
     nodes: dict[Span, ast.AST] = {}
     targets: dict[Span, str] = {}
@@ -56,18 +71,14 @@ def _span(node: Any) -> Span:
 
 def at(site: Site | None) -> tuple[ast.AST | None, str | None]:
     """The expression whose evaluation a record comes from, and the variable that it was assigned to."""
-    if site is None:
+    if site is None or site[1] < 0:
         return None, None
     code, instruction = site
-    for index, position in enumerate(code.co_positions()):
-        if index * 2 == instruction:
-            first, last, left, right = position
-            break
-    else:
-        return None, None
+    position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    first, last, left, right = position
     if first is None or last is None or left is None or right is None:
         return None, None
-    nodes, targets = _nodes(code.co_filename, "".join(linecache.getlines(code.co_filename)))
+    nodes, targets = _of_file(code.co_filename)
     span = first, left, last, right
     return nodes.get(span), targets.get(span)
 

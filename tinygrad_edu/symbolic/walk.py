@@ -16,10 +16,12 @@ def upwards(x: Any, done: Container[int], ends: Callable[[Symbol], bool] = lambd
     stack = [x] if isinstance(x, Symbol) else []
     while stack:
         top = stack[-1]
-        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
         if id(top) in done:
             stack.pop()
-        elif missing and not ends(top):
+            continue
+        missing = [i for i in top.inputs if isinstance(i, Symbol) and id(i) not in done]
+        if missing and not ends(top):
             stack.extend(missing)
         else:
+            stack.pop()
             yield top

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cProfile
 import gc
 import os
 import sys
@@ -30,9 +31,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Twenty thousand tests stay as they are: Python's collector need not look at them again and again."""
+    """Twenty thousand tests stay as they are: Python's collector need not look at them again and again.
+
+    Nor at what each report of a test leaves: at the usual threshold of 700 objects it took one second of fourteen.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -55,17 +60,13 @@ def calls():
     """calls(function): how many Python calls it makes, which no other program on the machine can change."""
 
     def counted(function):
-        count, before = 0, sys.getprofile()
-
-        def seen(frame, event, argument):
-            nonlocal count
-            count += event == "call"
-
-        sys.setprofile(seen)
+        before, profile = sys.getprofile(), cProfile.Profile(builtins=False)
+        profile.enable()
         try:
             function()
         finally:
+            profile.disable()
             sys.setprofile(before)
-        return count
+        return sum(entry.callcount for entry in profile.getstats())
 
     return counted

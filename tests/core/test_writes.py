@@ -522,10 +522,15 @@ def written_places():
                 yield f"{part.as_posix()}:{name}", f"{part}:{node.lineno}: {ast.unparse(node)}"
 
 
-def within_functions(tree, function=None):
-    for node in ast.iter_child_nodes(tree):
-        yield function, node
-        yield from within_functions(node, node if isinstance(node, ast.FunctionDef) else function)
+def within_functions(tree):
+    """Each node below a tree, with the innermost function around it."""
+    stack = [(None, tree)]
+    while stack:
+        function, node = stack.pop()
+        inner = node if isinstance(node, ast.FunctionDef) else function
+        children = [(inner, child) for child in ast.iter_child_nodes(node)]
+        yield from children
+        stack.extend(reversed(children))
 
 
 def writes(node, names_are_keys=False):
@@ -617,8 +622,8 @@ def f(X, n: int):
     X.T[0] *= 3
 """
     module = ast.parse(source)
-    lines = [n.lineno for f, n in within_functions(module) if writes(n) and not is_plain(n, plain_names(f or module))]
-    assert lines == [6, 7, 8, 9, 13]
+    lines = {n.lineno for f, n in within_functions(module) if writes(n) and not is_plain(n, plain_names(f or module))}
+    assert sorted(lines) == [6, 7, 8, 9, 13]
 
 
 def test_version_moves_with_every_write_and_with_nothing_else():

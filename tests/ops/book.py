@@ -68,7 +68,7 @@ def _numpy_name(f: Any) -> str:
 def written(rule: Any) -> str:
     """A rule's source, on one line."""
     code = rule.__code__
-    for node in ast.walk(_tree(code.co_filename)):
+    for node in _functions(code.co_filename):
         if isinstance(node, ast.Lambda) and node.lineno == code.co_firstlineno:
             names = [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
             if names == [*code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]]:
@@ -81,8 +81,9 @@ def written(rule: Any) -> str:
 
 
 @functools.cache
-def _tree(filename: str) -> ast.Module:
-    return ast.parse(Path(filename).read_text(encoding="utf-8"))
+def _functions(filename: str) -> list[ast.Lambda | ast.FunctionDef]:
+    tree = ast.parse(Path(filename).read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Lambda, ast.FunctionDef))]
 
 
 def printed(primitive: Primitive, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -56,11 +57,11 @@ def test_the_three_products_are_one_form(image, window, grid, count, rng):
     assert np.sum(W * kernel_correlation(X, Y, grid=grid, shape=window)) == form
 
 
-@pytest.mark.parametrize("tile", [1, 300, 10**6])
-@pytest.mark.parametrize("buffer", [1, 3000, 10**7])
-@pytest.mark.parametrize("short", [0, 10**9])
-def test_results_do_not_depend_on_how_they_are_computed(tile, buffer, short, rng, monkeypatch):
-    """By rows or by samples, however samples and positions are split: exact, of small whole numbers."""
+@functools.cache
+def small_correlations():
+    """Images, kernels, cotangents and grids of one to three dimensions, with the results as the definition has them."""
+    rng = np.random.default_rng(0)
+    made = []
     for image, window in (((6, 5), (3, 2)), ((9,), (3,)), ((4, 3, 5), (2, 3, 2))):
         X = rng.integers(-3, 4, (3, 6, *image)).astype(float)
         W = rng.integers(-3, 4, (4, 3, *window)).astype(float)
@@ -69,16 +70,26 @@ def test_results_do_not_depend_on_how_they_are_computed(tile, buffer, short, rng
             grid = Grid((stride,) * len(image), ones, ones, 2)
             count = grid.fitting(image, window, ones)
             Y = rng.integers(-3, 4, (3, 4, *count)).astype(float)
-            with monkeypatch.context() as patched:
-                patched.setattr(columns_module, "TILE", tile)
-                patched.setattr(columns_module, "SHORT", short)
-                patched.setattr(columns_module, "BUFFER", buffer)
-                patched.setattr(columns_module, "WASTE", 10)
-                found = correlation(X, W, grid=grid, shape=count)
-                assert_array_equal(found, written_out(X, W, grid, count))
-                form = np.sum(found * Y)
-                assert np.sum(X * transposed_correlation(Y, W, grid=grid, shape=image)) == form
-                assert np.sum(W * kernel_correlation(X, Y, grid=grid, shape=window)) == form
+            made.append((X, W, Y, grid, written_out(X, W, grid, count)))
+    return made
+
+
+@pytest.mark.parametrize("tile", [1, 300, 10**6])
+@pytest.mark.parametrize("buffer", [1, 3000, 10**7])
+@pytest.mark.parametrize("short", [0, 10**9])
+def test_results_do_not_depend_on_how_they_are_computed(tile, buffer, short, monkeypatch):
+    """By rows or by samples, however samples and positions are split: exact, of small whole numbers."""
+    for X, W, Y, grid, expected in small_correlations():
+        with monkeypatch.context() as patched:
+            patched.setattr(columns_module, "TILE", tile)
+            patched.setattr(columns_module, "SHORT", short)
+            patched.setattr(columns_module, "BUFFER", buffer)
+            patched.setattr(columns_module, "WASTE", 10)
+            found = correlation(X, W, grid=grid, shape=expected.shape[2:])
+            assert_array_equal(found, expected)
+            form = np.sum(found * Y)
+            assert np.sum(X * transposed_correlation(Y, W, grid=grid, shape=X.shape[2:])) == form
+            assert np.sum(W * kernel_correlation(X, Y, grid=grid, shape=W.shape[2:])) == form
 
 
 def test_how_windows_are_laid_out():

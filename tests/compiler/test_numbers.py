@@ -251,3 +251,21 @@ def test_settings_are_as_they_were_after_an_error():
     with pytest.raises(te.TraceError):
         te.compile(lambda x, c: (step(x, c), x.sum().item()))(te.ones(1, 3), 1)
     assert optimizer.param_groups[0]["lr"] == 0.1
+
+
+@pytest.mark.parametrize("by", [2, te.tensor([1, 2])], ids=["number", "tensor"])
+def test_integers_are_not_divided_by_zero(by):
+    """In a program either, whose trace saw another divisor."""
+    step = te.compile(lambda x, k: x // k)
+    x = te.tensor([4, 5])
+    for _ in range(2):
+        assert step(x, by).tolist() == (x // by).tolist()
+    with pytest.raises(RuntimeError, match="floor_divide: ZeroDivisionError: an integer is divided by 0"):
+        step(x, by * 0)
+
+
+def test_nothing_is_divided_by_a_zero_that_stands_in_the_step():
+    """The trace, whose values are none, sees it."""
+    with pytest.raises(RuntimeError, match="remainder: ZeroDivisionError"):
+        te.compile(lambda x: x % 0)(te.tensor([4, 5]))
+    assert te.compile(lambda x: x % 0)(te.zeros(0, dtype=te.int64)).tolist() == []

@@ -63,6 +63,8 @@ BAD = [
     Bad("vector-matrix", lambda t: t.v @ t.X, ShapeError, "matmul: v has 3 elements, X has 4 rows; they must..."),
     Bad("matmul-0-d", lambda t: t.one @ t.W, RuntimeError,
         "matmul: both arguments need at least 1 axis; multiply by..."),
+    Bad("integer-quotient", lambda t: t.count // (t.count - 1), RuntimeError, "floor_divide: ZeroDivisionError: an "
+        "integer is divided by 0 at index 0."),
     Bad("dot", lambda t: tg.dot(t.v, t.y), ShapeError,
         "dot: two vectors of one length are expected, got shapes (3,)..."),
     Bad("mm", lambda t: tg.mm(t.v, t.W), ShapeError, "mm: two matrices are expected, got shapes (3,) and (3, 2)."),

@@ -16,6 +16,11 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 BOTH: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda m, F: m.ones(2, 3) + m.ones(4),
+    "integer-quotient": lambda m, F: m.tensor([5, -3]) // m.tensor([2, 0]),
+    "integer-quotient-by-number": lambda m, F: m.tensor([5]) // 0,
+    "integer-rest": lambda m, F: 5 % m.tensor(0),
+    "integer-fmod": lambda m, F: m.fmod(m.tensor([5]), 0),
+    "integer-trunc": lambda m, F: m.div(m.tensor([5]), m.tensor([0]), rounding_mode="trunc"),
     "where": lambda m, F: m.where(m.ones(2) > 0, m.ones(3), m.ones(2)),
     "where-condition": lambda m, F: m.where(m.ones(2), m.ones(2), m.ones(2)),
     "matmul": lambda m, F: m.ones(2, 3) @ m.ones(4, 5),

@@ -149,8 +149,12 @@ def _kind(x: Any) -> Any:
 
 def _run_on_zeros(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
     zeros = [_zeros(a) if isinstance(a, Symbol) else a for a in args]
-    with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
-        result: Array = primitive.forward(*zeros, **params)
+    before, mode.dry = mode.dry, True
+    try:
+        with np.errstate(all="ignore"):  # log(0) and the like mean nothing here
+            result: Array = primitive.forward(*zeros, **params)
+    finally:
+        mode.dry = before
     if isinstance(result, tuple):
         return tuple(r.shape for r in result), tuple(r.dtype for r in result)
     if result.__class__ in (bool, int, float):  # of Python numbers alone

@@ -15,6 +15,7 @@ from ..core.dtypes import arithmetic, counting, difference, equal, floating_only
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, method, wrap
+from .checks import check
 from .domains import apart, nonzero, positive
 from .public import operator, public
 
@@ -184,17 +185,28 @@ def reciprocal(Z: Array) -> Array:
     return 1 / Z
 
 
+def _check_divisor(A: Array, B: Array) -> None:
+    """Integers have no infinity to give, and NumPy gives them 0."""
+    if np.result_type(A, B).kind in "iu" and np.size(A):
+        message = "ZeroDivisionError: an integer is divided by 0"
+        if B.__class__ is int and B == 0:  # in a trace too, where `check` sees zeros in the place of values
+            raise RuntimeError(f"{message}.")
+        check(np.not_equal(B, 0), message)
+
+
 @public("floor_divide", inplace=True)
 @operator("floordiv")
 @primitive(
     np.floor_divide,
     types=numeric,
     domain=(nonzero, nonzero),
+    opaque=True,
     dA=lambda dC, C, A, B: np.zeros_like(dC),
     dB=lambda dC, C, A, B: np.zeros_like(dC),
 )
 def floor_divide(A: Array, B: Array) -> Array:
     """C = floor(A / B), constant almost everywhere. Gradient 0."""
+    _check_divisor(A, B)
     return np.floor_divide(A, B)
 
 
@@ -208,6 +220,7 @@ def floor_divide(A: Array, B: Array) -> Array:
 )
 def trunc_divide(A: Array, B: Array) -> Array:
     """C = A / B rounded towards 0, constant almost everywhere. Gradient 0."""
+    _check_divisor(A, B)
     if np.result_type(A, B).kind == "f":
         return np.trunc(np.divide(A, B))
     C = np.floor_divide(A, B)  # of integers: exact, where a quotient in float64 has 53 bits
@@ -248,6 +261,7 @@ def _is_single(A: Array, B: Array) -> bool:
 )
 def remainder(A: Array, B: Array) -> Array:
     """C = A - B floor(A / B), with the sign of B."""
+    _check_divisor(A, B)
     C = _rest(A, B, np.floor) if _is_single(A, B) else None
     return np.remainder(A, B) if C is None else C
 
@@ -263,6 +277,7 @@ def remainder(A: Array, B: Array) -> Array:
 )
 def fmod(A: Array, B: Array) -> Array:
     """C = A - B trunc(A / B), with the sign of A."""
+    _check_divisor(A, B)
     C = _rest(A, B, np.trunc) if _is_single(A, B) else None
     return np.fmod(A, B) if C is None else np.copysign(C, A)  # of 0 too
 

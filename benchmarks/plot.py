@@ -28,26 +28,27 @@ COLOURS = {  # told apart by their lightness too; ours are the warm ones
     "tinygrad": "#17a2a2",
     "micrograd": "#7f5539",
 }
-FAR = 100.0  # times PyTorch's time: what is slower stands at the edge, with its number
+WARM = (OURS, COMPILED, REASSOCIATED, NUMBA)
+NEAR, FAR = 0.01, 30.0  # times PyTorch's time: what is faster or slower stands at the edge, with its number
 FONT = 'font-family="Helvetica, Arial, sans-serif"'
 
 
 class Scale:
-    """A logarithmic scale from `low` to `high`, both powers of ten, onto pixels."""
+    """A logarithmic scale onto pixels, from one tick to another: powers of ten, or these digits times one."""
 
-    def __init__(self, values: Iterable[float], start: float, end: float) -> None:
+    def __init__(self, values: Iterable[float], start: float, end: float, digits: Sequence[int] = (1,)) -> None:
         known = [v for v in values if v > 0] or [1.0]
-        self.low = math.floor(math.log10(min(known)) + 1e-9)
-        self.high = max(math.ceil(math.log10(max(known)) - 1e-9), self.low + 1)
+        powers = range(math.floor(math.log10(min(known))) - 1, math.ceil(math.log10(max(known))) + 1)
+        steps = [float(f"{digit}e{power}") for power in powers for digit in digits]
+        first = max(k for k, step in enumerate(steps) if step <= min(known))
+        last = min(k for k, step in enumerate(steps) if step >= max(known))
+        self.ticks = steps[first : max(last, first + 1) + 1]
+        self.low, self.high = math.log10(self.ticks[0]), math.log10(self.ticks[-1])
         self.start, self.end = start, end
 
     def __call__(self, value: float) -> float:
         part = (math.log10(value) - self.low) / (self.high - self.low)
         return round(self.start + part * (self.end - self.start), 1)
-
-    @property
-    def ticks(self) -> list[float]:
-        return [10.0**k for k in range(self.low, self.high + 1)]
 
 
 def overview(results: dict[str, Any]) -> str:
@@ -63,7 +64,7 @@ def overview(results: dict[str, Any]) -> str:
         }
     left, right, top, line = 128, 740, 92, 26
     bottom = top + line * len(shown)
-    x = Scale((min(v[0], FAR) for row in ratios.values() for v in row.values()), left, right)
+    x = Scale((_within(v[0]) for row in ratios.values() for v in row.values()), left, right, (1, 3))
     body = [_text(left, 20, "A training step's time (memory: its peak), PyTorch eager = 1", size=15, weight="bold")]
     body += _legend(in_order({key for row in ratios.values() for key in row}), left, 40, right)
     for tick in x.ticks:
@@ -74,14 +75,19 @@ def overview(results: dict[str, Any]) -> str:
         y = top + line * (i + 0.5)
         body.append(_text(left - 10, y + 4, name, anchor="end"))
         body.append(_line(left, y, right, y, "#f0f0f0"))
-        for key in sorted(row, key=lambda k: k in (OURS, COMPILED, NUMBA)):  # ours above the others
-            middle, low, high = (min(ratio, FAR) for ratio in row[key])
-            if row[key][0] > FAR:
-                body.append(_text(right + 9, y + 4, f"{row[key][0]:,.0f}"))
+        for key in sorted(row, key=lambda k: k in WARM):  # ours above the others
+            middle, low, high = map(_within, row[key])
             if x(high) - x(low) > 6:  # else the mark hides it
                 body.append(_line(x(low), y, x(high), y, COLOURS[key], 2))
             body.append(_mark(x(middle), y, key))
+        for edge in (NEAR, FAR):
+            beyond = sorted(v[0] for v in row.values() if _within(v[0]) != v[0] and _within(v[0]) == edge)
+            body.append(_text(x(edge) + 9, y + 4, ", ".join(map(_number, beyond))) if beyond else "")
     return _svg(right + 60, bottom + 28, body)
+
+
+def _within(ratio: float) -> float:
+    return min(max(ratio, NEAR), FAR)
 
 
 def growth(results: dict[str, Any]) -> str:
@@ -109,13 +115,13 @@ def growth(results: dict[str, Any]) -> str:
             path = " ".join(f"{x(size)},{y(time * 1e3)}" for size, time in points[key])
             body.append(f'<polyline points="{path}" fill="none" stroke="{COLOURS[key]}" stroke-width="1.6"/>')
             body += [_mark(x(size), y(time * 1e3), key, small=True) for size, time in points[key]]
-    return _svg(2 * (width + gap) + 10, 110 + rows * (height + 80) - 30, body)
+    return _svg(2 * (width + gap) + 30, 110 + rows * (height + 80) - 30, body)
 
 
 def _legend(names: Sequence[str], left: float, y: float, right: float) -> list[str]:
     found, x = [], left
     for name in names:
-        long = 22 + 6.2 * len(TITLES[name])
+        long = 26 + 5.6 * len(TITLES[name])
         if x + long > right:
             x, y = left, y + 18
         found += [_mark(x + 5, y, name), _text(x + 13, y + 4, TITLES[name])]
@@ -126,7 +132,7 @@ def _legend(names: Sequence[str], left: float, y: float, right: float) -> list[s
 def _mark(x: float, y: float, key: str, small: bool = False) -> str:
     """A disk; ours are diamonds."""
     r = 3 if small else 4.5
-    if key in (OURS, COMPILED, NUMBA):
+    if key in WARM:
         r *= 1.35
         return f'<path d="M{x} {y - r:.1f}l{r:.1f} {r:.1f}l-{r:.1f} {r:.1f}l-{r:.1f} -{r:.1f}z" fill="{COLOURS[key]}"/>'
     return f'<circle cx="{x}" cy="{y}" r="{r}" fill="{COLOURS[key]}"/>'
@@ -142,7 +148,7 @@ def _text(x: float, y: float, text: str, size: int = 11, anchor: str = "start", 
 
 
 def _number(x: float) -> str:
-    return f"{x:,.0f}" if x >= 1 else f"{x:g}"
+    return f"{x:,.0f}" if x >= 1 else f"{x:.1g}"
 
 
 def _svg(width: float, height: float, body: list[str]) -> str:

@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import functools
 import operator
+import sys
 import types
 import weakref
 
@@ -133,6 +134,10 @@ class Settings:
         return 3 * self.scale
 
 
+class Partly(Settings):
+    part = functools.partialmethod(lambda self, k: self.scale * k, 2.0)
+
+
 @dataclasses.dataclass
 class Options:
     scale: float = 1.0
@@ -165,6 +170,8 @@ def dispatched(x):
     return te_settings.scale
 
 
+partly, stepper = Partly(scale=1.0), optim.SGD([te.ones(1)], lr=0.1)
+elsewhere = sys.modules["elsewhere"] = types.ModuleType("elsewhere")
 settings, options, slotted, words, key, pick = Settings(scale=1.0), Options(), Slotted(), Words(), ["scale"], None
 te_settings, FACTOR, alive = Settings(scale=1.0), 1.0, Settings(scale=1.0)
 slotted.scale = words.scale = marked.scale = 1.0
@@ -172,6 +179,18 @@ pick, call, reference = operator.attrgetter("scale"), operator.methodcaller("tri
 held = {"scale": 1.0}
 chain, user, proxy = collections.ChainMap({}, held), collections.UserDict(held), types.MappingProxyType(held)
 numbers = array.array("d", [1.0])
+
+
+def imports(x):
+    import elsewhere
+
+    return x.sum() * elsewhere.scale
+
+
+def imports_a_name(x):
+    from elsewhere import scale
+
+    return x.sum() * scale
 
 
 def absent_at_first(x):
@@ -208,6 +227,13 @@ NAMES = {
     "ChainMap": (lambda x: x.sum() * chain["scale"], lambda: held.update(scale=held["scale"] + 1)),
     "UserDict": (lambda x: x.sum() * user["scale"], lambda: user.update(scale=2.0)),
     "MappingProxyType": (lambda x: x.sum() * proxy["scale"], lambda: held.update(scale=held["scale"] + 1)),
+    "a module that it imports": (imports, elsewhere),
+    "a name that it imports": (imports_a_name, elsewhere),
+    "partialmethod": (lambda x: x.sum() * partly.part(), partly),
+    "defaults of an optimizer": (
+        lambda x: x.sum() * stepper.defaults["lr"],
+        lambda: stepper.defaults.update(lr=stepper.defaults["lr"] * 2),
+    ),
     "array": (lambda x: x.sum() * numbers[0], lambda: numbers.__setitem__(0, 2.0)),
 }
 
@@ -296,3 +322,49 @@ def test_a_view_of_a_copy():
     """What a step computes lies in one piece, so that view() is allowed."""
     step = te.compile(lambda x: x.contiguous().view(-1))
     assert step(te.arange(6.0).reshape(2, 3).T).tolist() == [0, 3, 1, 4, 2, 5]
+
+
+PASSED = {
+    "Size": (lambda x, size: x + te.ones(size), lambda: te.ones(2, 3).shape),
+    "slice": (lambda x, part: x[part], lambda: (None, slice(0, 2))),
+    "range": (lambda x, numbers: x + sum(numbers), lambda: range(3)),
+    "frozenset": (lambda x, numbers: x + sum(numbers), lambda: frozenset((1, 2))),
+    "device": (lambda x, where: x.to(where), lambda: te.device("cpu")),
+}
+
+
+@pytest.mark.parametrize("kind", PASSED)
+def test_values_of_python_are_as_good_as_equal_ones(kind):
+    """Shapes, slices and the like are made anew at each call."""
+    step, value = PASSED[kind]
+    compiled, x = te.compile(step), te.ones(2, 3)
+    for _ in range(3):
+        assert compiled(x, value()).tolist() == step(x, value()).tolist()
+    assert repr(compiled).endswith(": 1 program>")
+
+
+def test_equal_values_of_another_kind_are_others():
+    """{1} is {1.0}, and x ** 1 is no x ** 1.0."""
+    step = te.compile(lambda x, numbers: x * next(iter(numbers)))
+    assert [step(te.tensor([3]), frozenset({n})).dtype for n in (1, 1.0, 1)] == [te.int64, te.float32, te.int64]
+
+
+def test_objects_that_are_made_anew_are_named():
+    """What tensors may be nested in is said."""
+    step = te.compile(lambda batch: batch.x * 2, limit=3)
+    for _ in range(3):
+        step(types.SimpleNamespace(x=te.ones(1)))
+    with pytest.raises(te.TraceError, match=r"each SimpleNamespace by itself; tensors may be nested in dicts"):
+        step(types.SimpleNamespace(x=te.ones(1)))
+
+
+def test_methods_under_a_decorator_are_compiled():
+    """Of `generate` under no_grad the names of the arguments are not known."""
+
+    class Model(nn.Linear):
+        @te.no_grad()
+        def generate(self, x, scale=1.0):
+            return self(x) * scale
+
+    model = Model(3, 2)
+    assert te.compile(model.generate)(te.ones(3), 2.0).tolist() == model.generate(te.ones(3), 2.0).tolist()

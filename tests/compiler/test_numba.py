@@ -288,3 +288,15 @@ def test_a_users_names_are_told_from_the_functions_that_loops_call():
     x = te.randn(8, 32)
     for found, expected in zip(compiled(x), step(x), strict=True):
         assert close(found, expected)
+
+
+def test_results_that_are_constant():
+    """The gradient of a sum by a bias is known while tracing."""
+    bias = te.zeros(2, requires_grad=True)
+
+    def step(x):
+        bias.grad = None
+        (x + bias).sum().backward()
+        return bias.grad.norm()
+
+    assert te.compile(step, engine="numba")(te.zeros(4, 2)).item() == step(te.zeros(4, 2)).item()

@@ -81,7 +81,7 @@ class Accelerated(Emitted):
 
     def _copy(self, value: Any) -> str:
         text = self._text(value)
-        return f"np.array({text})" if value in self._arrays else super()._copy(value)
+        return f"np.array({text})" if isinstance(value, Value) and value in self._arrays else super()._copy(value)
 
     def array(self, value: Any) -> str:
         """What a kernel is given for an array: of a masked one, which is seen as integers, the numbers."""

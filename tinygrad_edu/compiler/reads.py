@@ -25,7 +25,7 @@ class Reads(NamedTuple):
     attributes: frozenset[str]
     methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
     compares: bool  # whether it asks for equality
-    imports: bool
+    imports: frozenset[str]  # modules
     strings: frozenset[str]  # its constants
     by_name: bool  # whether it looks attributes up by strings
     spells: bool  # whether it makes strings of parts
@@ -38,13 +38,17 @@ def reads_of(code: types.CodeType) -> Reads:
     variables: set[str] = set()
     attributes: set[str] = set()
     methods: set[str] = set()
-    compares = imports = spells = False
+    imports: set[str] = set()
+    compares = spells = False
     for i in dis.get_instructions(code):
         compares |= i.opname == "COMPARE_OP" and i.argrepr.strip("bol()") in ("==", "!=")  # `bool(==)` in later Pythons
-        imports |= i.opname == "IMPORT_NAME"
         spells |= i.opname == "BUILD_STRING"
         called = i.opname in METHODS or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
-        if i.opname in GLOBALS:
+        if i.opname == "IMPORT_NAME":
+            imports.add(i.argval)
+        elif i.opname == "IMPORT_FROM":
+            attributes.add(i.argval)
+        elif i.opname in GLOBALS:
             variables.add(i.argval)
         elif called:
             methods.add(i.argval)
@@ -53,7 +57,7 @@ def reads_of(code: types.CodeType) -> Reads:
     names = variables | attributes | methods
     strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
     return Reads(
-        frozenset(variables), frozenset(attributes), frozenset(methods), compares, imports,
+        frozenset(variables), frozenset(attributes), frozenset(methods), compares, frozenset(imports),
         frozenset(strings), bool(names & BY_NAME), spells, bool(names & ALL_NAMES),
     )  # fmt: skip
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import device
 from ..core.number import Number
 
+VALUES = (slice, range, frozenset, device)  # as good as another one that is equal
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
 
 
@@ -77,6 +79,8 @@ def equal(x: Any, y: Any) -> bool:
         return x.__code__ is y.__code__ and x.__globals__ is y.__globals__ and equal(_seen_by(x), _seen_by(y))
     if isinstance(x, functools.partial):
         return equal((x.func, x.args, tuple(x.keywords.items())), (y.func, y.args, tuple(y.keywords.items())))
+    if isinstance(x, VALUES):
+        return bool(x == y) and repr(x) == repr(y)  # {1} == {1.0}
     if isinstance(x, tuple):
         return len(x) == len(y) and all(map(equal, x, y))
     if not isinstance(x, SCALARS):

@@ -22,12 +22,13 @@ from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
+from ..core.value import Size
 from ..symbolic.blame import line_of_step, line_that
 from ..symbolic.nested import arguments_of, fields_of, is_record
 from ..symbolic.trace import Kept, Trace, record
 from . import outside
 from .kernels import require_numba
-from .scopes import SCALARS, equal
+from .scopes import SCALARS, VALUES, equal
 from .watch import Watch
 from .written import Written
 
@@ -38,7 +39,7 @@ ADVICE = (
     "That is Python, and a program changes only tensors, so it would be forgotten. Change it outside of the step "
     "(scheduler.step(), a count, a list of losses), return the value, or keep it in a tensor written in place."
 )
-ALIKE = (types.FunctionType, types.MethodType, functools.partial)  # what is made anew where it is mentioned
+ALIKE = (types.FunctionType, types.MethodType, functools.partial, Size, *VALUES)  # made anew where they are mentioned
 LIMIT = 16  # programs per step: more means that something changes at every call
 
 
@@ -121,7 +122,7 @@ class Compiled:
             )
         known = self.programs.setdefault(key, [])
         if self._count >= self.limit:
-            why = known[0].difference(given) if known else "the arguments"
+            why = known[0].difference(given) if known else _argument(_objects((args, kwargs)))
             raise TraceError(
                 f"compile: {line_of_step(self.step)}{self._name} has been traced {self.limit} times, and something is "
                 f"different again: {why}. Pass what varies as a tensor or float argument, keep shapes to a few, "
@@ -266,6 +267,13 @@ def _objects(x: Any) -> list[Any]:
     return [x] if isinstance(x, str) or not isinstance(x, (Tensor, *SCALARS)) else []
 
 
+def _argument(objects: list[Any]) -> str:
+    """Why no program has been written for arguments of this kind, for a message."""
+    own = [type(x).__name__ for x in objects if not isinstance(x, (str, type, *ALIKE))]
+    nested = f" (each {own[0]} by itself; tensors may be nested in dicts, lists, tuples and dataclasses)" if own else ""
+    return f"the arguments{nested}"
+
+
 class Same:
     """An object by identity, whatever it takes for equal; what it holds is watched. Functions may be alike."""
 
@@ -285,7 +293,7 @@ def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str
     code = getattr(called, "__code__", None)
     words = list(code.co_varnames[: code.co_argcount]) if code is not None else []
     if isinstance(called, types.MethodType):  # its object is not among the arguments
-        del words[0]
+        words = words[1:]  # of a decorated one only `*args` may be known
     words += [""] * (len(args) - len(words))
     found: list[str] = []
     for word, value in (*zip(words, args, strict=False), *kwargs.items()):

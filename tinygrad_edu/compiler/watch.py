@@ -150,7 +150,7 @@ class Watch:
         elif isinstance(x, types.FunctionType):
             if not of_library(x.__module__):
                 self._function(x)
-        elif isinstance(x, functools.partial):
+        elif isinstance(x, (functools.partial, functools.partialmethod)):
             self._queue += [x.func, x.args, x.keywords]
         elif isinstance(x, types.BuiltinMethodType):
             self._queue.append(x.__self__)
@@ -174,6 +174,7 @@ class Watch:
             self._module(x)
         elif isinstance(x, Optimizer):
             self._optimizers.append(x)
+            self._queue.append(x.defaults)
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
@@ -262,7 +263,8 @@ class Watch:
                 self._looked_up |= reads.strings
                 self._parts |= reads.strings if reads.spells else set()
             self.types |= "type" in reads.variables
-            self.asks |= reads.imports or "open" in reads.variables
+            self.asks |= bool(reads.imports) or "open" in reads.variables
+            self._queue += [sys.modules.get(name) for name in sorted(reads.imports)]
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
             reads = reads_of(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import tinygrad_edu as te
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
+from tinygrad_edu.compiler.readable import spelled_number
 
 
 def training(model, loss_of, *batch, optimizer=None, clip=None):
@@ -246,7 +248,7 @@ LINES = {
     embedding: ("np.add.at(",),
     gan: ("fake = A5 @ W6.T + b6", "dZ5 = dA5 * (A5 > 0)"),
     adam: (
-        "L = np.mean(t1 ** 2)", "M_W1[...] = beta1 * M_W1 + (1 - beta1) * dW1", "t_W1 += 1", "M_W1 / (np.sqrt(V_W1) + ",
+        "L = np.mean(E ** 2)", "M_W1[...] = beta1 * M_W1 + (1 - beta1) * dW1", "t_W1 += 1", "M_W1 / (np.sqrt(V_W1) + ",
     ),
     dropout_and_clipping: ("dW1 = dZ1.T @ x", "np.sum(dW1 ** 2) + np.sum(db1 ** 2)"),
 }  # fmt: skip
@@ -336,6 +338,100 @@ def test_counts_that_are_equal_are_written_in_one_line():
     assert "    t_b1[...] = t_W1\n" in text
     assert "V_W1[...] = beta2 * V_W1 + (1 - beta2) * dW1 ** 2\n" in text
     assert "t1_2" not in text
+
+
+def by_hand(passes=1):
+    """A step that a user writes without an optimizer, in so many backward passes."""
+    W, b = te.randn(3, 2, requires_grad=True), te.zeros(2, requires_grad=True)
+
+    def step(X, Y, lr):
+        total = 0.0
+        for part in range(passes):
+            loss = ((X[part] @ W + b - Y[part]) ** 2).mean()
+            loss.backward()
+            total = total + loss
+        with te.no_grad():
+            for p in (W, b):
+                p -= lr * p.grad
+                p.grad = None
+        return total
+
+    step = te.compile(step)
+    step(te.randn(2, 4, 3), te.randn(2, 4, 2), 0.1)
+    return step
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_update_by_hand_has_a_section(passes):
+    """And a second forward pass after the first backward pass is called so, in both sources."""
+    step = by_hand(passes)
+    for text in (step.source, step.source(readable=True)):
+        parts = re.findall(r"# (forward|backward|update)\n", text)
+        assert parts == ["forward", "backward"] * passes + ["update"]
+
+
+def test_gradient_of_several_passes_is_called_as_one():
+    """`dW` is what the tensor's `.grad` holds in the end."""
+    text = by_hand(2).source(readable=True)
+    assert re.search(r"dW = X\[0\]\.T @ \w+ \+ X\[1\]\.T @ \w+", text)
+    assert "W -= lr * dW\n" in text
+
+
+def test_maps_are_numbered_as_they_run_and_weights_by_layer():
+    """A cell that runs twice has two Z and one W; and the zeros that it begins with are no argument."""
+    cell, out = nn.RNNCell(3, 4), nn.Linear(4, 1)
+
+    def step(x):
+        h = te.zeros(2, 4)
+        for t in range(2):
+            h = cell(x[t], h)
+        out(h).sum().backward()
+
+    step = te.compile(step)
+    step(te.randn(2, 2, 3))
+    text = step.source(readable=True)
+    assert "Z1 = x[0] @ W1.T + b1" in text
+    assert "Z2 = np.zeros((2, 4), np.float32) @ W2.T + b2" in text
+    assert "Z3 = x[1] @ W1.T + b1" in text
+    assert "only read" not in text
+
+
+def test_mask_made_in_the_step_is_written_out():
+    """In both sources, and neither takes it for an argument."""
+
+    def attend(q):
+        mask = te.triu(te.ones(5, 5), 1) > 0
+        scores = (q @ q.mT / math.sqrt(8)).masked_fill(mask, float("-inf"))
+        return scores.softmax(-1) @ q
+
+    step = te.compile(attend)
+    step(te.randn(5, 8))
+    assert "mask = np.triu(np.ones((5, 5), bool), 1)\n" in step.source
+    assert "np.where(np.triu(np.ones((5, 5), bool), 1), -np.inf, q @ q.T / 8 ** 0.5)" in step.source(readable=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(2.0, "2"), (0.1, "0.1"), (32 / 31, "32 / 31"), (8**0.5, "8 ** 0.5"), (8**-0.5, "8 ** -0.5"), (0.5**0.5, "0.5 ** 0.5")],
+)  # fmt: skip
+def test_numbers_of_many_digits_are_what_they_come_from(number, text):
+    """Ratios and roots; every one evaluates to the number itself."""
+    assert spelled_number(number)[0] == text
+    assert eval(text) == number
+
+
+def test_optimizers_numbers_and_masks_have_names():
+    """Adam's step size, the common norm of clipping, dropout's mask."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.2), nn.Linear(4, 1))
+    optimizer = optim.Adam(model.parameters())
+    step, batch = training(model, F.mse_loss, te.randn(4, 3), te.randn(4, 1), optimizer=optimizer, clip=1.0)
+    step = te.compile(step, grads=False)
+    for _ in range(2):
+        step(*batch)
+    for text in (step.source, step.source(readable=True)):
+        for name in ("draws", "mask", "norm", "correction", "alpha", "epsilon"):
+            assert re.search(rf"\b{name}\b", text)
+    assert "mask = (draws.reshape(4, 4) < 0.8).astype(np.float32) / 0.8" in text
 
 
 @pytest.mark.parametrize("by", ["0.01", "100"])

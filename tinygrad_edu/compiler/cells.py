@@ -133,7 +133,7 @@ class Notes:
         source = self.generators.setdefault(id(generator), Value(generator))
         call = Call(method(kind, Draw), (source, *draw.args), {})
         count, dtype = (*draw.args[:2], np.uint64)[:2]  # words have no dtype to choose
-        call.results = (Value(np.zeros(count, dtype), call),)
+        call.results, call.section = (Value(np.zeros(count, dtype), call),), self.section
         self.lines.append(call)
         return Cell(call.results[0])
 

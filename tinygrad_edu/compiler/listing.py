@@ -43,7 +43,7 @@ class Listing:
         # of tensors that are arguments the one of this run stands for those to come
         pairs = zip(program.given, self.arguments, strict=True)
         self.given = {t: v for t, v in pairs if isinstance(t, Tensor) and isinstance(v, Value)}
-        self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items()]
+        self.tensors = [(t, self.value_of[s]) for t, s in program.tensors.items() if s not in program.constants]
         self.counts = [[self.value_of[program.tensors[t]] for t in tensors] for tensors in counts]
         self.numbers = [(group, key, part, self.value_of[s]) for s, group, key, part in program.numbers]
         self.computed = [(s, self.value_of[s]) for s in program.computed]
@@ -146,7 +146,7 @@ def note(
     """
     stands_for = {program.tensors[t]: program.tensors[first] for first, *others in counts for t in others}
     notes = Notes(textbook=instead is not None)
-    cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
+    cells: dict[Symbol, Any] = {s: data if s in program.constants else Cell(Value(data)) for s, data in given.items()}
     previous, Notes.current, mode.dry = Notes.current, notes, True
     try:
         _check(program, None, cells, notes)

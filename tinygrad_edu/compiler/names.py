@@ -52,9 +52,11 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         if record in names:
             give(symbol, f"d{names[record]}")
     of_tensor = {tensor: listing.value_of.get(symbol) for tensor, symbol in program.tensors.items()}
+    left = {tensor._record: symbol for tensor, symbol in program.grads}
     for record, symbol in trace.of_leaves.items():  # as backward gives them, before they are clipped, say
         if record in names:
-            give(symbol, f"d{names[record]}")
+            total = left.get(record)
+            give(total if total is not None and _adds(total, symbol) else symbol, f"d{names[record]}")
     for tensor, symbol in program.grads:
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
@@ -80,21 +82,30 @@ _SHORT = {
 }
 
 
+def _adds(total: Symbol, part: Symbol) -> bool:
+    """Whether a gradient is the sum of several backward passes, of which this is the last."""
+    plus = total.primitive is not None and total.primitive.key == "plus"
+    return plus and any(x is part for x in total.inputs)
+
+
 def _names(trace: Trace) -> dict[Record, str]:
     found: dict[Record, str] = {}
     taken: set[str] = set()
     for root in trace.roots:
-        names = Names(topological(root), root)
+        names = Names(sorted(topological(root), key=lambda record: record.index), root)  # as the step computes
         target = at(root.site)[1] if len(trace.roots) > 1 else None
         if target and target.isidentifier() and target not in taken:  # of several losses each has the user's name
             names.of[root] = target
         names.from_source()
         names.by_order(values=False)
         numbers = [int(end.group()) for name in taken if (end := _NUMBER.search(name))]
-        for record, name in names.of.items():
-            if record in found:
-                continue
-            if name in taken and (end := _NUMBER.search(name)):  # a second backward pass: the layers are counted on
+        fresh = {record: name for record, name in names.of.items() if record not in found}
+        layers = {record for record, name in fresh.items() if _LAYER.fullmatch(name)}
+        if not taken.intersection(fresh[record] for record in layers):
+            layers = set()
+        for record, name in fresh.items():
+            end = _NUMBER.search(name)
+            if end and (record in layers or name in taken):  # a second backward pass: the layers are counted on
                 name = f"{name[: end.start()]}{int(end.group()) + max(numbers)}"
             if name not in taken:
                 found[record] = name
@@ -102,4 +113,5 @@ def _names(trace: Trace) -> dict[Record, str]:
     return found
 
 
+_LAYER = re.compile(r"[WbZA]\d+")
 _NUMBER = re.compile(r"\d+$")

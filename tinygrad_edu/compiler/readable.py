@@ -7,6 +7,7 @@ nothing reads the old one. It runs on its own too, without the checks; its sums 
 
 from __future__ import annotations
 
+import fractions
 import functools
 import itertools
 import math
@@ -31,6 +32,7 @@ from .listing import Listing, note
 from .spelling import ARRAY, indented, listed
 from .textbook import PARTS, SCATTER, Textbook
 
+LONG = 10  # digits of a number that may be a ratio or a root
 SHORT = 40  # characters of a constant that is written where it is used
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
 WIDEST = 93  # columns of a formula; a longer one is cut in two
@@ -54,6 +56,11 @@ SIGNS: dict[Any, tuple[str, int]] = {
     **dict.fromkeys(EITHER, ("|", OR)),
 }
 LIMITS = np.clip, np.maximum, np.minimum
+ROOTS = {
+    math.sqrt(0.5): "0.5 ** 0.5",
+    math.sqrt(2 / math.pi): "(2 / np.pi) ** 0.5",
+    1 / math.sqrt(2 * math.pi): "(2 * np.pi) ** -0.5",
+}
 ASSIGN = PRIMITIVES["assign"].forward
 STATEMENTS = SCATTER, PARTS  # what is written as several lines
 
@@ -181,9 +188,10 @@ class Readable(Emitted):
         taken = {*self.names.values(), *(v.name for v in values if v.name)}
         for value in values:
             letter = at(self.listing.sites.get(value))[1] if value.name is None else None
-            if letter and not letter.startswith("_") and letter not in taken:
-                taken.add(letter)
-                value.name = letter
+            if letter and not letter.startswith("_"):
+                copies = (f"{letter}{k}" for k in itertools.count(2))
+                value.name = letter if letter not in taken else next(name for name in copies if name not in taken)
+                taken.add(value.name)
 
     # --- which lines there are
 
@@ -299,11 +307,11 @@ class Readable(Emitted):
         return f"np.zeros({np.shape(value.data)}, {self._dtype(value.data.dtype)})"
 
     def _constant(self, x: Any) -> str:
-        """A constant array; of attention's mask what it is."""
-        if x.ndim == 2 and x.dtype.kind == "f" and np.isneginf(x).any():
-            future = np.triu(np.full(x.shape, -np.inf, x.dtype), 1)
-            if np.array_equal(x, future):
-                return f"np.triu(np.full({x.shape}, -np.inf, {self._dtype(x.dtype)}), 1)"
+        """A constant array; of equal numbers the count that they are divided by."""
+        share = self._textbook.share_of(x)
+        if share is not None and x.ndim:
+            ratio = f"{spelled_number(share.number)[0]} / {share.m}"
+            return self._kept_as("c", f"np.full({x.shape}, {ratio}, {self._dtype(x.dtype)})")
         return super()._constant(x)
 
     def _kept_as(self, wanted: str, made: str) -> str:
@@ -320,9 +328,10 @@ class Readable(Emitted):
     def _operand(self, x: Any, line: Call) -> Spelled:
         """An operand of + - * /; beside floating arrays a whole number needs no point."""
         number = x.item() if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and not x.ndim) else x
+        number = float(str(x)) if number.__class__ is float else number  # float32's digits
         floating = any(getattr(v.data, "dtype", np.dtype(int)).kind == "f" for v in line.operands)
-        if floating and number.__class__ is float and number.is_integer() and abs(number) < 1e6:
-            return str(int(number)), UNARY if number < 0 else ATOM
+        if floating and number.__class__ is float and math.isfinite(number):
+            return spelled_number(number)
         return self._spelled(x)
 
     def _text(self, x: Any) -> str:
@@ -333,7 +342,9 @@ class Readable(Emitted):
             return self._text(tuple(x))  # compositions unpack them
         if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
             value = x.item()
-            return str(x) if isinstance(value, float) and math.isfinite(value) else super()._text(value)
+            return str(x) if isinstance(value, float) and math.isfinite(value) else self._text(value)
+        if x.__class__ is float and not math.isfinite(x):
+            return "np.nan" if math.isnan(x) else "np.inf" if x > 0 else "-np.inf"
         return super()._text(x)
 
     def _spell(self, line: Call) -> Spelled:
@@ -366,6 +377,22 @@ class Readable(Emitted):
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
+
+
+def spelled_number(x: float) -> Spelled:
+    """A finite number: whole ones without a point, of ratios and roots what they are."""
+    text = str(int(x)) if x.is_integer() and abs(x) < 1e6 else repr(x)
+    if len(text) > LONG and x > 0:
+        if x in ROOTS:
+            return ROOTS[x], POWER
+        ratio = fractions.Fraction(x).limit_denominator(1000)
+        if ratio and ratio.numerator / ratio.denominator == x:
+            return f"{ratio.numerator} / {ratio.denominator}", PRODUCT
+        if (n := round(x * x)) and math.sqrt(n) == x:
+            return f"{n} ** 0.5", POWER
+        if (n := round(1 / (x * x))) and 1 / math.sqrt(n) == x:
+            return f"{n} ** -0.5", POWER
+    return text, UNARY if x < 0 else ATOM
 
 
 def without_end(key: Any) -> Any:

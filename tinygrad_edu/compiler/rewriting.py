@@ -47,6 +47,10 @@ class Rewriting:
             x = self.now[x]
         return x
 
+    def share_of(self, x: Any) -> Share | None:
+        """What a constant is the quotient of."""
+        return self._shares.get(id(x))
+
     def call_of(self, value: Value) -> Call | None:
         """What computes a value."""
         return self._made.get(value)

@@ -82,6 +82,8 @@ def accumulate(
             if record.grad_hooks:
                 for hook in list(record.grad_hooks.values()):
                     hook()
+        if mode.trace is not None:
+            mode.trace.section("update")
     finally:
         mode.grad = previous
 
@@ -99,6 +101,8 @@ def grad(
     records = [_needing(t, "grad") for t in inputs]
     retain = create_graph if retain_graph is None else retain_graph
     found = propagate(roots, retain, create_graph, set(records))
+    if mode.trace is not None:
+        mode.trace.section("update")
     missing = [name_of(t) for t, r in zip(inputs, records, strict=True) if r not in found]
     if missing and not allow_unused:
         raise RuntimeError(

@@ -121,6 +121,13 @@ class Symbol(Operand, NDArrayOperatorsMixin):
     tolist = _refuse
 
 
+def named(x: Any, name: str) -> Any:
+    """x itself; where it is a Symbol, a program calls its value so."""
+    if x.__class__ is Symbol and x.primitive is not None and x.name is None:
+        x.name = name
+    return x
+
+
 def infer(primitive: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, Any]:
     """Shape and dtype of a result, from a run on zeros that take no memory (all strides 0)."""
     try:

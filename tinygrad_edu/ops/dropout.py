@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
+from ..core.symbol import named
 from .activation import SELU_ALPHA, SELU_SCALE, in_place
 from .creation import finish
 from .generator import default_generator
@@ -134,10 +135,11 @@ def _thinned(input: Any, shape: tuple[int, ...], p: float) -> Any:
     """The input times a mask of this shape: 0 with probability p, else 1 / (1 - p), so that the mean stays."""
     if p == 1:  # nothing is drawn then, in PyTorch either
         return input * 0
-    return input * finish(_kept(shape, p, input.dtype) / np.asarray(1 - p, input.dtype))
+    mask = named(_kept(shape, p, input.dtype) / np.asarray(1 - p, input.dtype), "mask")
+    return input * finish(mask)
 
 
 def _kept(shape: tuple[int, ...], p: float, dtype: Any) -> Array:
     """1 with probability 1 - p, else 0."""
-    draws = default_generator.uniform(math.prod(shape), np.dtype("float64"))
+    draws = named(default_generator.uniform(math.prod(shape), np.dtype("float64")), "draws")
     return (draws.reshape(shape) < 1 - p).astype(dtype)

@@ -54,7 +54,11 @@ def _twice(D: Array, dL: Array, reduction: str) -> Array:
 )
 def squared_error(A: Array, Y: Array, *, reduction: str) -> Array:
     """L = mean (or sum) of (A - Y)**2."""
-    return reduced(np.square(A - Y), reduction)
+    E = A - Y
+    return reduced(np.square(E), reduction)
+
+
+squared_error.composition = squared_error.forward  # in which the error has a name
 
 
 def _sign(D: Array, dL: Array, reduction: str) -> Array:
@@ -70,7 +74,11 @@ def _sign(D: Array, dL: Array, reduction: str) -> Array:
 )
 def absolute_error(A: Array, Y: Array, *, reduction: str) -> Array:
     """L = mean (or sum) of |A - Y|."""
-    return reduced(np.absolute(A - Y), reduction)
+    E = A - Y
+    return reduced(np.absolute(E), reduction)
+
+
+absolute_error.composition = absolute_error.forward
 
 
 def _within(D: Array, dL: Array, delta: float, scale: float, reduction: str) -> Array:
@@ -85,13 +93,16 @@ def _within(D: Array, dL: Array, delta: float, scale: float, reduction: str) -> 
     dY=lambda dL, L, A, Y, *, delta, scale, reduction: _within(Y - A, dL, delta, scale, reduction),
 )
 def limited_error(A: Array, Y: Array, *, delta: float, scale: float, reduction: str) -> Array:
-    """L = scale times the mean of D**2 / 2 where |D| <= delta, of delta (|D| - delta / 2) beyond; D = A - Y.
+    """L = scale times the mean of E**2 / 2 where |E| <= delta, of delta (|E| - delta / 2) beyond; E = A - Y.
 
     Source: Huber, "Robust Estimation of a Location Parameter" (1964), section 5.
     """
-    D = A - Y
-    C = np.clip(D, -delta, delta)
-    return reduced(scale * (C * (D - 0.5 * C)), reduction)
+    E = A - Y
+    C = np.clip(E, -delta, delta)
+    return reduced(scale * (C * (E - 0.5 * C)), reduction)
+
+
+limited_error.composition = limited_error.forward
 
 
 # --- what all losses share

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
+from ..core.symbol import named
 from ..core.tensor import Tensor, wrap
 from .adam import check_lr
 from .formula import in_place
@@ -90,5 +91,5 @@ class Adagrad(Optimizer):
         V, t = state["sum"], count(state["step"])
         G = self.gradient(W, group)
         sum_squares(V, G)
-        alpha = live(group, "lr") / (1 + (t - 1) * live(group, "lr_decay"))
+        alpha = named(live(group, "lr") / (1 + (t - 1) * live(group, "lr_decay")), "alpha")
         descend_scaled(W, alpha, G, V, live(group, "eps"), by=self.writer)

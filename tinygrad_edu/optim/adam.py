@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.symbol import named
 from ..core.tensor import Tensor
 from .optimizer import Group, Optimizer, State, count, live, number, require, zeros
 from .rules import average, average_squares, descend_scaled, largest, scale
@@ -98,8 +99,9 @@ class Adam(Optimizer):
         if group["amsgrad"]:
             largest(state["max_exp_avg_sq"], V)
             V = state["max_exp_avg_sq"]
-        correction = np.sqrt(1 - beta2**t)
-        descend_scaled(W, lr * correction / (1 - beta1**t), M, V, eps * correction, by=self.writer)
+        correction = named(np.sqrt(1 - beta2**t), "correction")
+        alpha = named(lr * correction / (1 - beta1**t), "alpha")
+        descend_scaled(W, alpha, M, V, named(eps * correction, "epsilon"), by=self.writer)
 
 
 class AdamW(Adam):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
+from ..core.symbol import named
 from ..core.tensor import Tensor
 from .adam import check_adaptive
 from .formula import in_place
@@ -79,4 +80,4 @@ class Adamax(Optimizer):
         G = self.gradient(W, group)
         average(M, beta1, G)
         decaying_maximum(U, beta2, G, live(group, "eps"))
-        descend_by(W, live(group, "lr") / (1 - beta1**t), M, U, by=self.writer)
+        descend_by(W, named(live(group, "lr") / (1 - beta1**t), "alpha"), M, U, by=self.writer)

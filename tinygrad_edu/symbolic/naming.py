@@ -92,7 +92,7 @@ class Names:
                 if self.give(record, name):
                     self.order.insert(0, record)
             self.constants = constant_formulas(self.order, self.of)
-        number = 0
+        number, layers = 0, dict[Record, int]()  # of maps, and of their weights, which several may share
         users: dict[Record, list[Record]] = {}
         for record in self.order:
             for x in record.inputs:
@@ -106,9 +106,10 @@ class Names:
             X, W, b = parts
             if X.primitive is None and not X.needs_grad and number == 1:
                 self.give(X, "X")
-            self.give(W, f"W{number}")
+            layer = layers.setdefault(W, len(layers) + 1)
+            self.give(W, f"W{layer}")
             if b is not None:
-                self.give(b, f"b{number}")
+                self.give(b, f"b{layer}")
             after = users.get(record, [])
             if len(after) == 1 and after[0].primitive is not None and after[0].primitive.key == "squared_error":
                 self.give(record, "Ŷ")

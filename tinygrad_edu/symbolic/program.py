@@ -46,7 +46,6 @@ class Program:
         optimizers: list[Any],
         created: list[tuple[Any, Tensor, str, Tensor]],
         guards: list[Any],
-        sections: list[tuple[int, str]],
         cleared: set[Tensor],
         given: list[Any],
         flags: list[tuple[Tensor, bool]],
@@ -58,7 +57,8 @@ class Program:
         self.optimizers = optimizers  # whose states the step uses
         self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
         self.guards = guards  # numbers that a Python `if` or loop of the step saw
-        self.sections = sections  # the index of the first Symbol of each part, and what the part is
+        self.constants: set[Symbol] = set()  # those of tensors that the step makes of numbers it names: `zeros(3)`
+        self.sections: list[tuple[int, str]] = []  # below which index each part begins, and what the part is
         self.cleared = cleared  # tensors whose .grad is forgotten before it is used
         self.arguments = arguments
         self.tensors = tensors

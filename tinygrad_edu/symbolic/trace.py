@@ -31,6 +31,7 @@ from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program
+from .sections import sections_of
 
 
 class Before(NamedTuple):
@@ -462,10 +463,14 @@ def record(
             )
     tensors = {t: was.symbol for t, was in run.before.items() if t not in run.own and t not in run.through}
     optimizers = [optimizer for optimizer, _ in run.optimizers]
-    return Program(
+    program = Program(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
-        optimizers, added, run.guards, run.sections, run.cleared, given, flags, run.assigned,
+        optimizers, added, run.guards, run.cleared, given, flags, run.assigned,
     )  # fmt: skip
+    program.constants = {symbol for t, symbol in program.tensors.items() if t in run.made}
+    recorded = {x for record, x in run.values.items() if record.primitive is not None and isinstance(x, Symbol)}
+    program.sections = sections_of(program.equations, run.sections, recorded, bool(writes))
+    return program
 
 
 def _placed(error: TraceError, step: Any) -> TraceError:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ...autograd import no_grad
+from ...core.symbol import named
 from ...core.tensor import Tensor, as_array
 from ...core.write import read
 from ...ops.checks import check
@@ -34,6 +35,7 @@ def get_total_norm(
         return zeros(())
     order = float(norm_type)
     total: Tensor = vector_norm(stack([vector_norm(t, order) for t in several]), order)
+    named(read(total), "norm")
     if error_if_nonfinite:
         check(
             as_array(np.isfinite(read(total))),
@@ -50,6 +52,7 @@ def clip_grads_with_norm_(
     """Scale the gradients, in place, by max_norm / total_norm where that is less than 1."""
     with no_grad():
         share = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)  # 1e-6: PyTorch's guard against division by 0
+        named(read(share), "share")
         for grad in _gradients(parameters):
             grad.mul_(share)
 

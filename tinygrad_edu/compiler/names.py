@@ -52,11 +52,9 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         if record in names:
             give(symbol, f"d{names[record]}")
     of_tensor = {tensor: listing.value_of.get(symbol) for tensor, symbol in program.tensors.items()}
-    left = {tensor._record: symbol for tensor, symbol in program.grads}
-    for record, symbol in trace.of_leaves.items():  # as backward gives them, before they are clipped, say
+    for record, symbol in _of_leaves(program, trace).items():  # as backward gives them, before they are clipped, say
         if record in names:
-            total = left.get(record)
-            give(total if total is not None and _adds(total, symbol) else symbol, f"d{names[record]}")
+            give(symbol, f"d{names[record]}")
     for tensor, symbol in program.grads:
         known = of_tensor.get(tensor)
         if isinstance(known, Value) and known.name:
@@ -82,10 +80,18 @@ _SHORT = {
 }
 
 
-def _adds(total: Symbol, part: Symbol) -> bool:
-    """Whether a gradient is the sum of several backward passes, of which this is the last."""
-    plus = total.primitive is not None and total.primitive.key == "plus"
-    return plus and any(x is part for x in total.inputs)
+def _of_leaves(program: Program, trace: Trace) -> dict[Record, Any]:
+    """The gradients of leaves; of several backward passes the sum."""
+    sums = {
+        tuple(map(id, symbol.inputs)): symbol
+        for symbol in program.equations
+        if symbol.primitive is not None and symbol.primitive.key == "plus"
+    }
+    found: dict[Record, Any] = {}
+    for cotangents in trace.passes:
+        for record, symbol in cotangents.items():
+            found[record] = sums.get((id(found.get(record)), id(symbol)), symbol)
+    return found
 
 
 def _names(trace: Trace) -> dict[Record, str]:

@@ -59,7 +59,7 @@ LIMITS = np.clip, np.maximum, np.minimum
 ROOTS = {
     math.sqrt(0.5): "0.5 ** 0.5",
     math.sqrt(2 / math.pi): "(2 / np.pi) ** 0.5",
-    1 / math.sqrt(2 * math.pi): "(2 * np.pi) ** -0.5",
+    1 / math.sqrt(2 * math.pi): "1 / (2 * np.pi) ** 0.5",
 }
 ASSIGN = PRIMITIVES["assign"].forward
 STATEMENTS = SCATTER, PARTS  # what is written as several lines
@@ -199,7 +199,8 @@ class Readable(Emitted):
         """Whether a line's formula may stand within those of others."""
         if len(line.results) != 1 or isinstance(line.function, Draw) or line.function in STATEMENTS or _assigns(line):
             return False
-        return line.results[0].name is None and line.results[0] not in self._news
+        (value,) = line.results
+        return value.name is None and not getattr(value.origin, "name", None) and value not in self._news
 
     def _may_repeat(self, line: Call, spelled: Spelled) -> bool:
         """Whether it is to stand wherever it is used: at one place, or something as short as a name."""
@@ -384,14 +385,16 @@ def spelled_number(x: float) -> Spelled:
     text = str(int(x)) if x.is_integer() and abs(x) < 1e6 else repr(x)
     if len(text) > LONG and x > 0:
         if x in ROOTS:
-            return ROOTS[x], POWER
+            return ROOTS[x], PRODUCT
         ratio = fractions.Fraction(x).limit_denominator(1000)
         if ratio and ratio.numerator / ratio.denominator == x:
             return f"{ratio.numerator} / {ratio.denominator}", PRODUCT
         if (n := round(x * x)) and math.sqrt(n) == x:
             return f"{n} ** 0.5", POWER
-        if (n := round(1 / (x * x))) and 1 / math.sqrt(n) == x:
-            return f"{n} ** -0.5", POWER
+        if n := round(1 / (x * x)):
+            for text_of, binds in ((f"{n} ** -0.5", POWER), (f"1 / {n} ** 0.5", PRODUCT)):
+                if x == (n**-0.5 if binds == POWER else 1 / n**0.5):
+                    return text_of, binds
     return text, UNARY if x < 0 else ATOM
 
 

@@ -8,20 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from ..core.record import Record
 from ..core.symbol import Symbol
 
 
+def leading_to(roots: Iterable[Record]) -> set[Record]:
+    """What losses are computed from, in operations."""
+    found: set[Record] = set()
+    waiting = [*roots]
+    while waiting:
+        record = waiting.pop()
+        if record.primitive is not None and record not in found:
+            found.add(record)
+            waiting += [x for x in record.inputs if isinstance(x, Record)]
+    return found
+
+
 def sections_of(
-    equations: Iterable[Symbol], marks: list[tuple[int, str]], recorded: Collection[Symbol], updates: bool
+    equations: list[Symbol], marks: list[tuple[int, str]], recorded: Collection[Symbol], updates: bool
 ) -> list[tuple[int, str]]:
     """The index below the first equation of each part, and what the part is.
 
     Args:
         marks: what the step has said while it was traced, with the index that was reached.
-        recorded: the values that backward passes may lead through.
+        recorded: the values that backward passes lead through.
         updates: whether the step writes anything.
     """
+    needed = set(recorded)  # for a loss
+    for symbol in reversed(equations):
+        if symbol in needed:
+            needed.update(x for x in symbol.inputs if isinstance(x, Symbol))
     found: list[tuple[int, str]] = []
+    after: set[Symbol] = set()  # cotangents, and what is made of them
     waiting, part = marks[::-1], "forward"
     for symbol in equations:
         while waiting and waiting[-1][0] < symbol.index:
@@ -29,6 +47,9 @@ def sections_of(
             part = part if name == "update" and not updates else name
         if part == "update" and symbol in recorded:
             part = "forward"
-        if not found or found[-1][1] != part:
-            found.append((symbol.index - 1, part))
+        if part == "backward" or any(x in after for x in symbol.inputs if isinstance(x, Symbol)):
+            after.add(symbol)
+        own = "forward" if part == "update" and symbol in needed and symbol not in after else part
+        if not found or found[-1][1] != own:
+            found.append((symbol.index - 1, own))
     return found

@@ -31,7 +31,7 @@ from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program
-from .sections import sections_of
+from .sections import leading_to, sections_of
 
 
 class Before(NamedTuple):
@@ -72,7 +72,7 @@ class Trace(Numbers):
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
         self.cotangents: list[tuple[Record, Symbol]] = []
-        self.of_leaves: dict[Record, Any] = {}
+        self.passes: list[dict[Record, Any]] = []  # of each backward pass the cotangents of leaves
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
@@ -306,6 +306,7 @@ class Trace(Numbers):
         """A backward pass begins."""
         self.section("backward")
         self.roots += roots
+        self.passes.append({})
 
     def visit(self, visit: Callable[..., None], record: Record, dY: Any, walk: Any, *rest: Any) -> None:
         """Note which value a cotangent belongs to, and go on."""
@@ -314,7 +315,7 @@ class Trace(Numbers):
         visit(record, dY, walk, *rest)
         for x in record.inputs:
             if isinstance(x, Record) and x.primitive is None and x in walk.cotangents:
-                self.of_leaves[x] = walk.cotangents[x]
+                self.passes[-1][x] = walk.cotangents[x]
 
     def check(self, condition: Symbol, message: str, error: type[Exception], values: Any) -> None:
         self.checks.append(Check(condition, message, error, values if isinstance(values, Symbol) else None))
@@ -468,7 +469,7 @@ def record(
         optimizers, added, run.guards, run.cleared, given, flags, run.assigned,
     )  # fmt: skip
     program.constants = {symbol for t, symbol in program.tensors.items() if t in run.made}
-    recorded = {x for record, x in run.values.items() if record.primitive is not None and isinstance(x, Symbol)}
+    recorded = {x for x in map(run.values.get, leading_to(run.roots)) if isinstance(x, Symbol)}
     program.sections = sections_of(program.equations, run.sections, recorded, bool(writes))
     return program
 

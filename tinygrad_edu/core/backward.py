@@ -83,7 +83,7 @@ def accumulate(
                 for hook in list(record.grad_hooks.values()):
                     hook()
         if mode.trace is not None:
-            mode.trace.section("update")
+            mode.trace.section("after")
     finally:
         mode.grad = previous
 
@@ -102,7 +102,7 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     found = propagate(roots, retain, create_graph, set(records))
     if mode.trace is not None:
-        mode.trace.section("update")
+        mode.trace.section("after")
     missing = [name_of(t) for t, r in zip(inputs, records, strict=True) if r not in found]
     if missing and not allow_unused:
         raise RuntimeError(

@@ -1,7 +1,7 @@
 """Where the parts of a step begin: forward, backward, update.
 
-A backward pass says where it begins and ends, and an optimizer where it begins. What follows either of them is an
-update, until something is recorded for another backward pass.
+A backward pass says where it begins and ends, and an optimizer where it begins. An optimizer's work is an update, and
+so is what is made of gradients after a backward pass, until something is recorded for another one.
 """
 
 from __future__ import annotations
@@ -43,13 +43,16 @@ def sections_of(
     waiting, part = marks[::-1], "forward"
     for symbol in equations:
         while waiting and waiting[-1][0] < symbol.index:
-            name = waiting.pop()[1]
-            part = part if name == "update" and not updates else name
-        if part == "update" and symbol in recorded:
+            part = waiting.pop()[1]
+        if part in ("after", "update") and symbol in recorded:
             part = "forward"
         if part == "backward" or any(x in after for x in symbol.inputs if isinstance(x, Symbol)):
             after.add(symbol)
-        own = "forward" if part == "update" and symbol in needed and symbol not in after else part
+        own = part
+        if part in ("after", "update") and symbol in needed and symbol not in after:
+            own = "forward"
+        elif part == "after":
+            own = "update" if updates and symbol in after else found[-1][1] if found else "forward"
         if not found or found[-1][1] != own:
             found.append((symbol.index - 1, own))
     return found

@@ -410,6 +410,20 @@ def test_mask_made_in_the_step_is_written_out():
     assert "np.where(np.triu(np.ones((5, 5), bool), 1), -np.inf, q @ q.T / 8 ** 0.5)" in step.source(readable=True)
 
 
+def test_labels_made_in_the_step_are_no_array_of_numbers():
+    """Contrastive losses count the rows; and what is subtracted from zeros has a minus."""
+
+    def step(z1, z2):
+        h = te.zeros(5, 4) - z2
+        return F.cross_entropy(z1 @ h.T, te.arange(5))
+
+    step = te.compile(step)
+    step(te.randn(5, 4), te.randn(5, 4))
+    text = step.source(readable=True)
+    assert "Y = np.arange(5)[:, None] == np.arange(5)" in text
+    assert "-z2" in text
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [(2.0, "2"), (0.1, "0.1"), (32 / 31, "32 / 31"), (8**0.5, "8 ** 0.5"), (8**-0.5, "8 ** -0.5"),

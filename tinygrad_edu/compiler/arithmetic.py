@@ -185,11 +185,16 @@ class Arithmetic(Shaping):
             return False
         if 0 in numbers and (line.function is np.add or args[0] is x):
             return self._same(line, x)
+        if 0 in numbers and line.function is np.subtract:
+            return self._negative(line, (x,))
         plain = (part if number is None else number for part, number in zip(args, numbers, strict=True))
         return self._put(line.results, line.function, *plain)
 
     def _negative(self, line: Call, args: Any) -> bool:
         """Two minuses cancel."""
+        call = self._call(args[0])
+        if call is not None and call.function is np.negative:
+            return self._same(line, call.args[0])
         scale = self._scaled(args[0])
         return self._put_scaled(line, -scale.number, scale.m, scale.core)
 

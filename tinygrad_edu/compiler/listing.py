@@ -146,7 +146,9 @@ def note(
     """
     stands_for = {program.tensors[t]: program.tensors[first] for first, *others in counts for t in others}
     notes = Notes(textbook=instead is not None)
-    cells: dict[Symbol, Any] = {s: data if s in program.constants else Cell(Value(data)) for s, data in given.items()}
+    cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
+    for symbol in program.constants:
+        cells[symbol] = given[symbol] if instead is None else notes.constant(given[symbol])
     previous, Notes.current, mode.dry = Notes.current, notes, True
     try:
         _check(program, None, cells, notes)

@@ -410,7 +410,9 @@ def _is_name(text: str) -> bool:
 
 
 def _is_glance(line: Call) -> bool:
-    """A look at part of an array, or a comparison with a number: as clear as a name for it."""
+    """A look at part of an array, its negative, or a comparison with a number: as clear as a name for it."""
+    if line.function is np.negative:
+        return True
     if isinstance(line.function, Subscript):
         return not values_of(line.args[1:]) and not _has_array(line.args[1])
     return line.function in OPPOSITE and len(line.operands) == 1

@@ -116,12 +116,9 @@ class Spelling:
                 first, f"np.full({size}, {number}, {dtype})"
             )
             return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
-        triangle = _triangle(x) if x.ndim == 2 else None
-        if triangle is not None:
-            which, corner, k = triangle
-            number = str(corner) if np.isfinite(corner) else f"{'-' if corner < 0 else ''}np.inf"
-            whole = f"np.ones({x.shape}, {dtype})" if corner == 1 else f"np.full({x.shape}, {number}, {dtype})"
-            return self._kept_as("mask", f"np.{which}({whole}{f', {k}' if k else ''})")
+        spelled = spelled_array(x)
+        if spelled is not None:
+            return self._kept_as("mask", spelled)
         if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():
             return self._kept_as("places", f"np.arange({x.size})")
         if x.size <= 64 and (x.dtype.kind != "f" or np.isfinite(x).all()):
@@ -155,13 +152,21 @@ class Spelling:
         return "\n".join([*sorted(lines), *([""] if lines else []), "import numpy as np"])
 
 
-def _triangle(x: np.ndarray[Any, Any]) -> tuple[str, Any, int] | None:
-    """The function that makes an array from equal numbers, the number, and the diagonal where it begins."""
+def spelled_array(x: np.ndarray[Any, Any]) -> str | None:
+    """The function that makes a matrix: an upper or lower triangle of equal numbers, or the identity."""
+    if x.ndim != 2 or not x.size:
+        return None
+    dtype = "bool" if x.dtype.kind == "b" else f"np.{x.dtype.name}"
+    if np.array_equal(x, np.eye(*x.shape)):
+        sides = str(len(x)) if len(x) == len(x.T) else f"{len(x)}, {len(x.T)}"
+        return f"np.eye({sides}, dtype={dtype})"
     for which, corner in (("triu", x[0, -1]), ("tril", x[-1, 0])):
         whole = np.full(x.shape, corner)
         for k in (0, 1, -1):
             if np.array_equal(x, getattr(np, which)(whole, k)):
-                return which, corner, k
+                number = str(corner) if np.isfinite(corner) else f"{'-' if corner < 0 else ''}np.inf"
+                made = f"np.ones({x.shape}, {dtype})" if corner == 1 else f"np.full({x.shape}, {number}, {dtype})"
+                return f"np.{which}({made}{f', {k}' if k else ''})"
     return None
 
 

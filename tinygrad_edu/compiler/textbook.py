@@ -19,6 +19,7 @@ from .cells import bare
 from .listing import Listing, alive, is_draw
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
 from .shaping import PARTS, SCATTER, SUMS
+from .spelling import spelled_array
 
 __all__ = ["PARTS", "SCATTER", "Textbook"]
 
@@ -37,8 +38,8 @@ class Textbook(Arithmetic):
     def _take(self, line: Call) -> None:
         args = bare(line.args, self.of)
         kwargs = bare(line.kwargs, self.of)
-        if not is_draw(line) and len(line.results) == 1 and not values_of((args, kwargs)):
-            self._fold(line, args, kwargs)
+        constant = not is_draw(line) and len(line.results) == 1 and not values_of((args, kwargs))
+        if constant and self._fold(line, args, kwargs):
             return
         rule = self._rule(line.function)
         if rule is None or not rule(line, args):
@@ -75,13 +76,17 @@ class Textbook(Arithmetic):
 
     # --- constants
 
-    def _fold(self, line: Call, args: Any, kwargs: Any) -> None:
+    def _fold(self, line: Call, args: Any, kwargs: Any) -> bool:
+        """Compute a constant now, if its numbers say as much as how they are made."""
         with np.errstate(all="ignore"):
             result = line.function(*args, **kwargs)
+        if np.ndim(result) > 1 and number_of(result) is None and spelled_array(result) is None:
+            return False
         self.now[line.results[0]] = result
         share = self._share_of(line.function, args)
         if share is not None:
             self._shares[id(result)] = share
+        return True
 
     def _share_of(self, function: Any, args: Any) -> Share | None:
         """The number and count that a constant is the quotient of."""

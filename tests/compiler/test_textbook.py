@@ -295,6 +295,7 @@ REWRITTEN = [
     (lambda x, y: -((-x) * y), "return (x * y,)", "minuses cancel"),
     (lambda x, y: -(x * 2) * y / 6 + y / 6, "return ((y - 2 * x * y) / 6,)", "numbers in front, one division"),
     (lambda x, y: 0 + x * y - 0, "return (x * y,)", "no zeros"),
+    (lambda x, y: (x * 2) * (3 * y), "return (6 * x * y,)", "numbers together"),
     (lambda x, y: x * y * y, "return (x * y ** 2,)", "squares"),
     (lambda x, y: x * y.sum(), "return (np.sum(y) * x,)", "single numbers in front"),
     (lambda x, y: (x * y).clamp(-1.0, 1.0), "np.clip(x * y, -1, 1)", "whole numbers without a point"),
@@ -408,6 +409,32 @@ def test_mask_made_in_the_step_is_written_out():
     step(te.randn(5, 8))
     assert "mask = np.triu(np.ones((5, 5), bool), 1)\n" in step.source
     assert "np.where(np.triu(np.ones((5, 5), bool), 1), -np.inf, q @ q.T / 8 ** 0.5)" in step.source(readable=True)
+
+
+def test_gradients_have_the_users_names():
+    """What autograd.grad returns is called as the variable that takes it; a negated setting after that."""
+    W = te.randn(3, 1, requires_grad=True)
+
+    def step(X, v, lr):
+        (g,) = te.autograd.grad((X @ W).sigmoid().sum(), W, create_graph=True)
+        (Hv,) = te.autograd.grad((g * v).sum(), W)
+        W.data.add_(Hv, alpha=-lr)
+        return Hv
+
+    step = te.compile(step)
+    step(te.randn(4, 3), te.randn(3, 1), 0.1)
+    text = step.source(readable=True)
+    assert "Hv = X.T @ " in text
+    assert "W += minus_lr * Hv" in text
+    assert "minus_lr: what Python makes of the step's numbers" in text
+
+
+def test_explain_says_no_part_that_is_not_there():
+    """A function without gradients has one part."""
+    step = te.compile(lambda x: x.exp() + 1)
+    step(te.randn(3))
+    assert ", forward\n" in step.explain()
+    assert "backward" not in step.explain()
 
 
 def test_labels_made_in_the_step_are_no_array_of_numbers():

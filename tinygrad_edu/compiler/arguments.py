@@ -22,10 +22,13 @@ def docstring(listing: Listing, arguments: list[Value], names: dict[Value, str])
     states = {value for tensor, value in listing.tensors if tensor in listing.states}
     tensors = {value for _, value in listing.tensors}
     numbers = {value for *_, value in listing.numbers}
+    computed = {value for _, value in listing.computed}
     kinds: dict[str, list[Value]] = {}
     for value in arguments:
         if value in listing.generators:
             kind = f"draws random numbers, by {_methods(listing)}"
+        elif value in computed:
+            kind = "what Python makes of the step's numbers"
         elif value in numbers:
             kind = "settings of the optimizer"
         elif value in states:

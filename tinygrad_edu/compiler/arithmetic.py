@@ -268,4 +268,4 @@ def _is_floating(x: Any) -> bool:
 
 def _is_exact(a: float, b: float) -> bool:
     """Whether the product of two factors is written with as few digits as they are."""
-    return 1 in (abs(a), abs(b)) or (a * b * 1024).is_integer() if math.isfinite(a * b) else False
+    return 1 in (abs(a), abs(b)) or float(a * b * 1024).is_integer() if math.isfinite(a * b) else False

@@ -6,6 +6,7 @@ of its own; the writer numbers it.
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..core.tensor import Tensor
 from ..symbolic.derive import topological
 from ..symbolic.naming import Names, free_name
 from ..symbolic.program import Program
-from ..symbolic.sources import at
+from ..symbolic.sources import at, variables_at
 from ..symbolic.trace import Trace
 from .calls import Value
 from .listing import Listing
@@ -37,8 +38,13 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
             taken.add(name)
             value.name = name
 
+    arguments = {symbol: word for symbol, word in zip(program.arguments, words, strict=True) if symbol is not None}
     for symbol, word in zip(program.arguments, words, strict=True):
         give(symbol, word)
+    for symbol in program.computed:
+        if symbol.params.get("of") is operator.neg and isinstance(symbol.inputs[0], Symbol):
+            place = symbol.inputs[0]
+            give(symbol, free_name(f"minus_{arguments.get(place, place.name or '')}", taken))
     for symbol, _, _, _ in program.numbers:
         give(symbol, symbol.name or "")
     names = _names(trace)
@@ -48,6 +54,10 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
             names[record] = free_name(own[record], names.values())
     for record, name in names.items():
         give(trace.values.get(record), name)
+    for site, gradients in trace.handed:
+        for symbol, name in zip(gradients, variables_at(site), strict=False):
+            if not name.startswith("_"):
+                give(symbol._array if isinstance(symbol, Tensor) else symbol, name)
     for record, symbol in trace.cotangents:
         if record in names:
             give(symbol, f"d{names[record]}")

@@ -21,8 +21,9 @@ def changes(listing: Listing, memory: Memory) -> str:
     writes, into = len(listing.writes), sum(value in memory.into for _, value in listing.writes)
     copied = writes - into
     at_end = f"; {copied} copied at the end: numbers, and what is still read or laid out otherwise"
+    *parts, last = dict.fromkeys(line.section or "forward" for line in lines) or ("forward",)
     rows = [
-        ("operations of the trace", f"{listing.equations}, forward, backward and update"),
+        ("operations of the trace", f"{listing.equations}, {', '.join(parts)}{' and ' if parts else ''}{last}"),
         ("NumPy calls that they make", f"{listing.made}"),
         ("- calls made before, on the same values", f"{listing.merged}"),
         ("- calls that change nothing, such as 1 * X", f"{listing.unchanged}"),

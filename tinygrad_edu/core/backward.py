@@ -25,7 +25,7 @@ from .joint import add_parts, complete, outputs_of
 from .kept import copied, slopes_from
 from .mode import mode
 from .quiet import hush, restore
-from .record import Record
+from .record import Record, user_site
 from .sums import sum_rows
 from .tensor import Tensor, from_numpy, method, of_record, wrap
 from .views import refresh
@@ -103,6 +103,7 @@ def grad(
     found = propagate(roots, retain, create_graph, set(records))
     if mode.trace is not None:
         mode.trace.section("after")
+        mode.trace.handed.append((user_site(), [found.get(r) for r in records]))
     missing = [name_of(t) for t, r in zip(inputs, records, strict=True) if r not in found]
     if missing and not allow_unused:
         raise RuntimeError(

@@ -83,6 +83,31 @@ def at(site: Site | None) -> tuple[ast.AST | None, str | None]:
     return nodes.get(span), targets.get(span)
 
 
+@functools.lru_cache(maxsize=64)
+def _unpacked(filename: str, text: str) -> dict[Span, list[str]]:
+    """The variables that the parts of a value are assigned to, by where it stands: `dW, db = grad(...)`."""
+    found: dict[Span, list[str]] = {}
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Assign):
+            continue
+        target, value = node.targets[0], node.value
+        if isinstance(target, ast.Tuple):
+            found[_span(value)] = [name.id if isinstance(name, ast.Name) else "" for name in target.elts]
+        elif isinstance(target, ast.Name) and isinstance(value, ast.Subscript):  # grad(...)[0]
+            first = isinstance(value.slice, ast.Constant) and value.slice.value == 0
+            found[_span(value.value)] = [target.id] if first else []
+    return found
+
+
+def variables_at(site: Site | None) -> list[str]:
+    """The variables that take the parts of what a call returns; "" for what is no variable."""
+    node, _ = at(site)
+    if node is None or site is None:
+        return []
+    filename = site[0].co_filename
+    return _unpacked(filename, "".join(linecache.getlines(filename))).get(_span(node), [])
+
+
 def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
     """The expressions that an operation's inputs come from; none where it isn't sure which is which."""
     if isinstance(node, ast.BinOp):

@@ -72,6 +72,7 @@ class Trace(Numbers):
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
         self.cotangents: list[tuple[Record, Symbol]] = []
+        self.handed: list[tuple[Any, list[Any]]] = []  # what autograd.grad has returned, and at which line
         self.passes: list[dict[Record, Any]] = []  # of each backward pass the cotangents of leaves
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not

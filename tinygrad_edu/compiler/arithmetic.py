@@ -118,6 +118,15 @@ class Arithmetic(Shaping):
             inner = Scaled(1, 1, x)
         return self._put_scaled(line, share.number * inner.number, share.m * inner.m, inner.core)
 
+    def _power(self, line: Call, args: Any) -> bool:
+        """`1`, `X` and `X ** 2` for the powers 0, 1 and 2."""
+        (result,), power = line.results, number_of(args[1])
+        if power == 2:
+            return self._put(line.results, np.square, args[0])
+        if power == 0:
+            return self._same(line, np.ones(np.shape(result.data), result.data.dtype))
+        return power == 1 and isinstance(args[0], Value) and alike(args[0], result) and self._same(line, args[0])
+
     def _put_square(self, line: Call, x: Value, y: Value) -> bool:
         """`c * y**2` for `c * y * y`."""
         call = self._inner(x)

@@ -93,9 +93,11 @@ class Rewriting:
         (value,) = line.results
         if isinstance(x, Value):
             if value.name is not None:
-                if x.name is not None or x not in self._made:
+                if x.name is None and x in self._made:
+                    x.name = value.name
+                elif value in self._kept:
                     return False
-                x.name, value.name = value.name, None
+                value.name = None
             self._uses[x] += self._uses[value] - 1
         self.now[value] = x
         return True

@@ -54,6 +54,7 @@ class Textbook(Arithmetic):
             np.positive: self._alias,
             np.copy: self._copy,
             np.negative: self._negative,
+            np.power: self._power,
             np.minimum: self._bounded,
             np.sqrt: self._root,
             np.where: self._chosen,

@@ -437,6 +437,20 @@ def test_explain_says_no_part_that_is_not_there():
     assert "backward" not in step.explain()
 
 
+def test_many_numbers_made_in_the_step_are_an_argument():
+    """A program has no pages of numbers; memory that is not filled yet has none that would matter."""
+
+    def step(x):
+        filled = te.empty(3)
+        filled[:] = x
+        return (te.arange(5000.0)[:3] * filled + te.ones(5000)[:3]).sum()
+
+    step = te.compile(step)
+    step(te.randn(3))
+    assert "x2 (5000,): tensors of the step, only read" in step.source
+    assert "array(" not in step.source.replace("np.array(", "")
+
+
 def test_labels_made_in_the_step_are_no_array_of_numbers():
     """Contrastive losses count the rows; and what is subtracted from zeros has a minus."""
 

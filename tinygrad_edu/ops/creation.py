@@ -116,7 +116,8 @@ def empty(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
     """Memory of a shape as it was found: fill it before reading."""
-    return finish(np.empty(sizes(size, "empty"), float_or_default(dtype)), requires_grad, name, device)
+    make = np.empty if mode.trace is None else np.zeros  # a program would keep what it has found
+    return finish(make(sizes(size, "empty"), float_or_default(dtype)), requires_grad, name, device)
 
 
 @constructor

@@ -54,6 +54,7 @@ class Kept(TraceError):
     """A tensor of an earlier trace is used."""
 
 
+FEW = 4096  # numbers that a program takes for constants; more are an input
 _OF_RECORD = ("grad", "array", "shape", "dtype", "storage", "moved")
 
 
@@ -469,10 +470,15 @@ def record(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
         optimizers, added, run.guards, run.cleared, given, flags, run.assigned,
     )  # fmt: skip
-    program.constants = {symbol for t, symbol in program.tensors.items() if t in run.made}
+    program.constants = {s for t, s in program.tensors.items() if t in run.made and _is_written_down(t._array)}
     recorded = {x for x in map(run.values.get, leading_to(run.roots)) if isinstance(x, Symbol)}
     program.sections = sections_of(program.equations, run.sections, recorded, bool(writes))
     return program
+
+
+def _is_written_down(array: Any) -> bool:
+    """Whether an array is what people write as numbers: few of them, or all equal."""
+    return array.size <= FEW or bool((array == array.flat[0]).all())
 
 
 def _placed(error: TraceError, step: Any) -> TraceError:

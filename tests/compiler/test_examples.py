@@ -52,7 +52,8 @@ def cut_out(name: str, until: str, which: int = 0) -> tuple[dict, str, list[str]
 
 def batches_of(made: dict, x: str, y: str, size: int) -> list:
     X, Y = made[x], made[y]
-    return [[(X[k : k + size], Y[k : k + size]) for k in range(0, len(X), size)][k % 4] for k in range(STEPS)]
+    batches = [(X[k : k + size], Y[k : k + size]) for k in range(0, len(X), size)]
+    return [batches[k % 4] for k in range(STEPS)]
 
 
 def clouds(made: dict) -> list:

@@ -120,7 +120,8 @@ class Line:
 
     def check(self) -> float:
         """The largest error of the formula, and of each step of its derivation, over the largest magnitude."""
-        errors = [self._owner.error(self, s) for s in (self.symbol, self.raw, *self._owner.steps.get(self.name, ()))]
+        steps = {id(s): s for s in (self.symbol, self.raw, *self._owner.steps.get(self.name, ()))}  # often one object
+        errors = [self._owner.error(self, s) for s in steps.values()]
         if max(errors) > TOLERANCE:
             raise FormulaError(f"{self.text()} is off by {max(errors):.1e} of the largest magnitude.")
         return max(errors)

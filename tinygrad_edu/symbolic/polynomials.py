@@ -23,6 +23,7 @@ from .walk import upwards
 Monomial = tuple[tuple[int, int], ...]  # (number of a base, power), sorted; () is 1
 Poly = dict[Monomial, Fraction]
 
+ONE = Fraction(1)  # the very object, which most coefficients are: products with it need no reckoning
 LARGEST = 64  # terms; an expansion that grows beyond is given up
 
 
@@ -46,7 +47,7 @@ class Polynomials:
         if number is None:
             number = self._numbers[key] = len(self.bases)
             self.bases.append(symbol)
-        return {((number, power),): Fraction(1)}
+        return {((number, power),): ONE}
 
     def _key(self, symbol: Symbol) -> Any:
         """Equal for expressions that are written alike."""
@@ -80,7 +81,7 @@ class Polynomials:
     def _content(self, poly: Poly) -> tuple[tuple[Monomial, Fraction], Poly]:
         """What all terms share, and the rest; its first term has a positive coefficient."""
         if not poly:
-            return ((), Fraction(1)), {(): Fraction(0)}
+            return ((), ONE), {(): Fraction(0)}
         terms = list(poly.items())
         powers = dict(terms[0][0])
         for monomial, _ in terms[1:]:
@@ -91,12 +92,12 @@ class Polynomials:
                 if b in have and p * have[b] > 0
             }
         coefficients = [abs(c) for _, c in terms]
-        content = coefficients[0] if all(c == coefficients[0] for c in coefficients) else Fraction(1)
+        content = coefficients[0] if all(c == coefficients[0] for c in coefficients) else ONE
         if all(c < 0 for _, c in terms):
             content = -content
         common = tuple(sorted(powers.items()))
         if len(terms) == 1:
-            return (terms[0][0], terms[0][1]), {(): Fraction(1)}
+            return (terms[0][0], terms[0][1]), {(): ONE}
         inverse: Poly = {tuple((b, -p) for b, p in common): 1 / content}
         return (common, content), multiplied(inverse, poly)
 
@@ -256,7 +257,8 @@ def added(a: Poly, b: Poly) -> Poly:
     """a + b, without what cancels."""
     result = dict(a)
     for monomial, coefficient in b.items():
-        total = result.get(monomial, Fraction(0)) + coefficient
+        known = result.get(monomial)
+        total = coefficient if known is None else known + coefficient
         if total:
             result[monomial] = total
         else:
@@ -278,7 +280,8 @@ def multiplied(a: Poly, b: Poly) -> Poly:
             for base, power in other:
                 powers[base] = powers.get(base, 0) + power
             monomial = tuple(sorted((base, power) for base, power in powers.items() if power))
-            result = added(result, {monomial: c * d})
+            coefficient = d if c is ONE else c if d is ONE else c * d
+            result = added(result, {monomial: coefficient}) if result or not coefficient else {monomial: coefficient}
     return result
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import functools
-import itertools
 import linecache
 import operator
+import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +26,7 @@ _MODULES = {"self", "te", "torch", "tg", "np", "numpy", "F", "nn", "linalg", "ti
 Span = tuple[int, int, int, int]  # first line, first column, last line, last column
 
 
+_codes: dict[int, tuple[types.CodeType, list[Any]]] = {}  # by id, with where each instruction stands
 Places = tuple[dict[Span, ast.AST], dict[Span, str]]
 _files: dict[str, tuple[list[str], Places]] = {}  # what `_nodes` found, as long as linecache has the very same lines
 
@@ -74,8 +75,12 @@ def at(site: Site | None) -> tuple[ast.AST | None, str | None]:
     if site is None or site[1] < 0:
         return None, None
     code, instruction = site
-    position = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-    first, last, left, right = position
+    known = _codes.get(id(code))
+    if known is None:
+        if len(_codes) == 256:
+            _codes.clear()
+        known = _codes[id(code)] = code, list(code.co_positions())
+    first, last, left, right = known[1][instruction // 2]
     if first is None or last is None or left is None or right is None:
         return None, None
     nodes, targets = _of_file(code.co_filename)

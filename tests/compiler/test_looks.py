@@ -368,3 +368,71 @@ def test_methods_under_a_decorator_are_compiled():
 
     model = Model(3, 2)
     assert te.compile(model.generate)(te.ones(3), 2.0).tolist() == model.generate(te.ones(3), 2.0).tolist()
+
+
+def test_gradients_of_the_call_before_may_be_arguments():
+    """They lie in memory that the program writes again before it reads the argument."""
+
+    def made():
+        W = te.ones(3, 2, requires_grad=True)
+
+        def step(x, before):
+            W.grad = None
+            (x @ W).square().mean().backward()
+            with te.no_grad():
+                W.sub_(0.1 * (W.grad + before))
+
+        return W, step
+
+    (W, step), (V, eager) = made(), made()
+    step, mine, theirs = te.compile(step), te.zeros(3, 2), te.zeros(3, 2)
+    for k in range(5):
+        x = te.ones(4, 3) / (k + 1)
+        step(x, mine), eager(x, theirs)
+        mine, theirs = W.grad, V.grad
+        assert W.tolist() == V.tolist()
+
+
+def test_a_view_of_what_is_written_in_place_is_read_again_in_backward():
+    """Its memory is not handed on before."""
+
+    def step(W):
+        deg = te.zeros(3).add_(1).clamp_(min=2)
+        (W / deg.unsqueeze(0)).sum().backward()
+
+    W = te.ones(3, requires_grad=True)
+    te.compile(step)(W)
+    assert W.grad.tolist() == [0.5] * 3
+
+
+def test_an_optimizer_of_ones_own_begins_its_state():
+    """Zeros that its first step puts into the state and updates."""
+
+    class Lion(optim.Optimizer):
+        @te.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    if not state:
+                        state["average"], state["step"] = te.zeros_like(p), te.zeros(())
+                    state["step"] += 1
+                    p.sub_(state["average"].mul_(0.9).add_(p.grad, alpha=0.1).sign(), alpha=group["lr"])
+
+    def made():
+        W = te.ones(3, requires_grad=True)
+        optimizer = Lion([W], {"lr": 0.1})
+
+        def step(x):
+            optimizer.zero_grad()
+            (W * x).sum().backward()
+            optimizer.step()
+
+        return optimizer.state, W, step
+
+    (mine, W, step), (theirs, V, eager) = made(), made()
+    step = te.compile(step)
+    for k in range(3):
+        step(te.arange(3.0) - k), eager(te.arange(3.0) - k)
+        assert {n: t.tolist() for n, t in mine[W].items()} == {n: t.tolist() for n, t in theirs[V].items()}
+        assert W.tolist() == V.tolist()

@@ -93,6 +93,8 @@ class Listing:
             if any(v in original for v in line.operands):
                 line.kwargs = bare(line.kwargs, of)
                 line.take(bare(line.args, of))
+                for value in line.results:  # a view of the copy is one of what has been copied
+                    value.source = None if value.source is None else of(value.source)
             needless = line.function is np.copy and _is_fresh(line.args[0], line.results[0])
             if needless and uses[line.args[0]] == 1 and line.results[0] not in self.created:  # those leave the program
                 original[line.results[0]] = line.args[0]

@@ -129,7 +129,8 @@ class Compiled:
                 "or call the step itself."
             )
         trace, watch = Trace(), Watch([self.step, *_objects((args, kwargs))])
-        restore, trace.derived = watch.mark(), watch.derived
+        restore = watch.mark()
+        watch.tell(trace)
         try:
             with outside.refused(trace) if watch.asks else nullcontext():
                 try:
@@ -139,7 +140,7 @@ class Compiled:
                 except Exception:  # the step's own, or of code that takes nothing for a float but a float
                     restore()
                     trace, watch.types = Trace(), True
-                    trace.derived = watch.derived
+                    watch.tell(trace)
                     program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
             switched = watch.switched()  # model.train() in the step: what the program does to modules
             for module, was, _ in switched:

@@ -35,6 +35,7 @@ from ..ops.generator import Generator
 from ..optim.optimizer import Optimizer
 from ..symbolic.blame import of_library
 from ..symbolic.program import Program
+from ..symbolic.trace import Trace
 from .guard import Guard
 from .reads import reads_of
 from .scopes import SCALARS, Slots, by_scope, equal, put_back
@@ -77,7 +78,7 @@ class Watch:
         self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._optimizers: list[Optimizer] = []
-        self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that a module's own hooks compute
+        self._derived: list[tuple[dict[str, Any], str]] = []  # attributes that a module's own hooks compute
         self._queue = seen  # the step, and objects among its arguments
         self._modes: list[tuple[Module, bool]] = []  # in training, at first
         self._buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
@@ -103,6 +104,12 @@ class Watch:
         self._keep()
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
         del self._containers, self._groups, self._drawn
+
+    def tell(self, trace: Trace) -> None:
+        """Name what is to be looked after: attributes that modules compute, optimizers that may begin their state."""
+        trace.derived = self._derived
+        for optimizer in (x for x in self._optimizers if not x.state):  # of the user's own, with a step of their own
+            trace.remember(optimizer)
 
     def _keep(self) -> None:
         """Look at everything; what is seen now is what later looks are compared with."""
@@ -307,7 +314,7 @@ class Watch:
                     derived.add(str(getattr(hook, "name", None) or getattr(hook, "_tensor_name", "")))
         if derived:
             self._containers.append((own, dict(own)))
-            self.derived += [(own, name) for name in sorted(derived)]
+            self._derived += [(own, name) for name in sorted(derived)]
             for name in own.keys() - derived:
                 self._name(own, name)
         else:

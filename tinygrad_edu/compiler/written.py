@@ -86,6 +86,8 @@ class Written:
         self._derived = trace.derived
         self._through = [(t, base) for t, base in trace.outside if id(base) not in self._place]
         self._through_given = [(t, self._place[id(base)]) for t, base in trace.outside if id(base) in self._place]
+        self._own_memory: set[int] = set()  # where the gradients lie that it leaves
+        self._lent: list[bool] = []  # which arguments do, so that they are copied
         self._guard: Guard | None = None
         self._records: list[Any] = []
         self._recent: list[Any] = [(None, None)]
@@ -96,12 +98,19 @@ class Written:
             if not self._unmoved():
                 return False
             self._settle()
+        self._lent = [self._lies_in_grads(k, x) for k, x in enumerate(given)]
         if not self._fits(given) or not self.watch.same() or (self._guards and self._differs(given)):
             return False
         if self._counts and not still_equal(self._counts):
             return False
-        self._recent = self._arrays_of(given)
+        self._recent = [(None, None)] if any(self._lent) else self._arrays_of(given)
         return True
+
+    def _lies_in_grads(self, k: int, x: Any) -> bool:
+        """Whether an argument is a gradient that a call before has left, in memory that the next one writes."""
+        if not self._own_memory or not isinstance(x, Tensor) or k in self._into_given:
+            return False
+        return _owner(x._array) in self._own_memory
 
     def holds_again(self, given: Any) -> bool:
         """The same, for a call with the arrays of the call before; False where that takes a closer look."""
@@ -320,6 +329,8 @@ class Written:
 
     def _execute(self, given: Any) -> tuple[Any, ...]:
         arrays = [given[k] if number else given[k]._values() for k, number in self._arguments]
+        if any(self._lent):
+            arrays = [x.copy("K") if self._lent[k] else x for x, (k, _) in zip(arrays, self._arguments, strict=True)]
         if self._plain:
             arrays += [t._array for t in self._tensors]
         else:
@@ -402,6 +413,7 @@ class Written:
             holder = self._holders[place]
             if holder is None or holder._array is not array:
                 holder = self._holders[place] = wrap(array)
+                self._own_memory.add(_owner(array))
             elif holder._storage is not None:
                 holder._storage.version = stamp()
             record.grad = holder

@@ -281,6 +281,10 @@ class Trace(Numbers):
     def guard(self, optimizer: Any) -> None:
         """Remember an optimizer: what the step adds to its state, and what its settings are."""
         self.section("update")
+        self.remember(optimizer)
+
+    def remember(self, optimizer: Any) -> None:
+        """Remember what an optimizer's state holds, to tell what the step adds."""
         if not any(known is optimizer for known, _ in self.optimizers):
             self.optimizers.append((optimizer, {k: (v, dict(v)) for k, v in optimizer.state.items()}))
 
@@ -457,6 +461,7 @@ def record(
         raise _placed(error, step) from None
     finally:
         mode.trace = None
+        now = {t: t._array for t in run.before}
         added = run.restore()
     for optimizer, _, name, value in added:
         if not isinstance(value, Tensor):
@@ -464,7 +469,15 @@ def record(
                 f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could "
                 "not change it. Keep it in a tensor."
             )
-    tensors = {t: was.symbol for t, was in run.before.items() if t not in run.own and t not in run.through}
+    begun = {value for *_, value in added if value in now and now[value] is not run.before[value].symbol}
+    for tensor in begun:  # zeros that the step has put into the state and updated: it begins with what they come to
+        tensor._array = now[tensor]
+    tensors = {
+        wrap(was.array) if t in begun else t: was.symbol
+        for t, was in run.before.items()
+        if t not in run.own and t not in run.through
+    }
+    writes = [(t, symbol) for t, symbol in writes if t not in begun]
     optimizers = [optimizer for optimizer, _ in run.optimizers]
     program = Program(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,

@@ -469,7 +469,7 @@ def record(
                 f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could "
                 "not change it. Keep it in a tensor."
             )
-    begun = {value for *_, value in added if value in now and now[value] is not run.before[value].symbol}
+    begun = {v for *_, v in added if v in run.made and v in now and now[v] is not run.before[v].symbol}
     for tensor in begun:  # zeros that the step has put into the state and updated: it begins with what they come to
         tensor._array = now[tensor]
     tensors = {

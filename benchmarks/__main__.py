@@ -42,10 +42,15 @@ def main() -> None:
     failed: list[str] = []  # of ours: a peer may, and is told in the table
     if options.what in ("workloads", "all"):
         results = {}
-        for name in options.only or NAMES:
-            workload = importlib.import_module(f"benchmarks.workloads.{name}").WORKLOAD
-            results[name] = harness.run(workload, options.quick, options.without)
-            print(report.workload_table(name, results[name]), end="\n\n", flush=True)
+        kept: dict[str, harness.Worker] | None = {} if options.quick else None
+        try:
+            for name in options.only or NAMES:
+                workload = importlib.import_module(f"benchmarks.workloads.{name}").WORKLOAD
+                results[name] = harness.run(workload, options.quick, options.without, kept)
+                print(report.workload_table(name, results[name]), end="\n\n", flush=True)
+        finally:
+            for worker in (kept or {}).values():
+                worker.__exit__()
         print(report.bars_table(results), end="\n\n", flush=True)
         tables = "\n\n".join(report.workload_table(name, result) for name, result in results.items())
         text = f"# Figures kept\n\n{report.bars_table(results)}\n\n```\n{report.heading(machine)}\n\n{tables}\n```\n"

@@ -12,6 +12,7 @@ Not here: what is computed (workloads/) and the command line (__main__.py).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import importlib.util
 import json
@@ -190,8 +191,18 @@ class Worker:
         self.process.communicate()  # closes its stdin, which ends it
 
 
-def run(workload: Workload, quick: bool = False, without: Sequence[str] = ()) -> dict[str, Any]:
-    """Run a workload's contenders (quick: a few of those that a bar names) and give its result, ready for JSON."""
+def run(
+    workload: Workload, quick: bool = False, without: Sequence[str] = (), kept: dict[str, Worker] | None = None
+) -> dict[str, Any]:
+    """Run a workload's contenders and give its result, ready for JSON.
+
+    Args:
+        workload: the workload.
+        quick: take a glance, at a few of the contenders that a bar names.
+        without: contenders to leave out.
+        kept: workers that live on from workload to workload, by contender, since importing is most of a glance; those
+            that are missing are added. Without it each workload has workers of its own.
+    """
     compared = {name for bar in workload.bars for name in (bar.above, bar.below)}
     glance = compared & IN_A_GLANCE or compared
     wanted = [name for name in in_order(workload.contenders) if name in glance or not quick]
@@ -200,12 +211,13 @@ def run(workload: Workload, quick: bool = False, without: Sequence[str] = ()) ->
     absent |= {name: "not installed" for name in wanted if not is_present(name)}
     present = [name for name in wanted if name not in absent]
     rounds = workload.rounds[quick]
-    measure = {"bytes": _memory, "import": _imports}.get(workload.unit, _steps)
+    measure = {"bytes": _memory, "import": _imports}.get(workload.unit, functools.partial(_steps, kept=kept))
     began, busy = time.perf_counter(), _others()
     if quick:
         workload = dataclasses.replace(workload, check=min(workload.check, 5), longest=LONGEST / 6)
     info, samples = measure(workload, present, rounds)
-    others = (_others() - busy) / (time.perf_counter() - began)
+    # of workers that live on it is not known what they used
+    others = (_others() - busy) / (time.perf_counter() - began) if kept is None else 0.0
     result: dict[str, Any] = {"question": workload.question, "unit": workload.unit, "absent": absent, "others": others}
     result["contenders"] = {}
     for name in present:
@@ -256,14 +268,17 @@ def is_present(name: str) -> bool:
     return importlib.util.find_spec(name.split()[0]) is not None
 
 
-def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def _steps(
+    workload: Workload, names: list[str], rounds: int, kept: dict[str, Worker] | None = None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Times of steps: all workers are alive throughout, one at a time is at work."""
-    workers = [Worker(workload.name, name) for name in names]
+    workers = [(kept or {}).get(name) or Worker(workload.name, name) for name in names]
     info: dict[str, Any] = {}
     samples: dict[str, Any] = {name: [] for name in names}
     try:
         for worker in workers:  # all import at once: nothing is timed yet
-            worker.tell("start", collector=workload.collector.get(worker.name, True))
+            worker.wake()
+            worker.tell("start", collector=workload.collector.get(worker.name, True), workload=workload.name)
         info |= {worker.name: worker.hear() for worker in workers}
         for worker in workers:
             known = info[worker.name]
@@ -283,7 +298,9 @@ def _steps(workload: Workload, names: list[str], rounds: int) -> tuple[dict[str,
                 info[worker.name] |= answer
                 worker.rest()
     finally:
-        for worker in workers:
+        if kept is not None:
+            kept.update({worker.name: worker for worker in workers if worker.process.poll() is None})
+        for worker in workers if kept is None else ():
             worker.__exit__()  # which also waits, so that its time counts as ours
     return info, samples
 

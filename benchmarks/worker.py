@@ -26,19 +26,21 @@ class Contender:
     """One way of doing a workload: its step, and what is asked about it."""
 
     def __init__(self, workload: str, name: str) -> None:
-        self.build = find(workload).contenders[name]
+        self.workload, self.name = workload, name
         self.module = name.split()[0]  # "numpy columns" needs numpy
         self.step: Any = None
         # what goes wrong inside of a library is told in the table; what goes wrong here stops the run
         self.excused = Absent if self.module == "numpy" else Exception
 
-    def start(self, collector: bool) -> dict[str, Any]:
-        """Import, make data and weights, and say what is running."""
-        if not collector:
-            gc.disable()
+    def start(self, collector: bool, workload: str = "") -> dict[str, Any]:
+        """Import, make data and weights, and say what is running; for another workload, if one is named."""
+        self.workload = workload or self.workload
+        self.step = None  # what it held is let go
+        (gc.enable if collector else gc.disable)()
+        build = find(self.workload).contenders[self.name]
         began = perf_counter()
         try:
-            self.step = self.build()
+            self.step = build()
         except self.excused as reason:
             return absence(reason)
         return {"setup_s": perf_counter() - began, "version": version(self.module), "threads": threads()}
@@ -155,6 +157,7 @@ def main(workload: str, name: str) -> None:
         answer = getattr(contender, command.pop("do"))(**command)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+    os._exit(0)  # at once: some libraries take a second to end
 
 
 if __name__ == "__main__":

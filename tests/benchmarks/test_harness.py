@@ -96,6 +96,22 @@ def test_run_gives_medians_and_names_the_absent():
     assert [bar["met"] for bar in result["bars"]] == [True, None]
 
 
+def test_a_glance_keeps_its_workers():
+    """The process that has imported a library does the next workload too, and ends when it is told."""
+    kept: dict[str, Worker] = {}
+    losses, processes = [], set()
+    for name in ("chain", "article"):
+        hand = workload(name).contenders["numpy"]
+        asked = Workload(name, "?", bars=(Bar("numpy", "numpy", 1.0),), check=2, contenders={"numpy": hand})
+        result = harness.run(asked, quick=True, kept=kept)
+        losses.append(result["contenders"]["numpy"]["losses"])
+        processes.add(kept["numpy"].process.pid)
+    assert len(processes) == 1
+    assert losses[0] != losses[1]
+    kept["numpy"].__exit__()
+    assert kept["numpy"].process.returncode == 0
+
+
 def test_different_losses_are_told():
     """Contenders whose losses part are said not to compute the same thing, in the table too."""
     asked = Workload("chain", "?", rtol=1e-4)

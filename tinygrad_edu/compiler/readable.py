@@ -7,64 +7,31 @@ nothing reads the old one. It runs on its own too, without the checks; its sums 
 
 from __future__ import annotations
 
-import fractions
 import functools
 import itertools
-import math
 from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
-from ..ops.indexing import Slot
-from ..symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
+from ..symbolic.printer import ATOM
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from .arguments import docstring
-from .arithmetic import BOTH, EITHER, OPPOSITE
-from .calls import SMALL, Attribute, Call, Draw, Method, Reduce, Subscript, Value, outline, values_of
+from .arithmetic import OPPOSITE
+from .calls import SMALL, Attribute, Call, Draw, Subscript, Value, outline, values_of
 from .cancelling import cancelled
-from .emit import Emitted, scalar
 from .listing import Listing, note
+from .numerals import Spelled
+from .phrasing import SIGNS, STATEMENTS, Phrasing, assigns, to_double
 from .spelling import ARRAY, indented, listed
-from .textbook import PARTS, SCATTER, Textbook
+from .textbook import Textbook
 
-LONG = 10  # digits of a number that may be a ratio or a root
-SHORT = 40  # characters of a constant that is written where it is used
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
 WIDEST = 93  # columns of a formula; a longer one is cut in two
 FRAME = 16  # of what stands beside it, the name and the shape
-
-SIGNS: dict[Any, tuple[str, int]] = {
-    np.add: ("+", SUM),
-    np.subtract: ("-", SUM),
-    np.multiply: ("*", PRODUCT),
-    np.divide: ("/", PRODUCT),
-    np.power: ("**", POWER),
-    np.dot: ("@", PRODUCT),
-    np.matmul: ("@", PRODUCT),
-    np.equal: ("==", COMPARE),
-    np.not_equal: ("!=", COMPARE),
-    np.less: ("<", COMPARE),
-    np.less_equal: ("<=", COMPARE),
-    np.greater: (">", COMPARE),
-    np.greater_equal: (">=", COMPARE),
-    **dict.fromkeys(BOTH, ("&", AND)),
-    **dict.fromkeys(EITHER, ("|", OR)),
-}
-LIMITS = np.clip, np.maximum, np.minimum
-ROOTS = {
-    math.sqrt(0.5): "0.5 ** 0.5",
-    math.sqrt(2 / math.pi): "(2 / np.pi) ** 0.5",
-    1 / math.sqrt(2 * math.pi): "1 / (2 * np.pi) ** 0.5",
-}
-ASSIGN = PRIMITIVES["assign"].forward
-STATEMENTS = SCATTER, PARTS  # what is written as several lines
-
-Spelled = tuple[str, int]  # a text, and how tightly it binds
 
 
 class NoMemory:
@@ -81,7 +48,7 @@ class NoMemory:
         return value
 
 
-class Readable(Emitted):
+class Readable(Phrasing):
     """The readable source of a listing.
 
     Args:
@@ -117,7 +84,7 @@ class Readable(Emitted):
             if line.section != section:
                 section = line.section
                 self.body.append(f"# {section or 'forward'}")
-            if line.function in STATEMENTS or _assigns(line):
+            if line.function in STATEMENTS or assigns(line):
                 self._put_parts(line, in_place.get(line.results[0]))
                 continue
             spelled, room = self._spell(line), WIDEST - self._margin(line, in_place)
@@ -197,7 +164,7 @@ class Readable(Emitted):
 
     def _is_part(self, line: Call) -> bool:
         """Whether a line's formula may stand within those of others."""
-        if len(line.results) != 1 or isinstance(line.function, Draw) or line.function in STATEMENTS or _assigns(line):
+        if len(line.results) != 1 or isinstance(line.function, Draw) or line.function in STATEMENTS or assigns(line):
             return False
         (value,) = line.results
         return value.name is None and not getattr(value.origin, "name", None) and value not in self._news
@@ -216,7 +183,7 @@ class Readable(Emitted):
     @staticmethod
     def _is_brief(line: Call) -> bool:
         """A number made of numbers: `1 - beta1`, `float(t)`."""
-        return line.results[0].number or _to_double(line)
+        return line.results[0].number or to_double(line)
 
     def _written_in_place(self, olds: dict[Any, Value], left: list[Any]) -> dict[Value, Value]:
         """The new values of tensors that are written on the spot, with the old ones: nobody reads those any more."""
@@ -251,7 +218,7 @@ class Readable(Emitted):
                 continue
             same = np.shape(old.data) == np.shape(new.data) and old.data.dtype == new.data.dtype
             line = lines[where[new]]
-            if line.function in STATEMENTS or (_assigns(line) and line.args[0] is not old):
+            if line.function in STATEMENTS or (assigns(line) and line.args[0] is not old):
                 continue
             if same and last.get(old, -1) <= where[new] and len(line.results) == 1:
                 found[new] = old
@@ -267,8 +234,6 @@ class Readable(Emitted):
                 return f"{target} += {self._operand(args[0], line)[0]}"
         return f"{target}[...] = {text}"
 
-    # --- how a line is spelled
-
     def _split(self, line: Call) -> bool:
         """Give the longest part of a line a line of its own. Returns whether there was one."""
         inside = [v for v in line.operands if v in self._texts and len(self._texts[v][0]) > len("np.sum(X)")]
@@ -278,131 +243,6 @@ class Readable(Emitted):
         text = self._texts.pop(longest)[0]
         self.body.append(f"{self._name(longest)} = {text}{self._shape(longest)}")
         return True
-
-    def _put_parts(self, line: Call, old: Value | None) -> None:
-        """Zeros, or an array, with something in some of its places; of places that repeat the sum."""
-        (value,), of = line.results, line.args
-        if line.function is PARTS:
-            name = self._name(value)
-            self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
-            keys = line.kwargs["keys"]
-            for k, (part, key) in enumerate(zip(of, keys, strict=True)):
-                sign = "=" if all(_apart(key, before) for before in keys[:k]) else "+="
-                self.body.append(f"{name}[{self._key(without_end(key))}] {sign} {self._text(part)}")
-            return
-        indices = of[2:] if line.function is ASSIGN else of[1:]
-        key = tuple(indices[k.number] if isinstance(k, Slot) else k for k in line.kwargs["key"])
-        if line.function is ASSIGN:
-            if old is None:
-                self.body.append(f"{self._name(value)} = {self._text(of[0])}.copy(){self._shape(value)}")
-            else:
-                self.names[value] = self._name(old)
-            self.body.append(f"{self._name(value)}[{self._key(without_end(key))}] = {self._text(of[1])}")
-            return
-        name, text = self._name(value), self._key(without_end(key))
-        self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
-        at = f"({text})" if without_end(key).__class__ is tuple else text
-        self.body.append(f"np.add.at({name}, {at}, {self._text(of[0])})")
-
-    def _zeros(self, value: Value) -> str:
-        return f"np.zeros({np.shape(value.data)}, {self._dtype(value.data.dtype)})"
-
-    def _constant(self, x: Any) -> str:
-        """A constant array; of equal numbers the count that they are divided by."""
-        share = self._textbook.share_of(x)
-        if share is not None and x.ndim:
-            ratio = f"{spelled_number(share.number)[0]} / {share.m}"
-            return self._kept_as("c", f"np.full({x.shape}, {ratio}, {self._dtype(x.dtype)})")
-        return super()._constant(x)
-
-    def _kept_as(self, wanted: str, made: str) -> str:
-        """A constant array where it is used, if it is short."""
-        return made if len(made) < SHORT else super()._kept_as(wanted, made)
-
-    def _spelled(self, x: Any) -> Spelled:
-        x = self._textbook.of(x)
-        if isinstance(x, Value) and x in self._texts:
-            return self._texts[x]
-        text = self._text(x)
-        return text, UNARY if text.startswith("-") else ATOM
-
-    def _operand(self, x: Any, line: Call) -> Spelled:
-        """An operand of + - * /; beside floating arrays a whole number needs no point."""
-        number = x.item() if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and not x.ndim) else x
-        number = float(str(x)) if number.__class__ is float else number  # float32's digits
-        floating = any(getattr(v.data, "dtype", np.dtype(int)).kind == "f" for v in line.operands)
-        if floating and number.__class__ is float and math.isfinite(number):
-            return spelled_number(number)
-        return self._spelled(x)
-
-    def _text(self, x: Any) -> str:
-        x = self._textbook.of(x)
-        if isinstance(x, Value) and x in self._texts:
-            return self._texts[x][0]
-        if isinstance(x, tuple) and hasattr(x, "_fields") and not isinstance(x, Slot):
-            return self._text(tuple(x))  # compositions unpack them
-        if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0):
-            value = x.item()
-            return str(x) if isinstance(value, float) and math.isfinite(value) else self._text(value)
-        if x.__class__ is float and not math.isfinite(x):
-            return "np.nan" if math.isnan(x) else "np.inf" if x > 0 else "-np.inf"
-        return super()._text(x)
-
-    def _spell(self, line: Call) -> Spelled:
-        function, args = line.function, line.args
-        if isinstance(function, Attribute):
-            return f"{wrapped(self._spelled(args[0]), ATOM)}.{function.__name__}", ATOM
-        if isinstance(function, Subscript):
-            return f"{wrapped(self._spelled(args[0]), ATOM)}[{self._key(without_end(args[1]))}]", ATOM
-        if isinstance(function, Reduce):
-            words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if v is not None and v is not False]
-            return f"np.{function.__name__}({', '.join([self._text(args[0]), *words])})", ATOM
-        if _to_double(line):
-            return f"float({self._text(args[0])})", ATOM
-        if isinstance(function, Method):
-            places = args[1] if function.__name__ == "reshape" and args[1].__class__ is tuple and args[1] else args[1:]
-            words = [*map(self._text, places), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]
-            return f"{wrapped(self._spelled(args[0]), ATOM)}.{function.__name__}({', '.join(words)})", ATOM
-        if isinstance(function, np.ufunc):
-            args = tuple(scalar(x, line) for x in args)
-        if function in LIMITS and not line.kwargs:
-            return f"np.{function.__name__}({', '.join(self._operand(x, line)[0] for x in args)})", ATOM
-        if function is np.absolute:
-            return f"np.abs({self._text(args[0])})", ATOM
-        if function in SIGNS and not line.kwargs and len(args) == 2:
-            sign, strength = SIGNS[function]
-            return infix(sign, strength, self._operand(args[0], line), self._operand(args[1], line)), strength
-        if function is np.negative:
-            text, binds = self._spelled(args[0])
-            return f"-{wrapped((text, binds), PRODUCT)}", min(binds, UNARY)
-        if function is np.square:
-            return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
-        return self._called(line), ATOM
-
-
-def spelled_number(x: float) -> Spelled:
-    """A finite number: whole ones without a point, of ratios and roots what they are."""
-    text = str(int(x)) if x.is_integer() and abs(x) < 1e6 else repr(x)
-    if len(text) > LONG and x > 0:
-        if x in ROOTS:
-            return ROOTS[x], PRODUCT
-        ratio = fractions.Fraction(x).limit_denominator(1000)
-        if ratio and ratio.numerator / ratio.denominator == x:
-            return f"{ratio.numerator} / {ratio.denominator}", PRODUCT
-        if (n := round(x * x)) and math.sqrt(n) == x:
-            return f"{n} ** 0.5", POWER
-        if n := round(1 / (x * x)):
-            for text_of, binds in ((f"{n} ** -0.5", POWER), (f"1 / {n} ** 0.5", PRODUCT)):
-                if x == (n**-0.5 if binds == POWER else 1 / n**0.5):
-                    return text_of, binds
-    return text, UNARY if x < 0 else ATOM
-
-
-def without_end(key: Any) -> Any:
-    """An index without the `...` behind everything else."""
-    if key.__class__ is tuple and len(key) > 1 and key[-1] is ...:
-        key = key[:-1]
-    return key[0] if key.__class__ is tuple and len(key) == 1 else key
 
 
 def _is_name(text: str) -> bool:
@@ -421,31 +261,6 @@ def _is_glance(line: Call) -> bool:
 def _has_array(key: Any) -> bool:
     parts = key if key.__class__ is tuple else (key,)
     return any(isinstance(k, np.ndarray) for k in parts)
-
-
-def _assigns(line: Call) -> bool:
-    """Whether a line puts something into an array, not through a view of it."""
-    return line.function is ASSIGN and not line.kwargs["steps"]
-
-
-def _apart(key: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    """Whether two indices of integers and slices surely name different places."""
-    for a, b in zip(key, other, strict=False):
-        if a is ... or b is ...:
-            return False
-        if a.__class__ is int and b.__class__ is int and a != b and (a < 0) == (b < 0):
-            return True
-        slices = a.__class__ is b.__class__ is slice and None not in (a.start, a.stop, b.start, b.stop)
-        if slices and (0 <= a.start <= a.stop <= b.start or 0 <= b.start <= b.stop <= a.start):
-            return True
-    return False
-
-
-def _to_double(line: Call) -> bool:
-    """A count that becomes a Python number."""
-    name = getattr(line.function, "__name__", "")
-    dtype = getattr(line.results[0].data, "dtype", None)
-    return name == "astype" and dtype == np.float64 and np.ndim(line.results[0].data) == 0
 
 
 class Formulas:

@@ -25,9 +25,18 @@ class View(NamedTuple):
     """How a Tensor looks into another's memory, so that a write through it reaches the other's record."""
 
     base: Tensor
-    steps: tuple[tuple[Primitive, dict[str, Any]], ...]  # view primitives from base to here
+    path: Any  # (the path of the view that this one was taken of, or None, and the step from there)
     seen: Record | None  # the base's record when this view's own was made
     recorded: bool  # made while operations were recorded
+
+    @property
+    def steps(self) -> tuple[tuple[Primitive, dict[str, Any]], ...]:
+        """The view primitives from base to here; put together when asked for, a chain of views may be long."""
+        found, path = [], self.path
+        while path is not None:
+            path, step = path
+            found.append(step)
+        return tuple(reversed(found))
 
 
 def link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict[str, Any]) -> None:
@@ -37,20 +46,22 @@ def link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict
         return
     view = source._view
     step = (primitive, params)
-    if out.__class__ is not _ndarray and mode.trace is not None:
+    if out.__class__ is not _ndarray and mode.trace is not None and primitive.key == "reshape_to":
         base, steps = (source, ()) if view is None else (view.base, view.steps)
         if not mode.trace.shows(base, (*steps, step)):
             return
     result._storage = storage_of(source)
     if view is None:
-        result._view = View(source, (step,), source._record, mode.grad)
+        result._view = View(source, (None, step), source._record, mode.grad)
     else:
-        result._view = View(view.base, (*view.steps, step), view.base._record, mode.grad)
+        result._view = View(view.base, (view.path, step), view.base._record, mode.grad)
 
 
 def refresh(view: Tensor) -> None:
     """If the base was written since, derive the view's record from the base's new one."""
-    base, steps, seen, recorded = view._view  # type: ignore[misc]  # callers have checked
+    own = view._view
+    assert own is not None  # callers have checked
+    base, path, seen, recorded = own
     if base._storage is not view._storage:  # the base has been given other memory: `base.data = ...`
         view._view = None
         return
@@ -63,7 +74,7 @@ def refresh(view: Tensor) -> None:
             "which was written or recorded anew; take the view again."
         )
     if now is None or now.primitive is None:  # a leaf's or constant's record: nothing was written
-        view._view = View(base, steps, now, recorded)
+        view._view = View(base, path, now, recorded)
         return
     if not recorded:
         if not mode.grad:
@@ -75,13 +86,13 @@ def refresh(view: Tensor) -> None:
         )
     grad, mode.grad = mode.grad, True
     try:
-        fresh = follow(base, steps)
+        fresh = follow(base, own.steps)
     finally:
         mode.grad = grad
     old, view._record = view._record, fresh._record
     if old is not None and fresh._record is not None:
         hand_over(old, fresh._record)
-    view._view = View(base, steps, now, recorded)
+    view._view = View(base, path, now, recorded)
 
 
 def hand_over(old: Record, new: Record) -> None:

@@ -164,7 +164,7 @@ def _rerecord(target: Tensor, record: Record | None) -> None:
         if old is not None and record is not None:
             hand_over(old, record)
         return
-    base, steps, _, _ = target._view
+    base, steps = target._view.base, target._view.steps
     assert record is not None
     old = record_of(base)
     base._record = _assignment(base, (old, record), steps, (...,))

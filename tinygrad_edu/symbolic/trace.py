@@ -184,12 +184,10 @@ class Trace(Numbers):
             self.enter((tensor,))
 
     def shows(self, base: Tensor, steps: tuple[Any, ...]) -> bool:
-        """Whether a view of a traced tensor is one: a reshape of what does not lie in one piece is a copy.
+        """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
 
         Arrays that the step computes are taken to lie in the order of their indices.
         """
-        if all(primitive.key != "reshape_to" for primitive, _ in steps):
-            return True
         was = self.before.get(base)
         like = np.empty(base.shape, bool) if was is None or was.array.ndim == 0 else np.empty_like(was.array, bool)
         return bool(np.may_share_memory(follow(like, steps), like))

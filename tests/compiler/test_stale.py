@@ -182,3 +182,85 @@ def test_gradients_that_are_added_to_and_dropped():
         assert step(batch(k)).item() == eager(batch(k)).item()
         for p, q in zip(model.parameters(), other.parameters(), strict=True):
             assert p.grad.tolist() == q.grad.tolist()
+
+
+class Own(optim.Optimizer):
+    """One that users write: with a step of its own, and whatever they like in its state."""
+
+    def __init__(self, parameters, update):
+        super().__init__(parameters, {"lr": 0.1})
+        self.apply = update
+
+    @te.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for W in group["params"]:
+                if W.grad is not None:
+                    self.apply(W, self.state[W], group["lr"])
+
+
+def counts_in_python(W, state, lr):
+    state["step"] = state.get("step", 0) + 1
+    W.sub_(lr / state["step"] * W.grad)
+
+
+def begins_with_zeros(W, state, lr):
+    if not state:
+        state["m"] = te.zeros_like(W)
+    state["m"].mul_(0.9).add_(W.grad)
+    W.sub_(lr * state["m"])
+
+
+def replaces_its_momentum(W, state, lr):
+    state["m"] = 0.9 * state["m"] + W.grad if state else W.grad.clone()
+    W.sub_(lr * state["m"])
+
+
+def goes_back(W, state, lr):
+    state["old"] = W.data.clone()
+    W.add_(W.grad)
+    W.data = state["old"]
+    W.sub_(lr * W.grad)
+
+
+@pytest.mark.parametrize("eager_steps", [0, 2])
+@pytest.mark.parametrize("update", [begins_with_zeros, replaces_its_momentum, goes_back])
+def test_own_optimizers_keep_their_state(update, eager_steps):
+    """State that the step begins, replaces or swaps is afterwards as in eager mode, of a group added later too."""
+    (model, optimizer, step), (_, others, eager) = training(Own, update=update), training(Own, update=update)
+    for each in (optimizer, others):
+        later = each.param_groups[0]["params"].pop()
+        each.later = {"params": [later], "lr": 0.02}
+    compiled = te.compile(step)
+    for k in range(7):
+        if k == 4:
+            optimizer.add_param_group(optimizer.later)
+            others.add_param_group(others.later)
+        assert (step if k < eager_steps else compiled)(batch(k)).tolist() == eager(batch(k)).tolist()
+        for state, other in zip(optimizer.state.values(), others.state.values(), strict=True):
+            assert {name: t.tolist() for name, t in state.items()} == {name: t.tolist() for name, t in other.items()}
+
+
+@pytest.mark.parametrize("eager_steps", [0, 2])
+def test_a_count_in_the_state_is_refused(eager_steps):
+    """A Python number in an optimizer's state would be a constant of the program; the refusal changes nothing."""
+    model, optimizer, step = training(Own, update=counts_in_python)
+    for k in range(eager_steps):
+        step(batch(k))
+    before = [W.tolist() for W in model.parameters()], [dict(state) for state in optimizer.state.values()]
+    with pytest.raises(te.TraceError, match=r"test_stale.py:\d+: Own keeps step, an? int, .* in a tensor"):
+        te.compile(step)(batch(0))
+    assert before == ([W.tolist() for W in model.parameters()], [dict(state) for state in optimizer.state.values()])
+
+
+def test_a_gradient_kept_in_the_state_is_refused():
+    """`state["before"] = W.grad`: in eager mode that is the gradient itself, which zero_grad may write."""
+
+    def keeps(W, state, lr):
+        W.sub_(lr * (W.grad - state["before"] if state else W.grad))
+        state["before"] = W.grad
+
+    _, _, step = training(Own, update=keeps)
+    step(batch(0))
+    with pytest.raises(te.TraceError, match="write it in place"):
+        te.compile(step)(batch(1))

@@ -108,7 +108,7 @@ class Watch:
     def tell(self, trace: Trace) -> None:
         """Name what is to be looked after: attributes that modules compute, optimizers that may begin their state."""
         trace.derived = self._derived
-        for optimizer in (x for x in self._optimizers if not x.state):  # of the user's own, with a step of their own
+        for optimizer in self._optimizers:  # some of the user's own have a step of their own, which tells of nothing
             trace.remember(optimizer)
 
     def _keep(self) -> None:
@@ -182,6 +182,8 @@ class Watch:
         elif isinstance(x, Optimizer):
             self._optimizers.append(x)
             self._queue.append(x.defaults)
+            entries = [v for held in x.state.values() if isinstance(held, dict) for v in held.values()]
+            self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))

@@ -141,6 +141,7 @@ class Helpers:
         _, globals_ = _definition(thing)
         found = {x: scope[x] for x in globals_ if x in scope}
         names = {thing.__name__: name, **{x: self._referred(value, x) for x, value in found.items()}}
+        found[thing.__name__] = scope.get(thing.__name__)  # a forward that calls itself calls its primitive's
         forwards = frozenset(x for x, value in found.items() if isinstance(value, Primitive))
         return _spelled(thing, tuple(names.items()), forwards)
 

@@ -89,11 +89,11 @@ class Program:
 
     def install(self) -> None:
         """Put what a first step adds into the optimizers' states."""
-        for optimizer, parameter, name, tensor in self.created:
-            entries = optimizer.state[parameter]
-            if name in entries:
+        for optimizer, parameter, name, _ in self.created:
+            if name in optimizer.state.get(parameter, ()):
                 raise TraceError(f"{type(optimizer).__name__}'s {name} has been made since the trace; trace again.")
-            entries[name] = tensor
+        for optimizer, parameter, name, tensor in self.created:
+            optimizer.state[parameter][name] = tensor
 
     def _verify(self, last: Symbol | None, values: dict[Symbol, Any]) -> None:
         """Make the checks that the value of `last` completes."""

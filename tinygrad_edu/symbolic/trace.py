@@ -284,6 +284,9 @@ class Trace(Numbers):
     def remember(self, optimizer: Any) -> None:
         """Remember what an optimizer's state holds, to tell what the step adds."""
         if not any(known is optimizer for known, _ in self.optimizers):
+            for key, entries in optimizer.state.items():
+                if not isinstance(entries, dict):
+                    raise TraceError(_not_a_tensor(optimizer, key, entries))
             self.optimizers.append((optimizer, {k: (v, dict(v)) for k, v in optimizer.state.items()}))
 
     def section(self, name: str) -> None:
@@ -328,8 +331,70 @@ class Trace(Numbers):
         """Note a draw: the generator's stream has to go on as it does eagerly."""
         self.draws.append(symbol)
 
-    def restore(self) -> list[tuple[Any, Tensor, str, Tensor]]:
-        """Give every tensor back what it had. Returns what the step has added to the states of optimizers."""
+    def kept_in_state(self) -> list[tuple[Any, Any, str, Any]]:
+        """What the step has put into the states of optimizers: another tensor, or what is none."""
+        added: list[tuple[Any, Any, str, Any]] = []
+        for optimizer, before in self.optimizers:
+            for key, entries in optimizer.state.items():
+                _, old = before.get(key, (None, {}))
+                if isinstance(entries, dict):
+                    added += [(optimizer, key, n, v) for n, v in entries.items() if n not in old or _another(old[n], v)]
+                else:
+                    added.append((optimizer, None, key, entries))
+        return added
+
+    def replaced_in_state(self, written: set[Tensor]) -> list[tuple[Tensor, Symbol]]:
+        """What the program writes into tensors of a state that the step replaces by others it computes."""
+        found: list[tuple[Tensor, Symbol]] = []
+        held = [v for *_, v in self.kept_in_state()]
+        for optimizer, key, name, value in self.kept_in_state():
+            _, entries = next(before for o, before in self.optimizers if o is optimizer).get(key, (None, {}))
+            owner = next(
+                (x for x, y in self.exchanged if y is value), None
+            )  # `owner.data = value`: one memory, in eager
+            if owner is not None:
+                self.enter((owner,))
+                value._array = owner._array
+            if name not in entries:
+                continue
+            old = entries[name]
+            if owner in self.before and isinstance(old, Tensor) and same_place(self.before[owner].array, old._array):
+                continue  # as the eager steps before have left it
+            apart = isinstance(old, Tensor) and sum(v is value for v in held) == 1
+            if apart and (old not in self.before if owner is not None else self._alone(value)):
+                self.enter((old,) if owner is not None else (old, value))
+                apart = (old.shape, old.dtype) == (value.shape, value.dtype) and old not in written
+                apart = apart and old not in self.through and not self._neighbours(old)
+            else:
+                apart = False
+            if not apart:
+                raise TraceError(
+                    f"{type(optimizer).__name__} replaces {name} in its state by what may be something else's memory; "
+                    f"write it in place: state[{name!r}].copy_(...)."
+                )
+            found.append((old, value._array))
+        return found
+
+    def _alone(self, tensor: Tensor) -> bool:
+        """Whether the step has computed a tensor, with memory that no other name leads to."""
+        grads = [x._record.grad for x in self.before if x._record is not None]
+        mine = tensor not in self.before or tensor in self.made
+        named = (
+            tensor._view is not None
+            or tensor in self.aliases
+            or any(tensor is x or tensor is y for x, y in self.exchanged)
+        )
+        return mine and not named and not any(tensor is grad for grad in grads)
+
+    def _neighbours(self, tensor: Tensor) -> bool:
+        """Whether a tensor from outside shares its memory with another one that the step has met, or is a gradient."""
+        memory = self.before[tensor].array
+        others = (x for x in self._beside(tensor._storage) if x is not tensor) if tensor._storage is not None else ()
+        gradient = any(was.grad is tensor for was in self.before.values())
+        return gradient or any(np.may_share_memory(self.before[x].array, memory) for x in others)
+
+    def restore(self) -> list[tuple[Any, Any, str, Any]]:
+        """Give every tensor back what it had. Returns what the step has put into the states of optimizers."""
         for tensor, was in self.before.items():
             if tensor._record is not None:
                 self.values.setdefault(tensor._record, was.symbol)
@@ -339,17 +404,26 @@ class Trace(Numbers):
                 for name, value in were.items():
                     setattr(owner, name, value)
         self.put_back_settings()
-        added: list[tuple[Any, Any, str, Any]] = []
+        added = self.kept_in_state()
         for optimizer, before in self.optimizers:
-            for parameter, entries in optimizer.state.items():
-                _, old = before.get(parameter, (None, {}))
-                added += [(optimizer, parameter, n, v) for n, v in entries.items() if n not in old or old[n] is not v]
             optimizer.state.clear()
             for parameter, (entries, held) in before.items():  # the same dicts: other programs know them
                 entries.clear()
                 entries.update(held)
                 optimizer.state[parameter] = entries
         return added
+
+
+def _another(old: Any, new: Any) -> bool:
+    """Whether a step has put something else into a state."""
+    return old is not new and not (type(old) is type(new) and isinstance(new, (bool, int, float, str)) and old == new)
+
+
+def _not_a_tensor(optimizer: Any, name: Any, value: Any) -> str:
+    return (
+        f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could not change "
+        "it. Keep it in a tensor."
+    )
 
 
 def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any]) -> None:
@@ -454,6 +528,13 @@ def record(
             record = tensor._record
             if record is not None and (record.grad is not was.grad or tensor in run.cleared):
                 grads.append((tensor, None if record.grad is None else record.grad._array))
+        kept = [x for x in run.kept_in_state() if not isinstance(x[3], Tensor)]
+        if kept:
+            optimizer, key, name, value = kept[0]
+            entries = optimizer.state if key is None else optimizer.state[key]
+            line = line_that(lambda: step(*args, **kwargs), lambda: entries.get(name) is not value)
+            raise TraceError(f"{line}{_not_a_tensor(optimizer, name, value)}")
+        writes += run.replaced_in_state({t for t, _ in writes})
         frozen = replaced(result, lambda t: wrap(t._array))
     except TraceError as error:
         raise _placed(error, step) from None
@@ -461,12 +542,7 @@ def record(
         mode.trace = None
         now = {t: t._array for t in run.before}
         added = run.restore()
-    for optimizer, _, name, value in added:
-        if not isinstance(value, Tensor):
-            raise TraceError(
-                f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could "
-                "not change it. Keep it in a tensor."
-            )
+    added = [(optimizer, key, name, v) for optimizer, key, name, v in added if name not in optimizer.state.get(key, ())]
     begun = {v for *_, v in added if v in run.made and v in now and now[v] is not run.before[v].symbol}
     for tensor in begun:  # zeros that the step has put into the state and updated: it begins with what they come to
         tensor._array = now[tensor]

@@ -227,7 +227,7 @@ def goes_back(W, state, lr):
 @pytest.mark.parametrize("update", [begins_with_zeros, replaces_its_momentum, goes_back])
 def test_own_optimizers_keep_their_state(update, eager_steps):
     """State that the step begins, replaces or swaps is afterwards as in eager mode, of a group added later too."""
-    (model, optimizer, step), (_, others, eager) = training(Own, update=update), training(Own, update=update)
+    (_, optimizer, step), (_, others, eager) = training(Own, update=update), training(Own, update=update)
     for each in (optimizer, others):
         later = each.param_groups[0]["params"].pop()
         each.later = {"params": [later], "lr": 0.02}

@@ -421,8 +421,8 @@ def _another(old: Any, new: Any) -> bool:
 
 def _not_a_tensor(optimizer: Any, name: Any, value: Any) -> str:
     return (
-        f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could not change "
-        "it. Keep it in a tensor."
+        f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could not "
+        "change it. Keep it in a tensor."
     )
 
 

@@ -188,7 +188,7 @@ class Arithmetic(Shaping):
         return self._put_scaled(line, 1, m, self._new(result, function, *parts))
 
     def _moved(self, line: Call, args: Any, x: Value) -> bool:
-        """A constant added: a number for an array of equal numbers, if the shape does not need it."""
+        """A constant added: a number, or a number / m, for an array of equal ones, if the shape does not need it."""
         numbers = [None if isinstance(part, Value) else number_of(part) for part in args]
         if numbers == [None, None] or not alike(x, line.results[0]):
             return False
@@ -196,7 +196,10 @@ class Arithmetic(Shaping):
             return self._same(line, x)
         if 0 in numbers and line.function is np.subtract:
             return self._negative(line, (x,))
-        plain = (part if number is None else number for part, number in zip(args, numbers, strict=True))
+        plain = (
+            part if number is None else self._shares.get(id(part), number)
+            for part, number in zip(args, numbers, strict=True)
+        )
         return self._put(line.results, line.function, *plain)
 
     def _negative(self, line: Call, args: Any) -> bool:

@@ -7,9 +7,13 @@ tensors (memory.py), views made beforehand (emit.py).
 
 from __future__ import annotations
 
+import textwrap
+
 from .calls import Call
 from .listing import Listing
 from .memory import Memory
+
+WIDEST = 100  # columns of the table
 
 
 def changes(listing: Listing, memory: Memory) -> str:
@@ -40,4 +44,7 @@ def changes(listing: Listing, memory: Memory) -> str:
         ("tensors written in place", f"{into} of {writes}" + (at_end if copied else "")),
     ]
     width = max(len(what) for what, _ in rows)
-    return "\n".join(f"{what:<{width}}  {figure}" for what, figure in rows)
+    return "\n".join(
+        textwrap.fill(f"{what:<{width}}  {figure}", WIDEST, subsequent_indent=" " * (width + 2))
+        for what, figure in rows
+    )

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import PRIMITIVES
-from ..ops.indexing import Slot
+from ..ops.indexing import Slot, add_along
 from ..symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from .arithmetic import BOTH, EITHER
 from .calls import Attribute, Call, Method, Reduce, Subscript, Value
 from .emit import Emitted, scalar
 from .numerals import Spelled, spelled_number
+from .rewriting import Share
 from .textbook import PARTS, SCATTER, Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
@@ -59,6 +60,11 @@ class Phrasing(Emitted):
                 sign = "=" if all(_apart(key, before) for before in keys[:k]) else "+="
                 self.body.append(f"{name}[{self._key(without_end(key))}] {sign} {self._text(part)}")
             return
+        if line.function is add_along:
+            name, axis = self._name(value), line.kwargs["axis"]
+            self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
+            self.body.append(f"np.put_along_axis({name}, {self._text(of[1])}, {self._filling(of[0])}, axis={axis})")
+            return
         indices = of[2:] if line.function is ASSIGN else of[1:]
         key = tuple(indices[k.number] if isinstance(k, Slot) else k for k in line.kwargs["key"])
         if line.function is ASSIGN:
@@ -70,8 +76,16 @@ class Phrasing(Emitted):
             return
         name, text = self._name(value), self._key(without_end(key))
         self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
+        if _is_once(key):
+            self.body.append(f"{name}[{text}] = {self._filling(of[0])}")
+            return
         at = f"({text})" if without_end(key).__class__ is tuple else text
         self.body.append(f"np.add.at({name}, {at}, {self._text(of[0])})")
+
+    def _filling(self, x: Any) -> str:
+        """What is put into places: of equal numbers one."""
+        share = self._textbook.share_of(self._textbook.of(x))
+        return self._text(x) if share is None else _ratio(share)
 
     def _zeros(self, value: Value) -> str:
         return f"np.zeros({np.shape(value.data)}, {self._dtype(value.data.dtype)})"
@@ -80,8 +94,7 @@ class Phrasing(Emitted):
         """A constant array; of equal numbers the count that they are divided by."""
         share = self._textbook.share_of(x)
         if share is not None and x.ndim:
-            ratio = f"{spelled_number(share.number)[0]} / {share.m}"
-            return self._kept_as("c", f"np.full({x.shape}, {ratio}, {self._dtype(x.dtype)})")
+            return self._kept_as("c", f"np.full({x.shape}, {_ratio(share)}, {self._dtype(x.dtype)})")
         return super()._constant(x)
 
     def _kept_as(self, wanted: str, made: str) -> str:
@@ -97,6 +110,8 @@ class Phrasing(Emitted):
 
     def _operand(self, x: Any, line: Call) -> Spelled:
         """An operand of + - * /; beside floating arrays a whole number needs no point."""
+        if isinstance(x, Share):
+            return _ratio(x), PRODUCT
         number = x.item() if isinstance(x, np.generic) or (isinstance(x, np.ndarray) and not x.ndim) else x
         number = float(str(x)) if number.__class__ is float else number  # float32's digits
         floating = any(getattr(v.data, "dtype", np.dtype(int)).kind == "f" for v in line.operands)
@@ -147,6 +162,33 @@ class Phrasing(Emitted):
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
+
+
+def is_statement(line: Call) -> bool:
+    """Whether a line is written as several."""
+    return line.function in STATEMENTS or assigns(line) or _puts_along(line)
+
+
+def _puts_along(line: Call) -> bool:
+    """Whether numbers go to one place of each row, so that none of them meet."""
+    if line.function is not add_along:
+        return False
+    axis, shape = line.kwargs["axis"], line.kwargs["shape"]
+    parts = [np.shape(getattr(x, "data", x)) for x in line.args]
+    return bool(shape) and parts[0] == parts[1] == tuple(
+        1 if k == axis % len(shape) else n for k, n in enumerate(shape)
+    )
+
+
+def _is_once(key: tuple[Any, ...]) -> bool:
+    """Whether an index of vectors names no place twice: one of them counts the rows."""
+    if not all(np.ndim(getattr(k, "data", k)) == 1 for k in key):
+        return False
+    return any(isinstance(k, np.ndarray) and np.array_equal(k, np.arange(len(k))) for k in key)
+
+
+def _ratio(share: Share) -> str:
+    return f"{spelled_number(share.number)[0]} / {share.m}"
 
 
 def without_end(key: Any) -> Any:

@@ -25,12 +25,14 @@ from .calls import SMALL, Attribute, Call, Draw, Subscript, Value, outline, valu
 from .cancelling import cancelled
 from .listing import Listing, note
 from .numerals import Spelled
-from .phrasing import SIGNS, STATEMENTS, Phrasing, assigns, to_double
+from .phrasing import SIGNS, Phrasing, assigns, is_statement, to_double
+from .rewriting import alike
 from .spelling import ARRAY, indented, listed
 from .textbook import Textbook
 
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
 WIDEST = 93  # columns of a formula; a longer one is cut in two
+CLIPS = np.multiply, np.clip, np.maximum, np.minimum
 FRAME = 16  # of what stands beside it, the name and the shape
 
 
@@ -80,11 +82,11 @@ class Readable(Phrasing):
         self._news = {of(v) for _, v in self.listing.writes if isinstance(of(v), Value)}
         in_place = self._written_in_place(olds, left)
         section = None
-        for line in lines:
+        for i, line in enumerate(lines):
             if line.section != section:
                 section = line.section
                 self.body.append(f"# {section or 'forward'}")
-            if line.function in STATEMENTS or assigns(line):
+            if is_statement(line):
                 self._put_parts(line, in_place.get(line.results[0]))
                 continue
             spelled, room = self._spell(line), WIDEST - self._margin(line, in_place)
@@ -100,6 +102,9 @@ class Readable(Phrasing):
             elif self._is_part(line) and len(spelled[0]) < room and self._may_repeat(line, spelled):
                 self._texts[value] = spelled
             else:
+                again = self._clipped(line, i, left)
+                if again is not None:
+                    self.names[value] = self._name(again)
                 self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
         later = [(olds[t], of(new)) for t, new in self.listing.writes if in_place.get(of(new)) is not olds[t]]
         changed = {old for old, _ in later}
@@ -117,6 +122,19 @@ class Readable(Phrasing):
         owner = in_place.get(value, value)
         name = self.names.get(owner) or owner.name or ""
         return max(0, len(name) + (0 if value in in_place else len(self._shape(value))) - FRAME)
+
+    def _clipped(self, line: Call, i: int, left: list[Any]) -> Value | None:
+        """The gradient that a line of an update makes another of, if nobody reads it any more: it keeps its name."""
+        (value,), arrays = line.results, [v for v in line.operands if np.ndim(v.data)]
+        if line.section != "update" or value.name is not None or line.function not in CLIPS or len(arrays) != 1:
+            return None
+        (old,), kept = arrays, values_of([self._textbook.of(v) for v in left])
+        name, new = self._name(old), value in self._news or value in self._given
+        if new or name[:1] != "d" or not alike(old, value) or old in self._news or old in self._given:
+            return None
+        if any(v.root is old for v in kept) or any(v in self._texts and self._reads(v, {old}) for v in kept):
+            return None
+        return old if self._last.get(old, -1) <= i else None
 
     def _put_chain(self, targets: list[str], text: str) -> None:
         """`t_b1[...] = t_W2[...] = t_W1`, in as many lines as it takes."""
@@ -164,7 +182,7 @@ class Readable(Phrasing):
 
     def _is_part(self, line: Call) -> bool:
         """Whether a line's formula may stand within those of others."""
-        if len(line.results) != 1 or isinstance(line.function, Draw) or line.function in STATEMENTS or assigns(line):
+        if len(line.results) != 1 or isinstance(line.function, Draw) or is_statement(line):
             return False
         (value,) = line.results
         return value.name is None and not getattr(value.origin, "name", None) and value not in self._news
@@ -209,6 +227,7 @@ class Readable(Phrasing):
         for x in (*map(of, left), *news):
             if isinstance(x, Value):
                 last[x.root] = end if x in self._given or x.source is not None else last.get(x, 0)
+        self._last = last
         kept = {*values_of([of(v) for v in left])}
         where = {value: i for i, line in enumerate(lines) for value in line.results}
         found: dict[Value, Value] = {}
@@ -218,7 +237,7 @@ class Readable(Phrasing):
                 continue
             same = np.shape(old.data) == np.shape(new.data) and old.data.dtype == new.data.dtype
             line = lines[where[new]]
-            if line.function in STATEMENTS or (assigns(line) and line.args[0] is not old):
+            if is_statement(line) and not (assigns(line) and line.args[0] is old):
                 continue
             if same and last.get(old, -1) <= where[new] and len(line.results) == 1:
                 found[new] = old

@@ -241,6 +241,9 @@ def softmax_over(Z: Array, *, axis: int) -> Array:
     return E / np.add.reduce(E, axis=axis, keepdims=True)
 
 
+softmax_over.composition = softmax_over.forward  # in which the exponentials have a name
+
+
 @primitive(
     name="log_softmax",
     types=floating_only,
@@ -250,6 +253,9 @@ def log_softmax_over(Z: Array, *, axis: int) -> Array:
     """A = log(softmax(Z)) along an axis, without forming the softmax."""
     S = Z - highest(Z, axis)
     return S - np.log(np.add.reduce(np.exp(S), axis=axis, keepdims=True))
+
+
+log_softmax_over.composition = log_softmax_over.forward  # in which the shifted scores have a name
 
 
 # --- the public functions: torch.nn.functional's signatures

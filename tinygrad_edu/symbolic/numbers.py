@@ -16,7 +16,7 @@ from ..core.record import line_of, user_site
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 
-_LINES = (operator.add, operator.sub, operator.mul)  # what a program does with floats itself
+_LINES = (operator.add, operator.sub, operator.mul, operator.neg)  # what a program does with floats itself
 
 
 class Guard(NamedTuple):
@@ -74,7 +74,7 @@ class Numbers:
         return Number(symbol, value)
 
     def computed(self, operation: Callable[..., Any], operands: tuple[Any, ...]) -> Any:
-        """What Python makes of numbers, made by Python at every run; sums and products of floats are in the program."""
+        """What Python makes of numbers, at every run; sums, products and negatives of floats are in the program."""
         value = operation(*(x.value if type(x) is Number else x for x in operands))
         symbols = tuple(x.symbol if type(x) is Number else x for x in operands)
         if operation in _LINES and type(value) is float:

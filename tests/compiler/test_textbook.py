@@ -609,3 +609,4 @@ def test_an_equal_number_is_made_once():
     text = step.source(readable=True)
     assert "W += -lr * dW" in text
     assert "b += -lr * db" in text
+    assert step.source.count(" = -lr\n") == 1

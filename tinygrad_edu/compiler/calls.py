@@ -7,6 +7,7 @@ a line.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,13 @@ from ..core.primitive import Array, Primitive
 NUMBERS = (bool, int, float)
 SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the numbers
 # Between Python numbers; a ufunc would make float64 of them, and float64 of the float32 arrays that they meet
-PYTHON = {np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul, np.divide: operator.truediv}
+PYTHON: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.negative: operator.neg,
+}
 
 
 class Method:

@@ -35,7 +35,7 @@ from .spelling import ARRAY, Spelling, called, indented, listed
 MANY = 250
 
 SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
-assert SIGNS.keys() == PYTHON.keys()
+assert {*SIGNS, np.negative} == PYTHON.keys()
 COMPARISONS = {np.equal: "==", np.not_equal: "!=", np.less: "<", np.less_equal: "<="}
 COMPARISONS |= {np.greater: ">", np.greater_equal: ">="}
 
@@ -195,6 +195,8 @@ class Emitted(Spelling):
         if sign and len(line.args) == 2 and not line.kwargs and all(map(_single, (*line.args, *line.results))):
             left, right = map(self._text, line.args)  # 0.1 us where the ufunc takes 0.7, and the same result
             return f"{self._name(line.results[0])} = {left} {sign} {right}"
+        if line.function is np.negative and line.results[0].number:
+            return f"{self._name(line.results[0])} = -{self._text(line.args[0])}"
         if all(v.number for v in line.results) and line.results:
             return f"{self._name(line.results[0])} = float({self._called(line)})"
         if len(line.results) == 1:

@@ -425,7 +425,7 @@ def test_gradients_have_the_users_names():
     step(te.randn(4, 3), te.randn(3, 1), 0.1)
     text = step.source(readable=True)
     assert "Hv = X.T @ " in text
-    assert "W += -lr * Hv" in text
+    assert "W -= lr * Hv" in text
 
 
 def test_explain_says_no_part_that_is_not_there():
@@ -607,6 +607,6 @@ def test_an_equal_number_is_made_once():
 
     step(0.1)
     text = step.source(readable=True)
-    assert "W += -lr * dW" in text
-    assert "b += -lr * db" in text
+    assert "W -= lr * dW" in text
+    assert "b -= lr * db" in text
     assert step.source.count(" = -lr\n") == 1

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
-from ..symbolic.printer import ATOM
+from ..symbolic.printer import ATOM, PRODUCT, UNARY
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from .arguments import docstring
@@ -248,7 +248,10 @@ class Readable(Phrasing):
         target, args = self._name(old), line.args
         if line.function in (np.add, np.subtract) and not line.kwargs and len(args) == 2:
             if args[0] is old:
-                return f"{target} {SIGNS[line.function][0]}= {self._operand(args[1], line)[0]}"
+                sign, (text, binds) = SIGNS[line.function][0], self._operand(args[1], line)
+                if text.startswith("-") and binds in (PRODUCT, UNARY):
+                    sign, text = "-" if sign == "+" else "+", text[1:]
+                return f"{target} {sign}= {text}"
             if args[1] is old and line.function is np.add:
                 return f"{target} += {self._operand(args[0], line)[0]}"
         return f"{target}[...] = {text}"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextvars
+import decimal
+import importlib
 import os
+import sys
+import types
 
 import pytest
 
@@ -182,6 +187,52 @@ def test_gradients_that_are_added_to_and_dropped():
         assert step(batch(k)).item() == eager(batch(k)).item()
         for p, q in zip(model.parameters(), other.parameters(), strict=True):
             assert p.grad.tolist() == q.grad.tolist()
+
+
+class Written:
+    """A number that only its text shows."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __str__(self):
+        return str(self.number)
+
+
+RATE = contextvars.ContextVar("RATE", default=2.0)
+WRITTEN = Written(2.0)
+CONFIG = types.ModuleType("config_of_tests")
+NAME = CONFIG.__name__
+ASKS = {
+    "a context variable": lambda: RATE.get(),
+    "the context": lambda: contextvars.copy_context().get(RATE, 2.0),
+    "decimal's precision": lambda: float(decimal.Decimal(1) / decimal.Decimal(7)),
+    "a module in sys.modules": lambda: sys.modules["config_of_tests"].rate,
+    "a module by its name": lambda: importlib.import_module(NAME).rate,
+    "an object's text": lambda: float(str(WRITTEN)),
+    "an f-string": lambda: float(f"{WRITTEN}"),
+}
+
+
+@pytest.mark.parametrize("name", ASKS)
+def test_what_is_asked_in_a_roundabout_way(name, monkeypatch):
+    """Contexts, modules that are looked up by their names, and numbers that come from an object's text."""
+    monkeypatch.setitem(sys.modules, NAME, CONFIG)
+    ask, x = ASKS[name], te.tensor([1.0, 3.0])
+    step = te.compile(lambda x: (x * ask()).sum())
+    with decimal.localcontext() as context:
+        for rate in (2, 3, 4, 2):
+            token = RATE.set(float(rate))
+            context.prec, CONFIG.rate, WRITTEN.number = rate, float(rate), float(rate)
+            assert step(x).item() == (x * ask()).sum().item()
+            RATE.reset(token)
+
+
+def test_texts_of_python_are_refused():
+    """What eval() and exec() look at is not seen in the step's code."""
+    for call in (lambda: eval("WRITTEN.number"), lambda: exec("WRITTEN.number")):
+        with pytest.raises(te.TraceError, match=r"test_stale.py:\d+: the step calls e(val|xec)\(\)"):
+            te.compile(lambda x, call=call: x * (call() or 1.0))(te.tensor([1.0, 3.0]))
 
 
 class Own(optim.Optimizer):

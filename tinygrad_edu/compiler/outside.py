@@ -1,4 +1,5 @@
-"""What a step must not ask while it is traced: the clock, a file, dice that no generator of ours throws.
+"""What a step must not ask while it is traced: the clock, a file, dice that no generator of ours throws, a text
+of Python that its code does not show.
 
 A program would go on with the answer of that one time. Python tells a profiler of every C function that
 it calls, however the step has come by it, so that is where such a call is seen.
@@ -63,6 +64,8 @@ def _asked(function: Any, frame: Any) -> str:
     if function in CLOCKS or (isinstance(owner, type) and issubclass(owner, datetime.date)):
         asks = function in CLOCKS or function.__name__ in ("now", "today", "utcnow")
         return "reads the clock" if asks and not of_library(frame.f_globals.get("__name__")) else ""
+    if function is builtins.eval or function is builtins.exec:
+        return "" if of_library(frame.f_globals.get("__name__")) else f"calls {function.__name__}()"
     if function is builtins.open:
         return "opens a file"
     return "throws Python's dice" if function is os.urandom or isinstance(owner, random.Random) else ""

@@ -15,6 +15,9 @@ GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBA
 ATTRIBUTES = ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR")
 # What takes the name of an attribute as a string, or goes on where there is none of that name; what takes all of them
 BY_NAME = {"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller", "globals", "AttributeError"}
+BY_MODULE = {"modules", "import_module", "__import__"}  # what takes the name of a module as a string
+TEXTS = {"str", "repr", "format", "ascii"}  # what asks an object for a text; and instructions of f-strings that do
+FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE")
 ALL_NAMES = {"vars", "dir", "__dict__", "asdict", "astuple", "fields", "replace"}
 
 
@@ -30,6 +33,9 @@ class Reads(NamedTuple):
     by_name: bool  # whether it looks attributes up by strings
     spells: bool  # whether it makes strings of parts
     takes_all: bool  # whether it looks at all attributes of an object
+    texts: bool  # whether it may make texts of objects, and numbers of texts
+    by_module: bool  # whether it looks modules up by strings
+    modules: frozenset[str]  # which may be these
 
 
 @functools.cache
@@ -39,10 +45,11 @@ def reads_of(code: types.CodeType) -> Reads:
     attributes: set[str] = set()
     methods: set[str] = set()
     imports: set[str] = set()
-    compares = spells = False
+    compares = spells = formats = False
     for i in dis.get_instructions(code):
         compares |= i.opname == "COMPARE_OP" and i.argrepr.strip("bol()") in ("==", "!=")  # `bool(==)` in later Pythons
         spells |= i.opname == "BUILD_STRING"
+        formats |= i.opname in FORMATS or (i.opname == "BINARY_OP" and i.argrepr == "%")
         called = i.opname in METHODS or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
         if i.opname == "IMPORT_NAME":
             imports.add(i.argval)
@@ -56,9 +63,13 @@ def reads_of(code: types.CodeType) -> Reads:
             attributes.add(i.argval)
     names = variables | attributes | methods
     strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
+    texts = bool(variables & {"float", "int"}) and (formats or bool(names & TEXTS))
+    dotted = {x for x in code.co_consts if isinstance(x, str) and x.replace(".", "a").isidentifier()}
+    by_module = bool(names & BY_MODULE)
     return Reads(
         frozenset(variables), frozenset(attributes), frozenset(methods), compares, frozenset(imports),
         frozenset(strings), bool(names & BY_NAME), spells, bool(names & ALL_NAMES),
+        texts, by_module, frozenset(dotted if by_module else ()),
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import types
 from typing import Any
@@ -48,6 +49,36 @@ class Slots:
 
     def pop(self, name: str, _: Any) -> None:
         delattr(self._x, name)
+
+
+class Context:
+    """What holds in the present context: a ContextVar's value, or settings of decimal's, looked up as in a dict."""
+
+    def __init__(self, x: Any) -> None:
+        self._x = x  # a ContextVar, or the module decimal
+
+    def get(self, name: str, default: Any) -> Any:
+        if isinstance(self._x, contextvars.ContextVar):
+            try:
+                return self._x.get()  # with a default of its own, where it has one
+            except LookupError:
+                return default
+        return getattr(self._x.getcontext(), name)
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.get(name, self)
+        if value is self:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if isinstance(self._x, contextvars.ContextVar):
+            self._x.set(value)
+        else:
+            setattr(self._x.getcontext(), name, value)
+
+    def pop(self, name: str, _: Any) -> None:
+        """A ContextVar that had no value keeps the one that the step has set: none can be taken from it."""
 
 
 def put_back(container: Any, was: Any) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import contextvars
 import functools
 import io
 import itertools
@@ -38,10 +39,10 @@ from ..symbolic.program import Program
 from ..symbolic.trace import Trace
 from .guard import Guard
 from .reads import reads_of
-from .scopes import SCALARS, Slots, by_scope, equal, put_back
+from .scopes import SCALARS, Context, Slots, by_scope, equal, put_back
 
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
-WHOLE = ("__init__", "__repr__", "__str__")  # methods that read all of an object, for what no step computes with
+DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
 # Libraries that know nothing of the world outside; of others a step may get the time, or a file's content
 CLOSED = ("tinygrad_edu", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "functools",
           "itertools", "math", "operator", "types", "typing")  # fmt: skip
@@ -68,8 +69,11 @@ class Watch:
         self._parts: set[str] = set()  # of which such code may make names
         self._takes_all = False  # whether some code looks at all attributes of an object
         self._compares = False  # whether it has a ==
+        self._makes_texts = False  # whether it may make numbers of what str(...) gives
+        self._by_module = False  # whether it looks modules up by their names
         self.types = False  # whether it has a type(...)
         self.asks = False  # whether it may ask the world outside: the clock, a file
+        self._texts: list[Any] = []  # what str(...) would call
         self._equalities: list[Any] = []  # what a == would call, which reads all of a dataclass
         self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
@@ -77,6 +81,7 @@ class Watch:
         self._dice: list[Any] = []  # generators of NumPy's
         self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
+        self._decimal = Context(sys.modules.get("decimal"))
         self._optimizers: list[Optimizer] = []
         self._derived: list[tuple[dict[str, Any], str]] = []  # attributes that a module's own hooks compute
         self._queue = seen  # the step, and objects among its arguments
@@ -142,6 +147,12 @@ class Watch:
             if self._compares:
                 self._queue += self._equalities
                 self._equalities = []
+            if self._makes_texts:
+                self._queue += self._texts
+                self._texts = []
+            if self._by_module:
+                for name in sorted(name for name in self._strings if name in sys.modules and not of_library(name)):
+                    self._name(sys.modules, name)
 
     def _visit(self, x: Any) -> None:
         if x.__class__ is str:
@@ -151,6 +162,9 @@ class Watch:
         self._seen.add(id(x))
         self._held.append(x)
         home = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
+        if home == "decimal":
+            for name in DECIMAL:
+                self._name(self._decimal, name)
         self.asks |= of_library(home) and str(home).partition(".")[0] not in CLOSED
         if isinstance(x, types.MethodType):
             self._queue += [x.__func__, x.__self__]
@@ -198,6 +212,8 @@ class Watch:
             self._whole(x, x, f"a {type(x).__name__}")
             self._queue += list(x)
             self._attributes(x)
+        elif isinstance(x, contextvars.ContextVar):
+            self._name(Context(x), x.name)
         elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
             self._by_name = True
             self._strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
@@ -252,9 +268,9 @@ class Watch:
             if not of_library(base.__module__):
                 self._objects.append((vars(base), {}))
                 for name, value in vars(base).items():  # called without being named: x[k], x(...), len(x)
-                    special = name.startswith("__") and name not in WHOLE
-                    if special and isinstance(value, types.FunctionType):
-                        (self._equalities if name == "__eq__" else self._queue).append(value)
+                    if name.startswith("__") and name != "__init__" and isinstance(value, types.FunctionType):
+                        of = {"__eq__": self._equalities, "__str__": self._texts, "__repr__": self._texts}
+                        of.get(name, self._queue).append(value)
 
     def _function(self, function: types.FunctionType) -> None:
         self._objects.append((vars(function), {}))
@@ -271,8 +287,11 @@ class Watch:
                 self._by_name = True
                 self._looked_up |= reads.strings
                 self._parts |= reads.strings if reads.spells else set()
+            self._makes_texts |= reads.texts
+            self._by_module |= reads.by_module
+            self._strings |= reads.modules
             self.types |= "type" in reads.variables
-            self.asks |= bool(reads.imports) or "open" in reads.variables
+            self.asks |= bool(reads.imports) or not reads.variables.isdisjoint(("open", "eval", "exec"))
             self._queue += [sys.modules.get(name) for name in sorted(reads.imports)]
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:

@@ -1,0 +1,344 @@
+"""What a step's Python code can see: found by following what the code names.
+
+That is its closure, its globals, the functions and classes among them, hooks, and inside of modules everything.
+Of the user's own objects it is the attributes that some code of the step's has names for.
+"""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import contextvars
+import functools
+import io
+import operator
+import os
+import sys
+import types
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import TraceError
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor
+from ..nn.hooks import KINDS
+from ..nn.module import Module
+from ..ops.generator import Generator
+from ..optim.optimizer import Optimizer
+from ..symbolic.blame import of_library
+from .reads import reads_of
+from .scopes import SCALARS, Context, Slots
+
+CONTAINERS = (list, tuple, set, frozenset, collections.deque)
+DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
+# Libraries that know nothing of the world outside; of others a step may get the time, or a file's content
+CLOSED = ("tinygrad_edu", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "functools",
+          "itertools", "math", "operator", "types", "typing")  # fmt: skip
+MISSING = object()
+
+
+class Surroundings:
+    """Everything that a step's Python code can see, and who has a name for it."""
+
+    def __init__(self, seen: list[Any]) -> None:
+        self._views: list[Iterable[Any]] = []  # live: of dicts and lists that are watched as a whole
+        self._owners: list[str] = []  # what they belong to, for messages
+        self._cells: list[tuple[types.CellType, str]] = []
+        self._scopes: list[tuple[Any, str]] = []  # where a name is looked up, and the name
+        self._watched: set[tuple[int, str]] = set()
+        self._seen: set[int] = set()
+        self._kinds: set[type] = set()  # whose methods have been looked at
+        self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
+        self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
+        self._called: set[str] = set()  # of attributes that it calls
+        self._strings: set[str] = set()  # that the step has, or its code
+        self._by_name = False  # whether attributes are looked up by them
+        self._looked_up: set[str] = set()  # those in the code that does it
+        self._parts: set[str] = set()  # of which such code may make names
+        self._takes_all = False  # whether some code looks at all attributes of an object
+        self._compares = False  # whether it has a ==
+        self._makes_texts = False  # whether it may make numbers of what str(...) gives
+        self._by_module = False  # whether it looks modules up by their names
+        self.types = False  # whether it has a type(...)
+        self.asks = False  # whether it may ask the world outside: the clock, a file
+        self._texts: list[Any] = []  # what str(...) would call
+        self._equalities: list[Any] = []  # what a == would call, which reads all of a dataclass
+        self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
+        self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
+        self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
+        self._dice: list[Any] = []  # generators of NumPy's
+        self._groups: list[tuple[dict[str, Any], dict[str, Any], str]] = []  # settings of optimizers, with a copy
+        self._decimal = Context(sys.modules.get("decimal"))
+        self._optimizers: list[Optimizer] = []
+        self._derived: list[tuple[dict[str, Any], str]] = []  # attributes that a module's own hooks compute
+        self._queue = seen  # the step, and objects among its arguments
+        self._modes: list[tuple[Module, bool]] = []  # in training, at first
+        self._buffers: dict[Tensor, str] = {}  # of modules, by the names that these have for them
+        self._parameters: dict[Tensor, str] = {}
+        self._variables: dict[Tensor, str] = {}  # tensors that the step's code has names for
+        self._walk()
+
+    @property
+    def words(self) -> dict[Tensor, str]:
+        """What the step's code and its modules call tensors."""
+        return self._variables | self._buffers | self._parameters
+
+    def _walk(self) -> None:
+        """Follow everything in the queue, and then the attributes that the code read so far has names for."""
+        while self._queue:
+            while self._queue:
+                self._visit(self._queue.pop())
+            for scope, inherited in [*self._objects]:
+                own = set(scope.keys()) | inherited.keys()
+                if self._takes_all:
+                    self._names |= own
+                if self._by_name:  # by a name that comes from elsewhere, or one that may not be there yet
+                    spelt = {name for name in own if any(part in name for part in self._parts)}
+                    for name in sorted((self._strings & own) | spelt | self._looked_up):
+                        self._name(scope, name)
+                value_of = {name: scope.get(name, inherited.get(name)) for name in self._called & own}
+                called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
+                for name in sorted((self._names & own) | called):
+                    self._name(scope, name)
+            if self._compares:
+                self._queue += self._equalities
+                self._equalities = []
+            if self._makes_texts:
+                self._queue += self._texts
+                self._texts = []
+            if self._by_module:
+                for name in sorted(name for name in self._strings if name in sys.modules and not of_library(name)):
+                    self._name(sys.modules, name)
+
+    def _visit(self, x: Any) -> None:
+        if x.__class__ is str:
+            self._strings.add(x)
+        if isinstance(x, (*SCALARS, Tensor, Primitive)) or x is MISSING or id(x) in self._seen:
+            return
+        self._seen.add(id(x))
+        self._held.append(x)
+        home = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
+        if home == "decimal":
+            for name in DECIMAL:
+                self._name(self._decimal, name)
+        self.asks |= of_library(home) and str(home).partition(".")[0] not in CLOSED
+        if isinstance(x, types.MethodType):
+            self._queue += [x.__func__, x.__self__]
+        elif isinstance(x, types.FunctionType):
+            if not of_library(x.__module__):
+                self._function(x)
+        elif isinstance(x, (functools.partial, functools.partialmethod)):
+            self._queue += [x.func, x.args, x.keywords]
+        elif isinstance(x, types.BuiltinMethodType):
+            self._queue.append(x.__self__)
+        elif isinstance(x, (staticmethod, classmethod)):
+            self._queue.append(x.__func__)
+        elif isinstance(x, property):
+            self._queue.append(x.fget)
+        elif isinstance(x, os._Environ):
+            self._whole(vars(x)["_data"].values(), None, "an environment variable")
+        elif x is os:
+            self._queue.append(os.environ)
+        elif isinstance(x, types.ModuleType):
+            if not of_library(x.__name__):
+                self._objects.append((vars(x), {}))
+        elif isinstance(x, type):
+            self._class(x)
+            self._class(type(x))
+            if isinstance(vars(x).get("__init__"), types.FunctionType):
+                self._queue.append(vars(x)["__init__"])
+        elif isinstance(x, Module):
+            self._module(x)
+        elif isinstance(x, Optimizer):
+            self._optimizers.append(x)
+            self._queue.append(x.defaults)
+            entries = [v for held in x.state.values() if isinstance(held, dict) for v in held.values()]
+            self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
+            self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
+        elif isinstance(x, np.ndarray):
+            self._arrays.append((x, x.copy()))
+        elif "numpy.random" in sys.modules and isinstance(x, (np.random.Generator, np.random.RandomState)):
+            self._dice.append(x)
+        elif isinstance(x, dict):
+            self._whole(x, x, "a dict")
+            self._whole(x.values(), None, "a dict")
+            self._queue += list(x.values())
+            self._attributes(x)
+        elif isinstance(x, CONTAINERS):
+            self._whole(x, x, f"a {type(x).__name__}")
+            self._queue += list(x)
+            self._attributes(x)
+        elif isinstance(x, contextvars.ContextVar):
+            self._name(Context(x), x.name)
+        elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
+            self._by_name = True
+            self._strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
+        elif isinstance(x, weakref.ReferenceType):
+            self._queue.append(x())
+        elif isinstance(x, (Mapping, Sequence)) and _of_python(type(x)):  # ChainMap, UserDict, array.array, a view
+            values = x.values() if isinstance(x, Mapping) else x
+            self._whole(values, None, f"a {type(x).__name__}")
+            self._queue += list(values)
+        elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
+            raise TraceError(
+                f"compile: the step reads from a {type(x).__name__}, an iterator: a program could not ask it for the "
+                "next one. Call next() outside of the step, and pass what it gives as an argument."
+            )
+        else:
+            self._object(x)
+
+    def _object(self, x: Any) -> None:
+        kind = type(x)
+        if "__wrapped__" in getattr(x, "__dict__", ()):  # a compiled function in the step, or functools.cache of one
+            self._queue.append(x.__wrapped__)
+        elif isinstance(x, Generator):  # programs draw from it as well; what it keeps of a draw is its own affair
+            self._name(vars(x), "_seed")
+        elif kind.__module__.partition(".")[0] == "tinygrad_edu":
+            if hasattr(x, "__dict__"):
+                self._whole(vars(x).values(), vars(x), kind.__name__)
+                self._queue += list(vars(x).values())
+        elif not of_library(kind.__module__):
+            self._attributes(x)
+        elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace
+            self._objects.append((vars(x), {}))
+
+    def _attributes(self, x: Any) -> None:
+        """What an object of a class of the user's has besides what it holds."""
+        kind = type(x)
+        if not of_library(kind.__module__):
+            kinds = [k for k in reversed(kind.__mro__) if not of_library(k.__module__)]
+            shadowed = {name: value for k in kinds for name, value in vars(k).items()}
+            if hasattr(x, "__dict__"):
+                self._objects.append((vars(x), shadowed))
+            if any("__slots__" in vars(k) for k in kind.__mro__):
+                self._objects.append((Slots(x), {}))
+            if isinstance(x, (collections.UserDict, collections.UserList)):
+                self._queue.append(x.data)
+            self._class(kind)
+
+    def _class(self, kind: type) -> None:
+        if kind in self._kinds:
+            return
+        self._kinds.add(kind)
+        for base in kind.__mro__:
+            if not of_library(base.__module__):
+                self._objects.append((vars(base), {}))
+                for name, value in vars(base).items():  # called without being named: x[k], x(...), len(x)
+                    if name.startswith("__") and name != "__init__" and isinstance(value, types.FunctionType):
+                        of = {"__eq__": self._equalities, "__str__": self._texts, "__repr__": self._texts}
+                        of.get(name, self._queue).append(value)
+
+    def _function(self, function: types.FunctionType) -> None:
+        self._objects.append((vars(function), {}))
+        self._queue.append(getattr(function, "__wrapped__", None))
+        codes = [function.__code__]
+        for code in codes:
+            reads = reads_of(code)
+            self._names |= reads.attributes
+            self._called |= reads.methods
+            self._compares |= reads.compares
+            self._strings |= reads.strings
+            self._takes_all |= reads.takes_all
+            if reads.by_name:
+                self._by_name = True
+                self._looked_up |= reads.strings
+                self._parts |= reads.strings if reads.spells else set()
+            self._makes_texts |= reads.texts
+            self._by_module |= reads.by_module
+            self._strings |= reads.modules
+            self.types |= "type" in reads.variables
+            self.asks |= bool(reads.imports) or not reads.variables.isdisjoint(("open", "eval", "exec"))
+            self._queue += [sys.modules.get(name) for name in sorted(reads.imports)]
+            codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
+        for code in codes:
+            reads = reads_of(code)
+            for name in sorted(reads.variables | (reads.strings if "globals" in reads.variables else set())):
+                if name in function.__globals__ or not hasattr(builtins, name):
+                    self._name(function.__globals__, name)
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            self._cells.append((cell, name))
+            value = getattr(cell, "cell_contents", None)
+            self._queue.append(value)
+            if isinstance(value, Tensor):
+                self._variables.setdefault(value, name)
+        for name in ("__defaults__", "__kwdefaults__"):
+            if getattr(function, name):
+                self._name(Slots(function), name)
+
+    def _name(self, scope: Any, name: str) -> None:
+        """Watch what a name stands for."""
+        if (id(scope), name) in self._watched:
+            return
+        self._watched.add((id(scope), name))
+        self._scopes.append((scope, name))
+        value = scope.get(name, MISSING)
+        self._queue.append(value)
+        if isinstance(value, Tensor):
+            self._variables.setdefault(value, name)
+
+    def _module(self, module: Module) -> None:
+        self._modes.append((module, module.training))
+        own = vars(module)
+        hooks = module._hooks
+        derived: set[str] = set()  # attributes that a hook of ours computes anew at every forward
+        if hooks is not None:
+            for kind in KINDS:
+                if "forward" in kind or "backward" in kind:
+                    self._whole(hooks.of[kind].values(), hooks.of[kind], f"the hooks of {type(module).__name__}")
+                    self._queue += list(hooks.of[kind].values())
+            for hook in hooks.of["forward_pre"].values():
+                if of_library(type(hook).__module__):
+                    derived.add(str(getattr(hook, "name", None) or getattr(hook, "_tensor_name", "")))
+        if derived:
+            self._containers.append((own, dict(own)))
+            self._derived += [(own, name) for name in sorted(derived)]
+            for name in own.keys() - derived:
+                self._name(own, name)
+        else:
+            self._whole(own.values(), own, type(module).__name__)
+        self._buffers.update({t: name for name, t in module._buffers.items() if t is not None})
+        kind = type(module).__name__.lower()
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                self._parameters.setdefault(parameter, f"{kind}_{name}" if name in ("weight", "bias") else name)
+        for name, value in own.items():
+            if isinstance(value, Tensor):
+                self._hooks_of(value)
+            elif name not in ("_kinds", "_hooks"):
+                self._queue.append(value)
+        of = type(module)
+        if of not in self._kinds:
+            self._class(of)
+            self._scopes += [(vars(k), "forward") for k in of.__mro__ if "forward" in vars(k)][:1]
+            self._queue.append(of.forward)
+
+    def _hooks_of(self, tensor: Tensor) -> None:
+        record = tensor._record
+        if record is not None:
+            for hooks in (record.hooks, record.grad_hooks):
+                self._queue += list((hooks or {}).values())
+
+    def _whole(self, view: Iterable[Any], container: Any, what: str) -> None:
+        self._views.append(view)
+        self._owners.append(what)
+        if isinstance(container, (dict, list, set, collections.deque)):
+            self._containers.append((container, container.copy()))
+
+    def _optimizer(self, optimizer: Optimizer) -> None:
+        name = type(optimizer).__name__
+        self._whole(optimizer.param_groups, None, name)
+        self._whole(optimizer.state.values(), None, f"{name}'s state")
+        for entries in optimizer.state.values():
+            self._whole(entries.values(), None, f"{name}'s state")
+        for group in optimizer.param_groups:
+            self._whole(group["params"], None, f"the parameters of {name}")
+            if not any(known is group for known, _, _ in self._groups):
+                self._groups.append((group, dict(group), name))
+
+
+def _of_python(kind: type) -> bool:
+    """Whether a class of containers is of Python itself, so that its methods are not followed. A range is a number."""
+    return of_library(kind.__module__) and kind.__module__.partition(".")[0] != "tinygrad_edu" and kind is not range

@@ -23,9 +23,10 @@ from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
 from ..core.value import Size
+from ..symbolic.aliases import Kept
 from ..symbolic.blame import line_of_step, line_that
 from ..symbolic.nested import arguments_of, fields_of, is_record
-from ..symbolic.trace import Kept, Trace, record
+from ..symbolic.trace import Trace, record
 from . import outside
 from .kernels import require_numba
 from .scopes import SCALARS, VALUES, equal

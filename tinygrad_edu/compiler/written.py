@@ -18,9 +18,10 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, record_of, wrap
 from ..core.views import refresh
 from ..core.write import storage_of
+from ..symbolic.aliases import same_place
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
 from ..symbolic.program import Program, evaluated
-from ..symbolic.trace import Trace, same_place
+from ..symbolic.trace import Trace
 from .counts import equal_counts, still_equal
 from .emit import Emitted
 from .guard import Guard

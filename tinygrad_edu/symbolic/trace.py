@@ -16,55 +16,31 @@ import os
 import re
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..core.errors import TraceError, name_of
+from ..core.errors import TraceError
 from ..core.mode import mode
-from ..core.record import Record, Storage
+from ..core.record import Record
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
-from ..core.views import follow
-from ..ops.writes import assign
+from .aliases import Aliases, same_place
 from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program
 from .sections import leading_to, sections_of
 
-
-class Before(NamedTuple):
-    """A Tensor as it was when the step first touched it."""
-
-    array: np.ndarray[Any, Any]
-    record: Record | None
-    view: Any
-    symbol: Symbol
-    of_record: dict[str, Any]  # what a write, or `.data = ...`, changes in the record and the storage
-    of_storage: dict[str, Any]
-
-    @property
-    def grad(self) -> Tensor | None:
-        """Its gradient."""
-        return self.of_record.get("grad")
-
-
-class Kept(TraceError):
-    """A tensor of an earlier trace is used."""
-
-
 FEW = 4096  # numbers that a program takes for constants; more are an input
-_OF_RECORD = ("grad", "array", "shape", "dtype", "storage", "moved")
 
 
-class Trace(Numbers):
+class Trace(Numbers, Aliases):
     """The run of a step on Symbols. `core` and `ops` call `enter`, `wrote`, `fetch`, `check` and `drew`."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.first = Symbol((), np.dtype("float64")).index  # what has a lower one belongs to another trace
-        self.before: dict[Tensor, Before] = {}
+        Numbers.__init__(self)
+        Aliases.__init__(self)
         self.checks: list[Check] = []
         self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with the entries of their states, and what these held
         self.sections: list[tuple[int, str]] = []
@@ -77,204 +53,8 @@ class Trace(Numbers):
         self.passes: list[dict[Record, Any]] = []  # of each backward pass the cotangents of leaves
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
-        self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
-        self.written: dict[int, list[Any]] = {}  # and which arrays it is, by the same ids
-        self.views: dict[Tensor, Symbol] = {}  # what the base of a view held when its Symbol was taken
-        self.through: set[Tensor] = set()  # views from outside; the program reads and writes them as parts of the base
-        self.beside: dict[int, list[Tensor]] = {}  # of `before`, by the id of the Storage; 0: where an ndarray reaches
-        # Memory by another name: the tensor that it belongs to, and the view of it that this one is
-        self.aliases: dict[Tensor, tuple[Tensor, tuple[Any, ...]]] = {}
-        self.outside: list[tuple[Tensor, Tensor]] = []  # pairs of those that exist before the step: alias, owner
-        self.exchanged: list[tuple[Tensor, Tensor]] = []  # (x, y) after `x.data = y`: both have y's memory now
-        self.stale: dict[Tensor, Tensor] = {}  # y, whose memory has been written by the name x
-        self.made: set[Tensor] = set()  # in the step, of numbers that it names: the same ones at every call
         self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that modules compute anew, to be left there
         self.refused: TraceError | None = None  # also where the step has caught it
-        self.own: set[Tensor] = set()  # the arguments: views among them are other memory at the next call
-
-    def enter(self, args: Any) -> None:
-        """Put a Symbol in the place of the array of each Tensor that the step touches."""
-        for x in args:
-            if isinstance(x, Tensor):
-                if isinstance(x._array, Symbol):
-                    if x._array.index < self.first:
-                        raise Kept(
-                            f"{name_of(x)} was computed while the step was traced before, and has been kept (in a "
-                            "variable, an attribute, a cache): it has no numbers. Compute it outside of the step."
-                        )
-                    self._follow(x)
-                elif x not in self.before:
-                    self._lift(x)
-            elif isinstance(x, np.ndarray):
-                raise TraceError(
-                    f"an ndarray of shape {x.shape} meets a traced value: the program could not know when "
-                    "it changes. Make it a tensor outside of the step, or pass it as an argument."
-                )
-
-    def _lift(self, tensor: Tensor) -> None:
-        array, record, storage, view = tensor._array, tensor._record, tensor._storage, tensor._view
-        base, steps = self._base_of(tensor)
-        if base is tensor:
-            self._refuse_written(tensor)
-            symbol = Symbol(array.shape, array.dtype, record.name if record is not None else None)
-        else:
-            self.enter((base,))
-            symbol = follow(base._array, steps)
-            self.views[tensor] = base._array
-            self.through.add(tensor)
-            self.outside.append((tensor, base))
-        self.before[tensor] = Before(
-            array,
-            record,
-            view,
-            symbol,
-            {} if record is None else {name: getattr(record, name) for name in _OF_RECORD},
-            {} if storage is None else {"version": storage.version, "writer": storage.writer},
-        )
-        tensor._array = symbol
-        if storage is not None:
-            self.beside.setdefault(id(storage), []).append(tensor)
-            if storage.shared:
-                self.beside.setdefault(0, []).append(tensor)
-
-    def _beside(self, storage: Storage) -> list[Tensor]:
-        """The tensors met so far that may lie in this memory."""
-        return [*self.beside.get(id(storage), ()), *(self.beside.get(0, ()) if storage.shared else ())]
-
-    def _base_of(self, tensor: Tensor) -> tuple[Tensor, Any]:
-        """The tensor whose memory this one shows, and by which steps; itself if it has memory of its own."""
-        if tensor in self.own:
-            return tensor, ()
-        if tensor in self.aliases:
-            return self.aliases[tensor]
-        storage, view = tensor._storage, tensor._view
-        if view is not None and view.base._storage is storage:
-            return view.base, view.steps
-        if storage is not None and not storage.shared and tensor not in self.before:
-            for other in self.beside.get(id(storage), ()):  # detached before the step
-                if other not in self.through and same_place(self.before[other].array, tensor._array):
-                    self.aliases[tensor] = other, ()
-                    return other, ()
-        return tensor, ()
-
-    def detached(self, result: Tensor, source: Tensor) -> None:
-        """Note that a tensor is another name for the memory of the source."""
-        base, steps = self._base_of(source)
-        self.aliases[result] = base, steps
-        self.views[result] = base._array
-
-    def exchange(self, tensor: Tensor, source: Tensor) -> None:
-        """`tensor.data = source`: the same numbers from now on, and in eager mode the same memory."""
-        self.enter((tensor, source))
-        mine, other = self._base_of(tensor)[0], self._base_of(source)[0]
-        self.exchanged = [(x, y) for x, y in self.exchanged if x is not tensor]
-        if other is mine:
-            return
-        if other in self.before and other not in self.made:
-            raise TraceError(
-                f"`x.data = y` gives {name_of(tensor)} the memory of {name_of(other)}, which exists beside the step: "
-                "in the calls that follow both would be one. Copy the numbers: x.data.copy_(y)."
-            )
-        self.exchanged.append((tensor, source))
-        self.current.pop(id(tensor._storage), None)  # what has been written there is not its memory any more
-
-    def reads(self, tensor: Tensor) -> None:
-        """Refuse to hand out numbers, except those that the step itself has written down."""
-        if tensor not in self.made or tensor in self.before:
-            self.enter((tensor,))
-
-    def shows(self, base: Tensor, steps: tuple[Any, ...]) -> bool:
-        """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
-
-        Arrays that the step computes are taken to lie in the order of their indices.
-        """
-        was = self.before.get(base)
-        like = np.empty(base.shape, bool) if was is None or was.array.ndim == 0 else np.empty_like(was.array, bool)
-        return bool(np.may_share_memory(follow(like, steps), like))
-
-    def memory_of(self, tensor: Tensor) -> Any:
-        """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""
-        self.enter((tensor,))
-        was = self.before.get(tensor)
-        if was is None:
-            raise TraceError(
-                f"how {name_of(tensor)}, which the step computes, lies in memory is not known while it is traced. Draw "
-                "with rand() or randn() instead of in place, and leave strides alone."
-            )
-        return was.array
-
-    def _refuse_written(self, tensor: Tensor) -> None:
-        """A tensor that the step meets must not lie in memory that it has written under another name."""
-        storage = tensor._storage
-        if storage is None:
-            return
-        for other, symbol in (
-            self.current.values() if storage.shared else (self.current.get(id(storage), (None, None)),)
-        ):
-            if other is None or not (other is storage or other.shared) or tensor._array is symbol:
-                continue
-            if any(np.may_share_memory(x, tensor._array) for x in self.written.get(id(other), ())):
-                raise TraceError(
-                    f"{name_of(tensor)} shares the memory of a tensor that the step has written before; "
-                    "take the view inside of the step, after the write."
-                )
-
-    def _follow(self, tensor: Tensor) -> None:
-        """Look at a view anew where its base has been written since."""
-        if tensor in self.stale:
-            raise TraceError(
-                f"`x.data = y` has given y's memory to {name_of(self.stale[tensor])}, which has been written since, "
-                "and y is used after that; use x itself."
-            )
-        storage = tensor._storage
-        if storage is None or id(storage) not in self.current:
-            return
-        base, steps = self._base_of(tensor)
-        if base is not tensor:
-            self.enter((base,))
-            if self.views.get(tensor) is not base._array:
-                tensor._array = follow(base._array, steps)
-                self.views[tensor] = base._array
-        elif tensor._array is not self.current[id(storage)][1] and tensor._view is None:
-            raise TraceError(
-                f"{name_of(tensor)} shares the memory of a tensor that the step has written since; "
-                "take it again (.detach(), .data, a view) after the write."
-            )
-
-    def wrote(self, tensor: Tensor) -> None:
-        """Note what a tensor's memory holds now, for what it is a part of too."""
-        target = tensor
-        while (found := self._base_of(target))[0] is not target:
-            base, steps = found
-            self.enter((base,))
-            base._array = assign(base._array, target._array, steps=steps, key=(...,)) if steps else target._array
-            self.views[target] = base._array
-            target = base
-        for x, y in self.exchanged:
-            if target is y:
-                raise TraceError(
-                    f"`x.data = y` has given y's memory to {name_of(x)}, and y is written after that; write to x."
-                )
-            if target is x:
-                self.stale[y] = x
-        storage = target._storage
-        if storage is None:
-            return
-        self.current[id(storage)] = (storage, target._array)
-        memory = self.before[target].array if target in self.before else None
-        if memory is None:
-            return
-        self.written.setdefault(id(storage), []).append(memory)
-        for other in self._beside(storage):
-            was = self.before[other]
-            apart = other is target or other is tensor or other in self.through or not isinstance(was.array, np.ndarray)
-            if apart or (other._view is not None and other not in self.own):
-                continue
-            if np.may_share_memory(was.array, memory):
-                raise TraceError(
-                    f"the step writes {name_of(target)} and also uses {name_of(other)}, which shares its "
-                    "memory; use one of them."
-                )
 
     def guard(self, optimizer: Any) -> None:
         """Remember an optimizer: what the step adds to its state, and what its settings are."""
@@ -331,6 +111,26 @@ class Trace(Numbers):
         """Note a draw: the generator's stream has to go on as it does eagerly."""
         self.draws.append(symbol)
 
+    def changes(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """What the step leaves in tensors: their new values; their gradients; whether they require one."""
+        writes, grads, flags = [], [], []
+        recorded = [(tensor._record, was) for tensor, was in self.before.items() if tensor._record is not None]
+        dropped = {was.grad for record, was in recorded if record.grad is not was.grad}
+        for tensor, was in self.before.items():
+            if tensor in self.made:
+                continue
+            record = tensor._record
+            needed = record is not None and record.needs_grad
+            leaf = record is None or record.primitive is None
+            if leaf and needed != (was.record is not None and was.record.needs_grad):
+                flags.append((tensor, needed))
+            # a .grad that is added to and then dropped lies in memory of the program that has made it: perhaps this one
+            if tensor._array is not was.symbol and tensor not in self.through and tensor not in dropped:
+                writes.append((tensor, tensor._array))
+            if record is not None and (record.grad is not was.grad or tensor in self.cleared):
+                grads.append((tensor, None if record.grad is None else record.grad._array))
+        return writes, grads, flags
+
     def kept_in_state(self) -> list[tuple[Any, Any, str, Any]]:
         """What the step has put into the states of optimizers: another tensor, or what is none."""
         added: list[tuple[Any, Any, str, Any]] = []
@@ -361,10 +161,10 @@ class Trace(Numbers):
             if owner in self.before and isinstance(old, Tensor) and same_place(self.before[owner].array, old._array):
                 continue  # as the eager steps before have left it
             apart = isinstance(old, Tensor) and sum(v is value for v in held) == 1
-            if apart and (old not in self.before if owner is not None else self._alone(value)):
+            if apart and (old not in self.before if owner is not None else self.is_alone(value)):
                 self.enter((old,) if owner is not None else (old, value))
                 apart = (old.shape, old.dtype) == (value.shape, value.dtype) and old not in written
-                apart = apart and old not in self.through and not self._neighbours(old)
+                apart = apart and old not in self.through and not self.has_neighbours(old)
             else:
                 apart = False
             if not apart:
@@ -374,24 +174,6 @@ class Trace(Numbers):
                 )
             found.append((old, value._array))
         return found
-
-    def _alone(self, tensor: Tensor) -> bool:
-        """Whether the step has computed a tensor, with memory that no other name leads to."""
-        grads = [x._record.grad for x in self.before if x._record is not None]
-        mine = tensor not in self.before or tensor in self.made
-        named = (
-            tensor._view is not None
-            or tensor in self.aliases
-            or any(tensor is x or tensor is y for x, y in self.exchanged)
-        )
-        return mine and not named and not any(tensor is grad for grad in grads)
-
-    def _neighbours(self, tensor: Tensor) -> bool:
-        """Whether a tensor from outside shares its memory with another one that the step has met, or is a gradient."""
-        memory = self.before[tensor].array
-        others = (x for x in self._beside(tensor._storage) if x is not tensor) if tensor._storage is not None else ()
-        gradient = any(was.grad is tensor for was in self.before.values())
-        return gradient or any(np.may_share_memory(self.before[x].array, memory) for x in others)
 
     def restore(self) -> list[tuple[Any, Any, str, Any]]:
         """Give every tensor back what it had. Returns what the step has put into the states of optimizers."""
@@ -426,6 +208,16 @@ def _not_a_tensor(optimizer: Any, name: Any, value: Any) -> str:
     )
 
 
+def _refuse_state(run: Trace, again: Callable[[], Any]) -> None:
+    """What a step puts into an optimizer's state must be a tensor."""
+    kept = [x for x in run.kept_in_state() if not isinstance(x[3], Tensor)]
+    if kept:
+        optimizer, key, name, value = kept[0]
+        entries = optimizer.state if key is None else optimizer.state[key]
+        line = line_that(again, lambda: entries.get(name) is not value)
+        raise TraceError(f"{line}{_not_a_tensor(optimizer, name, value)}")
+
+
 def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any]) -> None:
     """Lists, dicts and dataclasses that the step is given must hold what they held."""
     for container, were in held:
@@ -440,12 +232,6 @@ def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any])
 
 def _changed(container: Any, were: list[Any]) -> bool:
     return any(x is not y for x, y in itertools.zip_longest(contents(container), were))
-
-
-def same_place(x: Any, y: Any) -> bool:
-    """Whether two arrays are the same numbers in memory."""
-    kind = x.__class__ is y.__class__ is np.ndarray and (x.shape, x.strides, x.dtype) == (y.shape, y.strides, y.dtype)
-    return kind and x.__array_interface__["data"] == y.__array_interface__["data"]
 
 
 def trace(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
@@ -511,29 +297,8 @@ def record(
         if run.derived:
             result = result, [x[name] for x, name in run.derived]
         run.enter(tensors_of(result))
-        writes, grads, flags = [], [], []
-        dropped = {
-            was.grad for x, was in run.before.items() if x._record is not None and x._record.grad is not was.grad
-        }
-        for tensor, was in list(run.before.items()):
-            if tensor in run.made:
-                continue
-            needed = tensor._record is not None and tensor._record.needs_grad
-            leaf = tensor._record is None or tensor._record.primitive is None
-            if leaf and needed != (was.record is not None and was.record.needs_grad):
-                flags.append((tensor, needed))
-            # a .grad that is added to and then dropped lies in memory of the program that has made it: perhaps this one
-            if tensor._array is not was.symbol and tensor not in run.through and tensor not in dropped:
-                writes.append((tensor, tensor._array))
-            record = tensor._record
-            if record is not None and (record.grad is not was.grad or tensor in run.cleared):
-                grads.append((tensor, None if record.grad is None else record.grad._array))
-        kept = [x for x in run.kept_in_state() if not isinstance(x[3], Tensor)]
-        if kept:
-            optimizer, key, name, value = kept[0]
-            entries = optimizer.state if key is None else optimizer.state[key]
-            line = line_that(lambda: step(*args, **kwargs), lambda: entries.get(name) is not value)
-            raise TraceError(f"{line}{_not_a_tensor(optimizer, name, value)}")
+        writes, grads, flags = run.changes()
+        _refuse_state(run, lambda: step(*args, **kwargs))
         writes += run.replaced_in_state({t for t, _ in writes})
         frozen = replaced(result, lambda t: wrap(t._array))
     except TraceError as error:

@@ -1,0 +1,269 @@
+"""The memory of a trace's tensors: by which names and views it is reached, and what it holds now.
+
+In eager mode two tensors that show one array see each other's writes. Symbols share nothing, so a trace keeps
+account: a tensor is read as a view of what its memory holds at that moment, and a write to it is a write to the
+tensor that owns the memory. Where it is not known who that is, the step is refused.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.errors import TraceError, name_of
+from ..core.record import Record, Storage
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor
+from ..core.views import follow
+from ..ops.writes import assign
+
+_OF_RECORD = ("grad", "array", "shape", "dtype", "storage", "moved")
+
+
+class Before(NamedTuple):
+    """A Tensor as it was when the step first touched it."""
+
+    array: np.ndarray[Any, Any]
+    record: Record | None
+    view: Any
+    symbol: Symbol
+    of_record: dict[str, Any]  # what a write, or `.data = ...`, changes in the record and the storage
+    of_storage: dict[str, Any]
+
+    @property
+    def grad(self) -> Tensor | None:
+        """Its gradient."""
+        return self.of_record.get("grad")
+
+
+class Kept(TraceError):
+    """A tensor of an earlier trace is used."""
+
+
+class Aliases:
+    """The part of a Trace that knows it."""
+
+    def __init__(self) -> None:
+        self.first = Symbol((), np.dtype("float64")).index  # what has a lower one belongs to another trace
+        self.before: dict[Tensor, Before] = {}
+        self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
+        self.written: dict[int, list[Any]] = {}  # and which arrays it is, by the same ids
+        self.views: dict[Tensor, Symbol] = {}  # what the base of a view held when its Symbol was taken
+        self.through: set[Tensor] = set()  # views from outside; the program reads and writes them as parts of the base
+        self.beside: dict[int, list[Tensor]] = {}  # of `before`, by the id of the Storage; 0: where an ndarray reaches
+        # Memory by another name: the tensor that it belongs to, and the view of it that this one is
+        self.aliases: dict[Tensor, tuple[Tensor, tuple[Any, ...]]] = {}
+        self.outside: list[tuple[Tensor, Tensor]] = []  # pairs of those that exist before the step: alias, owner
+        self.exchanged: list[tuple[Tensor, Tensor]] = []  # (x, y) after `x.data = y`: both have y's memory now
+        self.stale: dict[Tensor, Tensor] = {}  # y, whose memory has been written by the name x
+        self.made: set[Tensor] = set()  # in the step, of numbers that it names: the same ones at every call
+        self.own: set[Tensor] = set()  # the arguments: views among them are other memory at the next call
+
+    def enter(self, args: Any) -> None:
+        """Put a Symbol in the place of the array of each Tensor that the step touches."""
+        for x in args:
+            if isinstance(x, Tensor):
+                if isinstance(x._array, Symbol):
+                    if x._array.index < self.first:
+                        raise Kept(
+                            f"{name_of(x)} was computed while the step was traced before, and has been kept (in a "
+                            "variable, an attribute, a cache): it has no numbers. Compute it outside of the step."
+                        )
+                    self._follow(x)
+                elif x not in self.before:
+                    self._lift(x)
+            elif isinstance(x, np.ndarray):
+                raise TraceError(
+                    f"an ndarray of shape {x.shape} meets a traced value: the program could not know when "
+                    "it changes. Make it a tensor outside of the step, or pass it as an argument."
+                )
+
+    def _lift(self, tensor: Tensor) -> None:
+        array, record, storage, view = tensor._array, tensor._record, tensor._storage, tensor._view
+        base, steps = self._base_of(tensor)
+        if base is tensor:
+            self._refuse_written(tensor)
+            symbol = Symbol(array.shape, array.dtype, record.name if record is not None else None)
+        else:
+            self.enter((base,))
+            symbol = follow(base._array, steps)
+            self.views[tensor] = base._array
+            self.through.add(tensor)
+            self.outside.append((tensor, base))
+        self.before[tensor] = Before(
+            array,
+            record,
+            view,
+            symbol,
+            {} if record is None else {name: getattr(record, name) for name in _OF_RECORD},
+            {} if storage is None else {"version": storage.version, "writer": storage.writer},
+        )
+        tensor._array = symbol
+        if storage is not None:
+            self.beside.setdefault(id(storage), []).append(tensor)
+            if storage.shared:
+                self.beside.setdefault(0, []).append(tensor)
+
+    def _beside(self, storage: Storage) -> list[Tensor]:
+        """The tensors met so far that may lie in this memory."""
+        return [*self.beside.get(id(storage), ()), *(self.beside.get(0, ()) if storage.shared else ())]
+
+    def _base_of(self, tensor: Tensor) -> tuple[Tensor, Any]:
+        """The tensor whose memory this one shows, and by which steps; itself if it has memory of its own."""
+        if tensor in self.own:
+            return tensor, ()
+        if tensor in self.aliases:
+            return self.aliases[tensor]
+        storage, view = tensor._storage, tensor._view
+        if view is not None and view.base._storage is storage:
+            return view.base, view.steps
+        if storage is not None and not storage.shared and tensor not in self.before:
+            for other in self.beside.get(id(storage), ()):  # detached before the step
+                if other not in self.through and same_place(self.before[other].array, tensor._array):
+                    self.aliases[tensor] = other, ()
+                    return other, ()
+        return tensor, ()
+
+    def detached(self, result: Tensor, source: Tensor) -> None:
+        """Note that a tensor is another name for the memory of the source."""
+        base, steps = self._base_of(source)
+        self.aliases[result] = base, steps
+        self.views[result] = base._array
+
+    def exchange(self, tensor: Tensor, source: Tensor) -> None:
+        """`tensor.data = source`: the same numbers from now on, and in eager mode the same memory."""
+        self.enter((tensor, source))
+        mine, other = self._base_of(tensor)[0], self._base_of(source)[0]
+        self.exchanged = [(x, y) for x, y in self.exchanged if x is not tensor]
+        if other is mine:
+            return
+        if other in self.before and other not in self.made:
+            raise TraceError(
+                f"`x.data = y` gives {name_of(tensor)} the memory of {name_of(other)}, which exists beside the step: "
+                "in the calls that follow both would be one. Copy the numbers: x.data.copy_(y)."
+            )
+        self.exchanged.append((tensor, source))
+        self.current.pop(id(tensor._storage), None)  # what has been written there is not its memory any more
+
+    def reads(self, tensor: Tensor) -> None:
+        """Refuse to hand out numbers, except those that the step itself has written down."""
+        if tensor not in self.made or tensor in self.before:
+            self.enter((tensor,))
+
+    def shows(self, base: Tensor, steps: tuple[Any, ...]) -> bool:
+        """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
+
+        Arrays that the step computes are taken to lie in the order of their indices.
+        """
+        was = self.before.get(base)
+        like = np.empty(base.shape, bool) if was is None or was.array.ndim == 0 else np.empty_like(was.array, bool)
+        return bool(np.may_share_memory(follow(like, steps), like))
+
+    def memory_of(self, tensor: Tensor) -> Any:
+        """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""
+        self.enter((tensor,))
+        was = self.before.get(tensor)
+        if was is None:
+            raise TraceError(
+                f"how {name_of(tensor)}, which the step computes, lies in memory is not known while it is traced. Draw "
+                "with rand() or randn() instead of in place, and leave strides alone."
+            )
+        return was.array
+
+    def _refuse_written(self, tensor: Tensor) -> None:
+        """A tensor that the step meets must not lie in memory that it has written under another name."""
+        storage = tensor._storage
+        if storage is None:
+            return
+        for other, symbol in (
+            self.current.values() if storage.shared else (self.current.get(id(storage), (None, None)),)
+        ):
+            if other is None or not (other is storage or other.shared) or tensor._array is symbol:
+                continue
+            if any(np.may_share_memory(x, tensor._array) for x in self.written.get(id(other), ())):
+                raise TraceError(
+                    f"{name_of(tensor)} shares the memory of a tensor that the step has written before; "
+                    "take the view inside of the step, after the write."
+                )
+
+    def _follow(self, tensor: Tensor) -> None:
+        """Look at a view anew where its base has been written since."""
+        if tensor in self.stale:
+            raise TraceError(
+                f"`x.data = y` has given y's memory to {name_of(self.stale[tensor])}, which has been written since, "
+                "and y is used after that; use x itself."
+            )
+        storage = tensor._storage
+        if storage is None or id(storage) not in self.current:
+            return
+        base, steps = self._base_of(tensor)
+        if base is not tensor:
+            self.enter((base,))
+            if self.views.get(tensor) is not base._array:
+                tensor._array = follow(base._array, steps)
+                self.views[tensor] = base._array
+        elif tensor._array is not self.current[id(storage)][1] and tensor._view is None:
+            raise TraceError(
+                f"{name_of(tensor)} shares the memory of a tensor that the step has written since; "
+                "take it again (.detach(), .data, a view) after the write."
+            )
+
+    def wrote(self, tensor: Tensor) -> None:
+        """Note what a tensor's memory holds now, for what it is a part of too."""
+        target = tensor
+        while (found := self._base_of(target))[0] is not target:
+            base, steps = found
+            self.enter((base,))
+            base._array = assign(base._array, target._array, steps=steps, key=(...,)) if steps else target._array
+            self.views[target] = base._array
+            target = base
+        for x, y in self.exchanged:
+            if target is y:
+                raise TraceError(
+                    f"`x.data = y` has given y's memory to {name_of(x)}, and y is written after that; write to x."
+                )
+            if target is x:
+                self.stale[y] = x
+        storage = target._storage
+        if storage is None:
+            return
+        self.current[id(storage)] = (storage, target._array)
+        memory = self.before[target].array if target in self.before else None
+        if memory is None:
+            return
+        self.written.setdefault(id(storage), []).append(memory)
+        for other in self._beside(storage):
+            was = self.before[other]
+            apart = other is target or other is tensor or other in self.through or not isinstance(was.array, np.ndarray)
+            if apart or (other._view is not None and other not in self.own):
+                continue
+            if np.may_share_memory(was.array, memory):
+                raise TraceError(
+                    f"the step writes {name_of(target)} and also uses {name_of(other)}, which shares its "
+                    "memory; use one of them."
+                )
+
+    def is_alone(self, tensor: Tensor) -> bool:
+        """Whether the step has computed a tensor, with memory that no other name leads to."""
+        grads = [x._record.grad for x in self.before if x._record is not None]
+        mine = tensor not in self.before or tensor in self.made
+        named = (
+            tensor._view is not None
+            or tensor in self.aliases
+            or any(tensor is x or tensor is y for x, y in self.exchanged)
+        )
+        return mine and not named and not any(tensor is grad for grad in grads)
+
+    def has_neighbours(self, tensor: Tensor) -> bool:
+        """Whether a tensor from outside shares its memory with another one that the step has met, or is a gradient."""
+        memory = self.before[tensor].array
+        others = (x for x in self._beside(tensor._storage) if x is not tensor) if tensor._storage is not None else ()
+        gradient = any(was.grad is tensor for was in self.before.values())
+        return gradient or any(np.may_share_memory(self.before[x].array, memory) for x in others)
+
+
+def same_place(x: Any, y: Any) -> bool:
+    """Whether two arrays are the same numbers in memory."""
+    kind = x.__class__ is y.__class__ is np.ndarray and (x.shape, x.strides, x.dtype) == (y.shape, y.strides, y.dtype)
+    return kind and x.__array_interface__["data"] == y.__array_interface__["data"]

@@ -115,7 +115,8 @@ def test_gradients_that_lie_there_before_are_added_to():
             if k % 4 == 1:
                 second(x).sum().backward()
             run(x, k > 6)
-        for p, q in zip((*layer.parameters(), *unused.parameters()), (*other.parameters(), *idle.parameters())):  # noqa: B905
+        compiled = *layer.parameters(), *unused.parameters()
+        for p, q in zip(compiled, (*other.parameters(), *idle.parameters()), strict=True):
             assert p.tolist() == q.tolist()
             assert (p.grad is None) == (q.grad is None)
 
@@ -204,6 +205,7 @@ def doubled(x):
     return setattr(x, "scale", 2.0)
 
 
+# getattr with a constant, which ruff (B009) would write as an attribute, is what is tested
 NAMES = {
     "getattr": (lambda x: x.sum() * getattr(settings, "scale"), settings),  # noqa: B009
     "hasattr": (lambda x: x.sum() * hasattr(settings, "scales"), lambda: setattr(settings, "scales", 1)),

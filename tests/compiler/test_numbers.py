@@ -269,3 +269,35 @@ def test_nothing_is_divided_by_a_zero_that_stands_in_the_step():
     with pytest.raises(RuntimeError, match="remainder: ZeroDivisionError"):
         te.compile(lambda x: x % 0)(te.tensor([4, 5]))
     assert te.compile(lambda x: x % 0)(te.zeros(0, dtype=te.int64)).tolist() == []
+
+
+IMPOSSIBLE = {
+    "embedding": lambda x: F.embedding(te.tensor([7]), x),
+    "one_hot": lambda x: F.one_hot(te.tensor([5]), 3) * x,
+    "cross_entropy": lambda x: F.cross_entropy(x, te.tensor([5, 0])),
+    "gather": lambda x: x.gather(1, te.tensor([[9], [0]])),
+    "bernoulli": lambda x: te.bernoulli(te.full((2, 3), 2.0)) + x,
+    "floor_divide": lambda x: te.tensor([1]) // te.tensor([0]) + x,
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_numbers_that_a_step_writes_down_are_checked(name):
+    """They are constants of the program; the error is eager mode's, nothing has changed, and it stays an error."""
+    body = IMPOSSIBLE[name]
+    W = te.ones(2, 3, requires_grad=True)
+    with pytest.raises((RuntimeError, IndexError)) as eager:
+        body(W)
+    optimizer = te.optim.Adam([W])
+
+    def run():
+        (W * W).sum().backward()
+        optimizer.step()
+        return body(W)
+
+    step = te.compile(run)
+    for _ in range(2):
+        with pytest.raises(eager.type):
+            step()
+    assert W.tolist() == [[1.0] * 3] * 2
+    assert not optimizer.state

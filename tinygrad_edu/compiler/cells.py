@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from ..core.mode import mode
 from ..core.primitive import Operand, Primitive
 from ..core.record import Site
+from ..ops.checks import check
 from ..ops.writes import assign
 from .calls import (
     NUMBERS,
@@ -97,7 +99,11 @@ class Notes:
         numbers = all(v.number for v in operands) and not any(isinstance(x, np.ndarray) for x in plain_args)
         data = _product(plain_args) if function is np.dot and not kwargs else None
         if data is None:
-            data = (PYTHON.get(function, function) if numbers else function)(*plain_args, **plain_kwargs)
+            mode.dry = True  # zeros, whose values no check is to see
+            try:
+                data = (PYTHON.get(function, function) if numbers else function)(*plain_args, **plain_kwargs)
+            finally:
+                mode.dry = False
         if numbers and hasattr(data, "item"):
             data = data.item()
         self._order.append(key)
@@ -163,8 +169,9 @@ class Notes:
             return self.call(function, cells, params)
 
     def check(self, condition: Any, message: str, error: type[Exception], values: Any) -> None:
-        """Note a check; a condition that is the same at every call is one that held."""
+        """Note a check; a condition that is the same at every call is looked at now."""
         if not isinstance(condition, Cell):
+            check(np.asarray(condition), message, error, values)
             return
         found = values.value if isinstance(values, Cell) else None
         self.lines.append(Check(condition.value, message, error, found))

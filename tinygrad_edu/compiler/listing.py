@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.mode import mode
 from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array
 from ..symbolic.nested import tensors_of
@@ -151,7 +150,7 @@ def note(
     cells: dict[Symbol, Any] = {symbol: Cell(Value(data)) for symbol, data in given.items()}
     for symbol in program.constants:
         cells[symbol] = given[symbol] if instead is None else notes.constant(given[symbol])
-    previous, Notes.current, mode.dry = Notes.current, notes, True
+    previous, Notes.current = Notes.current, notes
     try:
         _check(program, None, cells, notes)
         with np.errstate(all="ignore"):
@@ -167,7 +166,7 @@ def note(
                 if symbol in program.checks:
                     _check(program, symbol, cells, notes)
     finally:
-        Notes.current, mode.dry = previous, False
+        Notes.current = previous
     created = [tensor._array for *_, tensor in program.created] if created is None else created
     return Listing(program, notes, cells, created, counts)
 

@@ -18,7 +18,8 @@ from .calls import Attribute, Call, Method, Reduce, Subscript, Value
 from .emit import Emitted, scalar
 from .numerals import Spelled, spelled_number
 from .rewriting import Share
-from .textbook import PARTS, SCATTER, Textbook
+from .shaping import PARTS, SCATTER
+from .textbook import Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
 SIGNS: dict[Any, tuple[str, int]] = {

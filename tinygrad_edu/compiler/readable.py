@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
+from ..symbolic.naming import free_name
 from ..symbolic.printer import ATOM, PRODUCT, UNARY
 from ..symbolic.program import Program
 from ..symbolic.sources import at
@@ -174,8 +175,7 @@ class Readable(Phrasing):
         for value in values:
             letter = at(self.listing.sites.get(value))[1] if value.name is None else None
             if letter and not letter.startswith("_"):
-                copies = (f"{letter}{k}" for k in itertools.count(2))
-                value.name = letter if letter not in taken else next(name for name in copies if name not in taken)
+                value.name = free_name(letter, taken, "")
                 taken.add(value.name)
 
     # --- which lines there are

@@ -77,7 +77,8 @@ class Rewriting:
             value.source = args[0]
         self._put((value,), function, *args, **kwargs)
         if value in self.now:  # made before, as a rule for the line that this one replaces
-            return self.of(value)  # type: ignore[no-any-return]
+            known: Value = self.of(value)
+            return known
         self._uses[value] = 1
         return value
 

@@ -18,10 +18,8 @@ from .calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, val
 from .cells import bare
 from .listing import Listing, alive, is_draw
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
-from .shaping import PARTS, SCATTER, SUMS
+from .shaping import SCATTER, SUMS
 from .spelling import spelled_array
-
-__all__ = ["PARTS", "SCATTER", "Textbook"]
 
 
 class Textbook(Arithmetic):

@@ -166,12 +166,12 @@ _LOSSES = {"squared_error", "absolute_error", "cross_entropy_of_probabilities", 
            "cross_entropy_of_classes", "limited_error"}  # fmt: skip
 
 
-def free_name(wanted: str, taken: Container[str]) -> str:
+def free_name(wanted: str, taken: Container[str], between: str = "_") -> str:
     """A name that is not taken: `W`, else `W_2`, `W_3` ..."""
     name, number = wanted, 1
     while name in taken:
         number += 1
-        name = f"{wanted}_{number}"
+        name = f"{wanted}{between}{number}"
     return name
 
 

@@ -149,9 +149,8 @@ class Trace(Numbers, Aliases):
         held = [v for *_, v in self.kept_in_state()]
         for optimizer, key, name, value in self.kept_in_state():
             _, entries = next(before for o, before in self.optimizers if o is optimizer).get(key, (None, {}))
-            owner = next(
-                (x for x, y in self.exchanged if y is value), None
-            )  # `owner.data = value`: one memory, in eager
+            # after `owner.data = value` both have one memory in eager mode
+            owner = next((x for x, y in self.exchanged if y is value), None)
             if owner is not None:
                 self.enter((owner,))
                 value._array = owner._array
@@ -203,7 +202,7 @@ def _another(old: Any, new: Any) -> bool:
 
 def _not_a_tensor(optimizer: Any, name: Any, value: Any) -> str:
     return (
-        f"{type(optimizer).__name__} keeps {name}, a {type(value).__name__}, in its state: the program could not "
+        f"{type(optimizer).__name__} keeps {name} ({type(value).__name__}) in its state: the program could not "
         "change it. Keep it in a tensor."
     )
 

@@ -195,7 +195,50 @@ def dropout_and_clipping():
     return training(model, F.cross_entropy, te.randn(8, 4), te.randint(0, 3, (8,)), clip=1.0)
 
 
+def cost_by_hand():
+    model = nn.Linear(5, 1)
+
+    def loss_of(Z, y):  # sigmoid(Z) is computed twice
+        return -(y * te.log(te.sigmoid(Z)) + (1 - y) * te.log(1 - te.sigmoid(Z))).mean()
+
+    return training(model, loss_of, te.randn(8, 5), te.rand(8, 1))
+
+
+def log_likelihood(labels=None):
+    def loss_of(Z, y):
+        return F.nll_loss(F.log_softmax(Z, dim=1), y.long())
+
+    return training(nn.Linear(5, 3), loss_of, te.randn(8, 5), te.randint(0, 3, (8,)) if labels is None else labels)
+
+
+def labels_of_floats():
+    return log_likelihood(3 * te.rand(8))
+
+
+def smoothed():
+    return training(
+        nn.Linear(5, 3), lambda Z, y: F.cross_entropy(Z, y, label_smoothing=0.1), te.randn(8, 5), te.randint(0, 3, (8,))
+    )
+
+
+def weighted():
+    weights = te.tensor([1.0, 2.0, 4.0])
+    return training(
+        nn.Linear(5, 3), lambda Z, y: F.cross_entropy(Z, y, weight=weights), te.randn(8, 5), te.randint(0, 3, (8,))
+    )
+
+
+def whole_numbers():
+    def loss_of(Z, y):
+        S = te.exp(Z) + 1
+        A = S.square()
+        return (A * y / S.int()).mean()  # S over the whole part of S is not 1
+
+    return training(nn.Linear(5, 3), loss_of, te.randn(8, 5), te.rand(8, 3))
+
+
 STEPS = [
+    cost_by_hand, log_likelihood, labels_of_floats, smoothed, weighted, whole_numbers,
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
     penalty, adam, old_values, dropout_and_clipping,
 ]  # fmt: skip
@@ -237,6 +280,10 @@ def test_formulas_compute_what_the_program_computes(build):
 LINES = {
     columns: ("A2 = 1 / (1 + np.exp(-Z2))", "L = np.mean((Y - 1) *", "dW2 = A1 @ dZ2.T", "W1 -= 1.2 * dW1"),
     rows: ("dA2[:, 0] = (A2[:, 0] - y)", "dZ1 = dA1 * (1 - A1 ** 2)"),
+    cost_by_hand: ("dZ1 = (A1 - y) / 8",),
+    log_likelihood: ("np.put_along_axis(dA1, ", "-1 / 8, axis=1)", "dZ1 = dA1 + np.exp(A1) / 8"),
+    smoothed: ("-0.9 / 8, axis=1)", "dA1 = -0.1 / 24 + ", "dZ1 = dA1 + np.exp(A1) / 8"),
+    weighted: ("dZ1 = dA1 - np.exp(A1) * dH1", "np.broadcast_to(1 / "),
     classifier: (
         "L = -np.sum(Y * log_P) / 64", "dZ2 = (np.exp(log_P) - Y) / 64", "dZ1 = dA1 * (A1 > 0)",
         "Y = y[:, None] == np.arange(10)",

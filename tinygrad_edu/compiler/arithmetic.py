@@ -86,11 +86,14 @@ class Arithmetic(Shaping):
         if args[0] is args[1]:
             return self._put(line.results, np.square, args[0])
         for x, factor in (args, args[::-1]):
-            inverse = self._inner(factor)
+            number, m, core = self._scaled(factor)
+            inverse = self._inner(core)
             if inverse is None or inverse.function is not np.divide or number_of(inverse.args[0]) != 1:
                 continue
             if isinstance(x, Value) and alike(x, result):
-                return self._quotient(line, (x, inverse.args[1]))
+                if number == m == 1:
+                    return self._quotient(line, (x, inverse.args[1]))
+                return self._put_scaled(line, number, m, self._new(result, np.divide, x, inverse.args[1]))
         values = [x for x in args if isinstance(x, Value)]
         if len(values) == 1:
             return self._multiple(line, *(args if values[0] is args[1] else args[::-1]))
@@ -151,6 +154,9 @@ class Arithmetic(Shaping):
             if scale.core is not x:
                 core = self._new(result, np.divide, scale.core, divisor)
                 return self._put_scaled(line, scale.number, scale.m, core)
+        share = None if isinstance(x, Value) else self.share_of(x)
+        if share is not None and isinstance(divisor, Value) and alike(divisor, result) and _is_floating(divisor):
+            return self._put_scaled(line, share.number, share.m, self._new(result, np.divide, 1, divisor))
         return self._put(line.results, np.divide, x, divisor)
 
     # --- sums

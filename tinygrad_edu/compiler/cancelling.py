@@ -25,7 +25,8 @@ def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol,
     if len(names) > NAMED:
         return {}
     known = set(names.values())
-    atoms: dict[int, Any] = {id(s): Symbol(s.shape, s.dtype, n) for s, n in names.items() if s.primitive is None}
+    by_name: dict[str, Symbol] = {}  # sigmoid(Z), written twice, is one value
+    atoms: dict[int, Any] = {id(s): _atom(s, n, by_name) for s, n in names.items() if s.primitive is None}
     given: dict[int, Any] = {id(atoms[id(s)]): s for s in names if s.primitive is None}  # back from atoms
     meant: dict[int, Any] = {}  # by atom of a cotangent what it stands for
     found: dict[Symbol, Symbol] = {}
@@ -33,7 +34,7 @@ def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol,
         name = names.get(symbol)
         if name is None or isinstance(symbol.dtype, tuple):
             continue
-        atom = Symbol(symbol.shape, symbol.dtype, name)
+        atom = _atom(symbol, name, by_name)
         if name[:1] == "d" and name[1:] in known and symbol.shape and _size(symbol, atoms) <= PARTS:
             raw = substituted(symbol, atoms)
             inlined = substituted(raw, meant)
@@ -41,8 +42,16 @@ def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol,
             if isinstance(short, Symbol) and short.shape == symbol.shape:
                 found[symbol] = short if short.dtype == symbol.dtype else short.astype(symbol.dtype)
             meant[id(atom)] = inlined if symbol in found else raw
-        atoms[id(symbol)], given[id(atom)] = atom, symbol
+        atoms[id(symbol)] = atom
+        given.setdefault(id(atom), symbol)
     return found
+
+
+def _atom(symbol: Symbol, name: str, known: dict[str, Symbol]) -> Symbol:
+    atom = known.setdefault(name, Symbol(symbol.shape, symbol.dtype, name))
+    if atom.shape == symbol.shape and atom.dtype == symbol.dtype:
+        return atom
+    return Symbol(symbol.shape, symbol.dtype, name)
 
 
 def _size(symbol: Symbol, atoms: dict[int, Any]) -> int:

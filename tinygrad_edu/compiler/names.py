@@ -54,6 +54,12 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
             names[record] = free_name(own[record], names.values())
     for record, name in names.items():
         give(trace.values.get(record), name)
+    letters = set(names.values())
+    for record, name in [*names.items()]:  # sigmoid(Z), written twice, is one value: the second has no name
+        symbol = trace.values.get(record)
+        value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
+        if isinstance(value, Value) and value.name != name and value.name in letters:
+            del names[record]
     for site, gradients in trace.handed:
         for symbol, name in zip(gradients, variables_at(site), strict=False):
             if not name.startswith("_"):

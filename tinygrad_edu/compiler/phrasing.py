@@ -18,7 +18,7 @@ from .calls import Attribute, Call, Method, Reduce, Subscript, Value
 from .emit import Emitted, scalar
 from .numerals import Spelled, spelled_number
 from .rewriting import Share
-from .shaping import PARTS, SCATTER
+from .shaping import PARTS, SCATTER, puts_along
 from .textbook import Textbook
 
 SHORT = 40  # characters of a constant that is written where it is used
@@ -167,18 +167,7 @@ class Phrasing(Emitted):
 
 def is_statement(line: Call) -> bool:
     """Whether a line is written as several."""
-    return line.function in STATEMENTS or assigns(line) or _puts_along(line)
-
-
-def _puts_along(line: Call) -> bool:
-    """Whether numbers go to one place of each row, so that none of them meet."""
-    if line.function is not add_along:
-        return False
-    axis, shape = line.kwargs["axis"], line.kwargs["shape"]
-    parts = [np.shape(getattr(x, "data", x)) for x in line.args]
-    return bool(shape) and parts[0] == parts[1] == tuple(
-        1 if k == axis % len(shape) else n for k, n in enumerate(shape)
-    )
+    return line.function in STATEMENTS or assigns(line) or puts_along(line)
 
 
 def _is_once(key: tuple[Any, ...]) -> bool:

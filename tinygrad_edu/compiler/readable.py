@@ -301,8 +301,7 @@ class Formulas:
         self._given = {symbol: _kept(x) for symbol, x in given.items()}
         self._created = [tensor._array for *_, tensor in program.created]
         self._generators = listing.generators
-        names = {v.name: s for s, v in reversed(listing.value_of.items()) if isinstance(v, Value) and v.name}
-        self._names = {symbol: name for name, symbol in names.items()}
+        self._names = {s: v.name for s, v in listing.value_of.items() if isinstance(v, Value) and v.name}
 
     def takes(self, arguments: list[Value], names: dict[Value, str]) -> None:
         """These are the arguments of the program, in order."""

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import PRIMITIVES
+from ..ops.indexing import add_along
 from .calls import Call, Reduce, Value, method
-from .rewriting import TURNED, TURNED_LAST, Rewriting, alike
+from .rewriting import TURNED, TURNED_LAST, Rewriting, Share, alike
 
 REDUCTIONS = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}
 SUMS = {np.sum, np.max, np.min, np.prod, np.mean}
@@ -31,6 +32,13 @@ class Shaping(Rewriting):
             if np.broadcast_shapes(*(np.shape(getattr(a, "data", a)) for a in without)) == np.shape(result.data):
                 args = without
         return args
+
+    def _stretched(self, line: Call, args: Any) -> bool:
+        """One number needs no axes to be broadcast."""
+        call = self._inner(args[0])
+        if call is None or not _is_reshape(call) or np.ndim(call.args[0].data):
+            return False
+        return self._put(line.results, np.broadcast_to, call.args[0], *args[1:], **line.kwargs)
 
     # --- transposes
 
@@ -124,12 +132,32 @@ class Shaping(Rewriting):
             kwargs.pop("axis", None)
         else:
             kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
-        if named is np.sum and not kwargs and self._put_squares(line, args[0]):
+        if named is np.sum and (self._put_squares(line, args[0], kwargs) or self._picked(line, args[0], kwargs)):
             return True
         return self._put(line.results, named, args[0], **kwargs)
 
-    def _put_squares(self, line: Call, x: Value) -> bool:
+    def _picked(self, line: Call, x: Value, kwargs: dict[str, Any]) -> bool:
+        """The numbers put at one place of each row, for the rows' sums; what is added everywhere is counted."""
+        call, axis = self._call(x), kwargs.get("axis")
+        added: Share | float = 0
+        if call is not None and call.function is np.add and call.args[0].__class__ in (Share, int, float):
+            added, call = call.args[0], self._call(call.args[1])
+        if call is None or not puts_along(call) or kwargs != {"axis": call.kwargs["axis"], "keepdims": True}:
+            return False
+        numbers = call.args[0]
+        if not added:
+            return self._same(line, numbers)
+        share, n = self.share_of(numbers), np.shape(x.data)[axis]
+        if share is None or added.__class__ is not Share or added.m != n * share.m:
+            return False
+        total = np.full_like(numbers, (share.number + added.number) / share.m)
+        self._shares[id(total)] = Share(share.number + added.number, share.m)
+        return self._same(line, total)
+
+    def _put_squares(self, line: Call, x: Value, kwargs: dict[str, Any]) -> bool:
         """The common norm of several arrays: the sum of their sums of squares, not the norm of their norms."""
+        if kwargs:
+            return False
         square = self._inner(x)
         stack = self._inner(square.args[0]) if square is not None and square.function is np.square else None
         if stack is None or stack.function is not np.stack or len(stack.args[0]) < 2:
@@ -176,6 +204,17 @@ def _adds_axes(key: Any) -> bool:
     parts = key if key.__class__ is tuple else (key,)
     whole = (k is ... or (k.__class__ is slice and k == slice(None)) for k in parts if k is not None)
     return any(k is None for k in parts) and all(whole)
+
+
+def puts_along(line: Call) -> bool:
+    """Whether numbers go to one place of each row, so that none of them meet."""
+    if line.function is not add_along:
+        return False
+    axis, shape = line.kwargs["axis"], line.kwargs["shape"]
+    parts = [np.shape(getattr(x, "data", x)) for x in line.args]
+    return bool(shape) and parts[0] == parts[1] == tuple(
+        1 if k == axis % len(shape) else n for k, n in enumerate(shape)
+    )
 
 
 def _is_reshape(call: Call) -> bool:

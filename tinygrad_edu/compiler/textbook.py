@@ -57,6 +57,7 @@ class Textbook(Arithmetic):
             np.sqrt: self._root,
             np.where: self._chosen,
             np.transpose: self._axes_turned,
+            np.broadcast_to: self._stretched,
             np.reshape: self._reshape,
             np.var: self._reduction,
             SCATTER: self._parts,
@@ -117,7 +118,14 @@ class Textbook(Arithmetic):
         return self._copy(line, args) or (line.results[0] not in self._kept and self._same(line, args[0]))
 
     def _cast(self, line: Call, args: Any) -> bool:
-        """A step size, computed in float64, need not be rounded before it meets float32."""
+        """A step size, computed in float64, need not be rounded before it meets float32; one cast for two in turn."""
         x = args[0]
+        call = self._inner(x)
+        if call is not None and _is_cast(call) and np.can_cast(call.args[0].data.dtype, x.data.dtype):
+            return self._put(line.results, line.function, call.args[0], *args[1:], **line.kwargs)
         narrow = np.ndim(x.data) == 0 and x.data.dtype == np.float64 and line.results[0].data.dtype == np.float32
         return narrow and self._section == "update" and self._same(line, x)
+
+
+def _is_cast(call: Call) -> bool:
+    return isinstance(call.function, Method) and call.function.__name__ == "astype"

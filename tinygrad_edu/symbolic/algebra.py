@@ -25,7 +25,7 @@ from .walk import upwards
 
 GUARD = 1e-6  # a floor this small under a denominator or a logarithm keeps zeros out, and is left out of formulas
 ONE = 1e-14  # what rounding leaves of sums that are 1
-_SAME = {"astype", "broadcast_to", "clone"}  # elementwise the same numbers
+_SAME = {"broadcast_to", "clone"}  # elementwise the same numbers
 _LINEAR = {  # the inputs past which a scalar factor may move out
     "reshape_to": (0,), "getitem": (0,), "scatter": (0,), "take_along": (0,), "put_along": (0,), "flip_over": (0,),
     "roll_by": (0,), "diagonal_of": (0,), "onto_diagonal": (0,), "upper_part": (0,), "lower_part": (0,), "embed": (0,),
@@ -186,6 +186,10 @@ class Algebra(Polynomials):
 
     def _filled(self, x: Symbol) -> Poly:
         return self._number_of(x.params["value"])
+
+    def _astype(self, x: Symbol, a: Poly) -> Poly | None:
+        """The same numbers, if the dtype has room for them; whole numbers made of others are others."""
+        return a if np.can_cast(x.inputs[0].dtype, x.dtype, "same_kind") else None
 
     def _assign(self, x: Symbol, a: Poly, value: Poly, *indices: Poly) -> Poly | None:
         """Zeros put somewhere: scalars move out."""

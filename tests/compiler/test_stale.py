@@ -315,3 +315,37 @@ def test_a_gradient_kept_in_the_state_is_refused():
     step(batch(0))
     with pytest.raises(te.TraceError, match="write it in place"):
         te.compile(step)(batch(1))
+
+
+class Weighted(te.Tensor):
+    """A tensor of the user's own class, which has attributes as any object of Python."""
+
+
+@pytest.mark.parametrize("own", [nn.Parameter, Weighted])
+def test_attributes_of_tensors(own):
+    """A parameter may be marked: which ones decay, say. A mark that comes, changes or goes takes another program."""
+
+    def make():
+        w = own(te.ones(3))
+
+        def step(x):
+            return (x * w * getattr(w, "scale", 1.0) + hasattr(w, "shifted")).sum()
+
+        return w, step
+
+    (w, eager), (other, step) = make(), make()
+    step = te.compile(step)
+    changes = [
+        lambda w: None,
+        lambda w: setattr(w, "scale", 2.0),
+        lambda w: setattr(w, "scale", 3.0),
+        lambda w: setattr(w, "shifted", None),
+        lambda w: delattr(w, "scale"),
+    ]
+    found = []
+    for change in changes:
+        change(w)
+        change(other)
+        found.append(step(te.ones(3)).item())
+        assert found[-1] == eager(te.ones(3)).item()
+    assert found == [3, 6, 9, 12, 6]

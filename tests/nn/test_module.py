@@ -641,6 +641,15 @@ def test_module_dict_is_a_dict_of_its_modules():
         choices["a"]
 
 
+def test_a_parameter_takes_attributes():
+    """They are pickled with it, and not copied with its values, as in PyTorch."""
+    bias = nn.Parameter(tg.zeros(2))
+    bias.no_decay = True
+    assert pickle.loads(pickle.dumps(bias)).no_decay
+    assert not hasattr(copy.deepcopy(bias), "no_decay")
+    assert not hasattr(bias.detach(), "no_decay")
+
+
 def test_a_pickled_sequential_computes_what_it_did():
     """Its modules are still called, in order, after pickle and deepcopy."""
     model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())

@@ -116,10 +116,14 @@ class Surroundings:
     def _visit(self, x: Any) -> None:
         if x.__class__ is str:
             self._strings.add(x)
-        if isinstance(x, (*SCALARS, Tensor, Primitive)) or x is MISSING or id(x) in self._seen:
+        if isinstance(x, (*SCALARS, Primitive)) or x.__class__ is Tensor or x is MISSING or id(x) in self._seen:
             return
         self._seen.add(id(x))
         self._held.append(x)
+        if isinstance(x, Tensor) and of_library(type(x).__module__):
+            if hasattr(x, "__dict__"):  # a parameter, which takes attributes
+                self._objects.append((vars(x), {}))
+            return
         home = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
         if home == "decimal":
             for name in DECIMAL:
@@ -158,6 +162,7 @@ class Surroundings:
             entries = [v for held in x.state.values() if isinstance(held, dict) for v in held.values()]
             self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
+            self._queue += [p for group in x.param_groups for p in group["params"]]
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
         elif "numpy.random" in sys.modules and isinstance(x, (np.random.Generator, np.random.RandomState)):
@@ -307,7 +312,7 @@ class Surroundings:
         for name, value in own.items():
             if isinstance(value, Tensor):
                 self._hooks_of(value)
-            elif name not in ("_kinds", "_hooks"):
+            if name not in ("_kinds", "_hooks"):
                 self._queue.append(value)
         of = type(module)
         if of not in self._kinds:

@@ -335,7 +335,8 @@ class Tensor(Value):
     def __getstate__(self) -> dict[str, Any]:
         if not self.is_leaf:
             raise RuntimeError("pickle: only leaves can be stored; use .detach() first.")
-        return {"array": self._values().copy(), "requires_grad": self.requires_grad, "name": self.name}
+        own = {"attributes": dict(vars(self))} if getattr(self, "__dict__", None) else {}
+        return {"array": self._values().copy(), "requires_grad": self.requires_grad, "name": self.name, **own}
 
     def __setstate__(self, state: Any) -> None:
         self._array, self._record, self._storage, self._view = state["array"], None, None, None
@@ -343,6 +344,8 @@ class Tensor(Value):
             self.requires_grad_(True)
         if state["name"] is not None:
             self.name = state["name"]
+        if "attributes" in state:
+            vars(self).update(state["attributes"])
 
 
 _new = object.__new__

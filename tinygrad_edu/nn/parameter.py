@@ -29,9 +29,11 @@ class Parameter(Tensor):
     >>> Parameter(ones(2))
     Parameter containing:
     tensor([1., 1.], requires_grad=True)
+
+    Unlike other tensors it takes attributes of yours, such as `bias.no_decay = True`.
     """
 
-    __slots__ = ()
+    __slots__ = ("__dict__",)
 
     def __init__(self, data: Any = None, requires_grad: bool = True, *, name: str | None = None) -> None:
         if data is None:

@@ -16,7 +16,7 @@ from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array
 from ..symbolic.nested import tensors_of
 from ..symbolic.program import Program
-from .calls import Call, Check, Draw, Value
+from .calls import Call, Check, Draw, Value, method
 from .cells import Cell, Notes, bare
 
 
@@ -74,6 +74,31 @@ class Listing:
         """Leave out the calls that nothing depends on. Returns how many there were."""
         before, self.lines = len(self.lines), alive(self.lines, self.roots)
         return before - len(self.lines)
+
+    def own_gradients(self) -> None:
+        """Give each gradient that is left memory of its own, as in eager mode, where each may be written by itself:
+        of `((a + b) * c).sum()` both are one value, and that is c."""
+        known: set[Value] = set()
+        owners = {**dict(self.tensors), **self.given}
+        for k, (tensor, value) in enumerate(self.grads):
+            if not isinstance(value, Value) or not isinstance(value.data, np.ndarray):
+                continue  # a scalar of NumPy is put into an array of its own
+            stretched = value.call is not None and value.call.function is np.broadcast_to
+            stretched |= any(n > 1 and s == 0 for n, s in zip(value.data.shape, value.data.strides, strict=True))
+            root = value.root
+            if root.call is not None and root not in known and not stretched:
+                known.add(root)
+                continue
+            line = Call(method("copy"), (value,), {})
+            line.section = "backward" if value.call is None else value.call.section
+            line.results = (Value(np.array(value.filled), line),)
+            at = max((i for i, other in enumerate(self.lines) if other.section == line.section), default=-1)
+            self.lines.insert(at + 1, line)
+            self.grads[k] = tensor, line.results[0]
+            owner = owners.get(tensor)
+            if owner is not None and owner.name:
+                name = f"d{owner.name}"
+                line.results[0].name, value.name = name, None if value.name == name else value.name
 
     def _drop_copies(self) -> int:
         """Let what is computed for a copy alone be the copy: `W -= t` has copied the difference. Returns how many."""

@@ -81,6 +81,7 @@ class Phrasing(Emitted):
             self.body.append(f"{name}[{text}] = {self._filling(of[0])}")
             return
         at = f"({text})" if without_end(key).__class__ is tuple else text
+        at = f"np.s_[{text}]" if any(k.__class__ is slice for k in key) else at
         self.body.append(f"np.add.at({name}, {at}, {self._text(of[0])})")
 
     def _filling(self, x: Any) -> str:
@@ -154,7 +155,7 @@ class Phrasing(Emitted):
             return f"np.{function.__name__}({', '.join(self._operand(x, line)[0] for x in args)})", ATOM
         if function is np.absolute:
             return f"np.abs({self._text(args[0])})", ATOM
-        if function in SIGNS and not line.kwargs and len(args) == 2:
+        if function in SIGNS and not line.kwargs and len(args) == 2 and not _reads_numbers_as_truths(line):
             sign, strength = SIGNS[function]
             return infix(sign, strength, self._operand(args[0], line), self._operand(args[1], line)), strength
         if function is np.negative:
@@ -163,6 +164,12 @@ class Phrasing(Emitted):
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
+
+
+def _reads_numbers_as_truths(line: Call) -> bool:
+    """Whether `&` and `|` would not do: of numbers they are operations on bits, or none."""
+    truths = line.function in (np.logical_and, np.logical_or)
+    return truths and any(np.asarray(getattr(x, "data", x)).dtype.kind != "b" for x in line.args)
 
 
 def is_statement(line: Call) -> bool:

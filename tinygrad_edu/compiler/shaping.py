@@ -11,7 +11,10 @@ from ..ops.indexing import add_along
 from .calls import Call, Reduce, Value, method
 from .rewriting import TURNED, TURNED_LAST, Rewriting, Share, alike
 
-REDUCTIONS = {"add": np.sum, "maximum": np.max, "minimum": np.min, "multiply": np.prod}
+REDUCTIONS = {
+    "add.reduce": np.sum, "maximum.reduce": np.max, "minimum.reduce": np.min, "multiply.reduce": np.prod,
+    "add.accumulate": np.cumsum, "multiply.accumulate": np.cumprod,
+}  # fmt: skip
 SUMS = {np.sum, np.max, np.min, np.prod, np.mean}
 KEEPING = {*SUMS, np.argmax, np.argmin}  # what may keep the axes that it goes over
 PRODUCTS = np.dot, np.matmul
@@ -120,14 +123,15 @@ class Shaping(Rewriting):
     def _reduction(self, line: Call, args: Any) -> bool:
         """`np.sum(X, axis=1)` for `np.add.reduce(X, axis=(1,))`; no axis where it is all of them."""
         function = line.function
-        named = REDUCTIONS.get(function.ufunc.__name__) if isinstance(function, Reduce) else function
+        named = REDUCTIONS.get(function.__name__) if isinstance(function, Reduce) else function
         kwargs = {k: v for k, v in line.kwargs.items() if v is not None and v is not False}
         if named is None or not isinstance(args[0], Value) or len(args) > 1:
             return False
         if set(kwargs) - ({"axis", "keepdims", "ddof"} if named is np.var else {"axis", "keepdims"}):
             return False
         axis, ndim = line.kwargs.get("axis", 0 if isinstance(function, Reduce) else None), np.ndim(args[0].data)
-        axes = sorted({a % ndim for a in ((axis,) if isinstance(axis, int) else axis)}) if axis is not None else []
+        axes = (axis,) if isinstance(axis, int) else axis or ()
+        axes = sorted({a % ndim for a in axes}) if ndim else []  # of a single number axis 0 may be named
         if not axes or (len(axes) == ndim and "keepdims" not in kwargs):
             kwargs.pop("axis", None)
         else:

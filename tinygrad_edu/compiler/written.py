@@ -242,6 +242,8 @@ class Written:
         self._counts = equal_counts(program, values)
         self.listing = listing = note(program, values, self._counts)
         name_values(listing, program, self.trace, self._words, self.watch.words)
+        if self.grads:
+            listing.own_gradients()
         self._formulas = Formulas(program, values, self._counts, listing, self.grads, self.name)
         self._write_out()
         self._forget()

@@ -67,6 +67,8 @@ def concrete(x: Any) -> Any:
         return x.seen()
     if kind is tuple or kind is list:
         return kind([concrete(part) for part in x])
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return kind(*map(concrete, x))
     if kind is slice:
         return slice(concrete(x.start), concrete(x.stop), concrete(x.step))
     if kind is dict:

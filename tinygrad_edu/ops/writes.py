@@ -47,7 +47,7 @@ def assign(X: Array, V: Array, *indices: Array, steps: Steps, key: tuple[Any, ..
 def _put_everywhere(X: Array, V: Array, *indices: Array, steps: Steps, key: tuple[Any, ...]) -> Array:
     if steps or key != (...,):
         raise NotImplementedError("a part of X is written")
-    V = V if getattr(V, "shape", ()) == X.shape else np.broadcast_to(V, X.shape)
+    V = V if getattr(V, "shape", None) == X.shape else np.broadcast_to(V, X.shape)
     return V if V.dtype == X.dtype else V.astype(X.dtype)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as te
+from tinygrad_edu.core.primitive import PRIMITIVES
 
 
 def inside():
@@ -138,3 +139,27 @@ def test_ndarray_behind_two_tensors_is_refused():
     with pytest.raises(te.TraceError, match="shares its memory"):
         step(b)
     assert array.tolist() == [2, 2, 2]
+
+
+def test_a_chain_of_reshapes_is_looked_at_once(monkeypatch):
+    """Whether a reshape shares memory is asked of the reshape before it, not from the beginning."""
+    reshape = PRIMITIVES["reshape_to"]
+    asked = []
+
+    def counted(X, **params):
+        if X.dtype == bool:  # an outline: nothing of the step's is
+            asked.append(X.shape)
+        return forward(X, **params)
+
+    forward = reshape.forward
+    monkeypatch.setattr(reshape, "forward", counted)
+
+    def step(x):
+        y = x * 1
+        for _ in range(50):
+            y = y.reshape(2, 3).reshape(3, 2)
+        return y.add_(1).sum()
+
+    x = te.ones(3, 2)
+    assert te.compile(step)(x) == step(x) == 12
+    assert 100 <= len(asked) <= 300  # from the beginning they would be 5,050

@@ -47,8 +47,8 @@ def link_view(result: Tensor, source: Tensor, primitive: Primitive, params: dict
     view = source._view
     step = (primitive, params)
     if out.__class__ is not _ndarray and mode.trace is not None and primitive.key == "reshape_to":
-        base, steps = (source, ()) if view is None else (view.base, view.steps)
-        if not mode.trace.shows(base, (*steps, step)):
+        base, path = (source, None) if view is None else (view.base, view.path)
+        if not mode.trace.shows(base, path, step):
             return
     result._storage = storage_of(source)
     if view is None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import TraceError, name_of
+from ..core.primitive import Primitive
 from ..core.record import Record, Storage
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
@@ -50,6 +51,7 @@ class Aliases:
         self.current: dict[int, tuple[Storage, Symbol]] = {}  # what the written memory holds now
         self.written: dict[int, list[Any]] = {}  # and which arrays it is, by the same ids
         self.views: dict[Tensor, Symbol] = {}  # what the base of a view held when its Symbol was taken
+        self.outlines: dict[int, tuple[Any, Any]] = {}  # by the id of a view's path: the path, and how it lies
         self.through: set[Tensor] = set()  # views from outside; the program reads and writes them as parts of the base
         self.beside: dict[int, list[Tensor]] = {}  # of `before`, by the id of the Storage; 0: where an ndarray reaches
         # Memory by another name: the tensor that it belongs to, and the view of it that this one is
@@ -151,14 +153,34 @@ class Aliases:
         if tensor not in self.made or tensor in self.before:
             self.enter((tensor,))
 
-    def shows(self, base: Tensor, steps: tuple[Any, ...]) -> bool:
+    def shows(self, base: Tensor, path: Any, step: tuple[Primitive, dict[str, Any]]) -> bool:
         """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
 
         Arrays that the step computes are taken to lie in the order of their indices.
+
+        Args:
+            path: how the tensor that is reshaped is a view of base, as in a View.
         """
-        was = self.before.get(base)
-        like = np.empty(base.shape, bool) if was is None or was.array.ndim == 0 else np.empty_like(was.array, bool)
-        return bool(np.may_share_memory(follow(like, steps), like))
+        source = self._outline(base, path)
+        primitive, params = step
+        return bool(np.may_share_memory(primitive(source, **params), source))
+
+    def _outline(self, base: Tensor, path: Any) -> Any:
+        """An array that lies as a view would; of each part of a path there is one, a chain of views may be long."""
+        new = []
+        while path is not None and id(path) not in self.outlines:
+            new.append(path)
+            path = path[0]
+        if path is not None:
+            _, found = self.outlines[id(path)]
+        else:
+            was = self.before.get(base)
+            found = np.empty(base.shape, bool) if was is None or was.array.ndim == 0 else np.empty_like(was.array, bool)
+        for path in reversed(new):
+            primitive, params = path[1]
+            found = primitive(found, **params)
+            self.outlines[id(path)] = path, found  # with the path, so that its id stays its own
+        return found
 
     def memory_of(self, tensor: Tensor) -> Any:
         """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""

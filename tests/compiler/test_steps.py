@@ -202,6 +202,17 @@ def test_losses(name):
     assert_same_steps(lambda: training(lambda: nn.Linear(8, 8), sgd, loss_of), [rows()] * 4)
 
 
+def test_gradients_that_are_sums_of_many_copies():
+    """The rule's sum is the same function on arrays as in a program: 61 rows, which BLAS adds in another order."""
+    te.manual_seed(0)
+    W, v = te.randn(30, requires_grad=True), te.randn(61 * 30)
+
+    def step():
+        return te.autograd.grad((W.repeat(61) * v).sum(), W)[0]
+
+    assert te.compile(step)().numpy().tobytes() == step().numpy().tobytes()
+
+
 def test_clipping_belongs_to_the_step():
     """clip_grad_norm_ between backward and update."""
     assert_same_steps(lambda: training(Residual, sgd, before_update=clip), [rows()] * 5)

@@ -44,5 +44,6 @@ OPTIMIZERS = {
     "Adadelta": optim.Adadelta,
     "Rprop": optim.Rprop,
     "ASGD": optim.ASGD,
+    "Adafactor": optim.Adafactor,
     "Muon": lambda p: optim.Muon([W for W in p if W.ndim == 2]),
 }

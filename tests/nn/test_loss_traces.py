@@ -37,6 +37,7 @@ STEPS = {
         .sum()
     ),
     "ctc": lambda x, y: F.ctc_loss(F.log_softmax(x[:, None], 2), tg.tensor([[1, 2]]), tg.tensor([3]), tg.tensor([2])),
+    "ctc in a row": lambda x, y: F.ctc_loss(F.log_softmax(x[:, None] + y[0], 2), tg.tensor([1, 2]), [3], [2]),
     "sampled at places": lambda x, y: F.grid_sample(
         x[None, None], y.reshape(1, 2, 3, 2).tanh(), "bicubic", "reflection", False
     ).sum(),
@@ -72,3 +73,10 @@ def test_checks_of_values_are_made_in_a_program():
         assert np.isfinite(program(tg.tensor(right)).item())
         with pytest.raises(error):
             program(tg.tensor(wrong))
+
+
+def test_where_sequences_in_a_row_begin_is_a_value():
+    """The refusal says how to give them instead."""
+    step = tg.compile(lambda x, labels, lengths: F.ctc_loss(x.log_softmax(2), labels, [4, 4], lengths))
+    with pytest.raises(tg.TraceError, match=r"give them as \(m, S\)"):
+        step(tg.randn(4, 2, 3), tg.tensor([1, 2, 1]), tg.tensor([1, 2]))

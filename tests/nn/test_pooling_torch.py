@@ -150,3 +150,16 @@ def test_fractional_max_pooling_refuses():
             pool(lib.ones(1, 1, 4, 4), 2)
         with pytest.raises(RuntimeError, match="too large relative to input"):
             pool(lib.ones(1, 1, 4, 4), 3, 4)
+        for shape in ((4, 2), (0, 4, 2), (1, 5, 2), (1, 4, 3)):
+            with pytest.raises(RuntimeError, match="Expect _random_samples"):
+                pool(lib.ones(4, 5, 5), 2, 3, _random_samples=lib.ones(shape))
+
+
+def test_fractional_max_pooling_takes_more_shifts_than_samples(rng):
+    """The first are used."""
+    x, shifts = rng.standard_normal((4, 5, 5, 5)), rng.random((2, 4, 3))
+    found = [
+        lib.nn.functional.fractional_max_pool3d(lib.tensor(x), 2, 3, _random_samples=lib.tensor(shifts))
+        for lib in (torch, tg)
+    ]
+    np.testing.assert_array_equal(found[1].numpy(), found[0].numpy())

@@ -142,7 +142,7 @@ class Phrasing(Emitted):
             return f"{wrapped(self._spelled(args[0]), ATOM)}[{self._key(without_end(args[1]))}]", ATOM
         if isinstance(function, Reduce):
             words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if v is not None and v is not False]
-            return f"np.{function.__name__}({', '.join([self._text(args[0]), *words])})", ATOM
+            return f"np.{function.__name__}({', '.join([*map(self._text, args), *words])})", ATOM
         if to_double(line):
             return f"float({self._text(args[0])})", ATOM
         if isinstance(function, Method):

@@ -12,6 +12,7 @@ from ..core.tensor import wrap
 from .dims import axes, one_axis, one_list, sizes
 from .indexing import Slot, getitem
 from .public import public
+from .reduction import sum_over
 from .shape import reshape_to, transpose
 
 
@@ -96,7 +97,7 @@ def _untile(dY: Array, shape: tuple[int, ...], reps: tuple[int, ...]) -> Array:
     """The sum of the copies of X that lie in dY."""
     inner = (1,) * (len(reps) - len(shape)) + shape
     apart = np.reshape(dY, tuple(n for pair in zip(reps, inner, strict=True) for n in pair))
-    return np.reshape(np.sum(apart, axis=tuple(range(0, 2 * len(reps), 2))), shape)
+    return np.reshape(sum_over(apart, axis=tuple(range(0, 2 * len(reps), 2)), keepdims=False), shape)
 
 
 @primitive(np.tile, name="repeat", types=None, opaque=True, dX=lambda dY, Y, X, *, reps: _untile(dY, X.shape, reps))

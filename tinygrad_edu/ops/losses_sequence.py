@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import ShapeError
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from .activation import log_softmax
 from .checks import check
@@ -77,7 +78,7 @@ def ctc_loss(
     if not T:
         raise RuntimeError("ctc_loss: log_probs has no time steps.")
     steps, counts = (_lengths(x, m, name) for x, name in ((input_lengths, "input"), (target_lengths, "target")))
-    labels = _labels(targets, counts, m, single)
+    labels = _labels(targets, target_lengths, counts, m, single)
     S = labels.shape[1]
     check(steps._array <= T, f"ctc_loss: Expected input_lengths to have value at most {T}", RuntimeError, steps._array)
     check(counts._array <= S, f"ctc_loss: a target length exceeds the {S} labels", RuntimeError, counts._array)
@@ -127,7 +128,7 @@ def _lengths(given: Any, m: int, name: str) -> Any:
     return lengths
 
 
-def _labels(targets: Any, counts: Any, m: int, single: bool) -> Any:
+def _labels(targets: Any, given: Any, counts: Any, m: int, single: bool) -> Any:
     """The labels as (m, S); of those in a row, S is the longest sequence's length."""
     labels = targets.long()
     if single:
@@ -136,7 +137,9 @@ def _labels(targets: Any, counts: Any, m: int, single: bool) -> Any:
         if labels.shape[0] != m:
             raise ShapeError(f"ctc_loss: targets {tuple(labels.shape)} are not those of {m} sequences.")
         return labels
-    numbers = counts.tolist()
+    if isinstance(counts._array, Symbol) and isinstance(given, Tensor):
+        counts._array.refuse("ctc_loss: where the targets of a row begin and end is such a value; give them as (m, S).")
+    numbers = counts.tolist() if isinstance(given, Tensor) else [*map(int, np.ravel(given))]
     if sum(numbers) > labels.shape[0]:
         raise ShapeError(f"ctc_loss: {labels.shape[0]} targets for sequences of {numbers} labels.")
     rows = np.zeros((m, max(numbers, default=0)), np.int64)

@@ -60,6 +60,11 @@ def _pool(
     N, C = X.shape[:2]
     if samples is None:
         samples = rand((N, C, axes), dtype=X.dtype)
+    elif samples.ndim != 3 or samples.shape[0] < N or tuple(samples.shape[1:]) != (C, axes):
+        raise RuntimeError(
+            f"{operation}: Expect _random_samples to be of shape ({N}, {C}, {axes}), got {tuple(samples.shape)}."
+        )
+    samples = samples[:N]  # PyTorch takes more, too
     places: Any = 0  # (N, C, *out, *window) in the end
     for i, (n, n_out, k) in enumerate(zip(lengths, out, window, strict=True)):
         # of images PyTorch shifts the columns by the first number, of volumes the slices

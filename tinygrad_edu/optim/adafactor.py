@@ -13,6 +13,7 @@ import numpy as np
 from ..core.primitive import Array
 from ..core.tensor import Tensor, wrap
 from ..core.write import read
+from ..ops.reduction import mean_over
 from .adam import check_lr
 from .formula import in_place
 from .optimizer import Group, Optimizer, State, count, live, number, require, zeros
@@ -106,10 +107,15 @@ class Adafactor(Optimizer):
             approach(state["variance"], part, G * G)
             return read(state["variance"])
         rows, columns = state["row_var"], state["col_var"]
-        approach(rows, part, np.mean(G * G, axis=-1, keepdims=True))
-        approach(columns, part, np.mean(G * G, axis=-2, keepdims=True))
+        approach(rows, part, _mean(G * G, G.ndim - 1))
+        approach(columns, part, _mean(G * G, G.ndim - 2))
         R, C = read(rows), read(columns)
-        return R @ C / np.maximum(np.mean(R, axis=-2, keepdims=True), eps1)
+        return R @ C / np.maximum(_mean(R, R.ndim - 2), eps1)
+
+
+def _mean(X: Array, axis: int) -> Array:
+    """The mean over one axis by the library's own sum, whose last digits are not NumPy's: a trace computes it so."""
+    return mean_over(X, axis=(axis,), keepdims=True)
 
 
 def _size(X: Array) -> Array:

@@ -354,8 +354,6 @@ REWRITTEN = [
     (lambda x, y: x.sum(1, keepdim=True).expand(3, 2) * y, "np.sum(x, axis=1, keepdims=True) * y", "no broadcasts"),
     (lambda x, y: (x - x.mean()) / x.std(), "np.std(x, ddof=1)", "standard deviations"),
     (lambda x, y: x.abs() * y, "np.abs(x)", "the short name"),
-    (lambda x, y: x.cumsum(0) * y.cumprod(1), "np.cumsum(x, axis=0) * np.cumprod(y, axis=1)", "sums that run"),
-    (lambda x, y: x * x[0, 0].softmax(0), "np.exp(x[0, 0] - ", "nothing to sum of a single number"),
     (lambda x, y: te.cummax(x, 1)[0], "np.maximum.accumulate(x, axis=1)", "largest ones so far"),
     (lambda x, y: te.where(x > 1, y, y * 2) * (x > 1), "np.where(x > 1, y, 2 * y) * (x > 1)", "masks in place"),
 ]  # fmt: skip

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import gc
+import threading
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -51,6 +54,58 @@ class Slots:
         delattr(self._x, name)
 
 
+class Local:
+    """The attributes of a threading.local, which every thread has its own of, looked up as in a dict."""
+
+    def __init__(self, x: Any) -> None:
+        self._x = x
+
+    def keys(self) -> set[str]:
+        return {*vars(self._x)}
+
+    def get(self, name: str, default: Any) -> Any:
+        return vars(self._x).get(name, default)
+
+    def __getitem__(self, name: str) -> Any:
+        return vars(self._x)[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        vars(self._x)[name] = value
+
+    def pop(self, name: str, default: Any) -> None:
+        vars(self._x).pop(name, default)
+
+
+class Cache:
+    """What a function under functools.cache or lru_cache keeps. Python tells its collector alone.
+
+    Once a program is written, what was kept by then has to stay the same, and more may come.
+    """
+
+    def __init__(self, function: Any) -> None:
+        found = (x for x in gc.get_referents(function) if isinstance(x, dict) and x is not vars(function))
+        self._held: dict[Any, Any] = next(found, {})
+        self._keys: list[Any] | None = None
+        self._clear, self._first = function.cache_clear, {*self._held}
+
+    def put_back(self) -> None:
+        """Forget what a trace has left there: no single result can be taken out."""
+        if {*self._held} != self._first:
+            self._clear()
+
+    def settle(self) -> None:
+        """What is kept now is what matters from here on."""
+        self._keys = [*self._held]
+
+    def results(self) -> list[Any]:
+        """What calls have come to; a cache of limited size keeps them in a chain."""
+        chained = [x for x in self._held.values() if type(x).__name__ == "_lru_list_elem"]
+        return [*self._held.values(), *(x for link in chained for x in gc.get_referents(link))]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([*self._held.values()] if self._keys is None else [self._held.get(k, self) for k in self._keys])
+
+
 class Context:
     """What holds in the present context: a ContextVar's value, or settings of decimal's, looked up as in a dict."""
 
@@ -79,6 +134,16 @@ class Context:
 
     def pop(self, name: str, _: Any) -> None:
         """A ContextVar that had no value keeps the one that the step has set: none can be taken from it."""
+
+
+def is_scalar(x: Any) -> bool:
+    """Whether something is no more than a number or a text: one of a class of the user's may have attributes."""
+    return isinstance(x, SCALARS) and not hasattr(x, "__dict__")
+
+
+def attributes(x: Any) -> Any:
+    """An object's own attributes by their names, as they are at each look."""
+    return Local(x) if isinstance(x, threading.local) else vars(x)
 
 
 def put_back(container: Any, was: Any) -> None:
@@ -114,6 +179,6 @@ def equal(x: Any, y: Any) -> bool:
         return bool(x == y) and repr(x) == repr(y)  # {1} == {1.0}
     if isinstance(x, tuple):
         return len(x) == len(y) and all(map(equal, x, y))
-    if not isinstance(x, SCALARS):
+    if not is_scalar(x):
         return False
     return bool(x != x and y != y) or (bool(x == y) and (x != 0 or repr(x) == repr(y)))  # 0.0 is not -0.0

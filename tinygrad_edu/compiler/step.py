@@ -29,7 +29,7 @@ from ..symbolic.nested import arguments_of, fields_of, is_record
 from ..symbolic.trace import Trace, record
 from . import outside
 from .kernels import require_numba
-from .scopes import SCALARS, VALUES, equal
+from .scopes import VALUES, equal, is_scalar
 from .watch import Watch
 from .written import Written
 
@@ -40,6 +40,7 @@ ADVICE = (
     "That is Python, and a program changes only tensors, so it would be forgotten. Change it outside of the step "
     "(scheduler.step(), a count, a list of losses), return the value, or keep it in a tensor written in place."
 )
+FILLED = "Call the cached function once outside of the step, with the same arguments, so that it is there already."
 ALIKE = (types.FunctionType, types.MethodType, functools.partial, Size, *VALUES)  # made anew where they are mentioned
 LIMIT = 16  # programs per step: more means that something changes at every call
 
@@ -95,11 +96,12 @@ class Compiled:
         if not kwargs and {*map(type, args)} == {Tensor}:
             given: Any = args
             key: Any = (tuple([_form(x) for x in args]), mode.grad, mode.anomaly, get_default_dtype())
-            if len(args) > 1 and len({*map(id, args)}) < len(args):  # one tensor given twice
-                key = (*key, *[[*map(id, args)].index(id(x)) for x in args])
         else:
             given = arguments_of((args, kwargs))
             key = (_form((args, kwargs)), mode.grad, mode.anomaly, get_default_dtype())
+        tensors = [id(x) for x in given if isinstance(x, Tensor)]
+        if len({*tensors}) < len(tensors):  # one tensor given twice
+            key = (*key, *map(tensors.index, tensors))
         with ONE_AT_A_TIME:
             known = self.programs.get(key)
             if known is not None:
@@ -112,6 +114,10 @@ class Compiled:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Of a compiled method: as a function's. A program is one object's, since it holds for what that has."""
         return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> Any:
+        """A copy, or what is unpickled, compiles anew: programs belong to the tensors that they were written for."""
+        return Compiled, (self.step, self.grads, self.limit, self.engine, self.reassociate)
 
     @_all_kept
     def _first(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
@@ -163,7 +169,7 @@ class Compiled:
                     restore()
                     again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups)
                     line = line_that(again, lambda: first.changed() == changes)
-                    raise TraceError(f"compile: {line}{what}. {ADVICE}")
+                    raise TraceError(f"compile: {line}{what}. {FILLED if changes == 'a cache' else ADVICE}")
             words = _words(self.step, args, kwargs)
             modes = [(module, now) for module, _, now in switched]
             written = Written(
@@ -231,6 +237,8 @@ def _form(x: Any) -> Any:
     if isinstance(x, Tensor):
         array, record = x._array, x._record
         kind = 0 if record is None or not record.needs_grad else 1 if record.primitive is None else 2
+        if kind and (hooks := _hooks(x)):
+            return array.shape, array.strides, array.dtype.num, kind, *map(Same, hooks)
         return array.shape, array.strides, array.dtype.num, kind
     if x.__class__ is float or x.__class__ is np.float64:
         return float
@@ -248,7 +256,7 @@ def _form(x: Any) -> Any:
         raise TraceError(
             f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
         )
-    if isinstance(x, SCALARS):
+    if is_scalar(x):
         return (type(x), repr(x) if isinstance(x, (complex, np.generic)) else x)  # nan, -0.0
     if isinstance(x, (list, set, bytearray)):
         raise TraceError(
@@ -258,15 +266,23 @@ def _form(x: Any) -> Any:
     return (type(x), Same(x))
 
 
+def _hooks(tensor: Tensor) -> list[Any]:
+    """What a tensor's gradient meets."""
+    record = tensor._record
+    return [] if record is None else [*(record.hooks or {}).values(), *(record.grad_hooks or {}).values()]
+
+
 def _objects(x: Any) -> list[Any]:
     """What there is in nested arguments besides Tensors and numbers."""
+    if isinstance(x, Tensor):
+        return _hooks(x)
     if x.__class__ is tuple or x.__class__ is list or (isinstance(x, tuple) and hasattr(x, "_fields")):
         return [found for part in x for found in _objects(part)]
     if isinstance(x, dict):
         return [found for part in x.values() for found in _objects(part)]
     if is_record(x):
         return [type(x), *(found for part in fields_of(x) for found in _objects(part))]
-    return [x] if isinstance(x, str) or not isinstance(x, (Tensor, *SCALARS)) else []
+    return [x] if isinstance(x, str) or not is_scalar(x) else []
 
 
 def _argument(objects: list[Any]) -> str:
@@ -352,6 +368,9 @@ def compile(
     Raises:
         ImportError: engine="numba" without Numba.
         TraceError: the step reads a value, or does what a program can't repeat; the line is named.
+
+    A step that raises has changed nothing, also where eager mode would have got half-way. While a step is traced other
+    threads must leave its tensors alone; programs take turns.
 
     Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
     settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, or a

@@ -6,7 +6,6 @@ Of the user's own objects it is the attributes that some code of the step's has 
 
 from __future__ import annotations
 
-import builtins
 import collections
 import contextvars
 import functools
@@ -30,7 +29,7 @@ from ..ops.generator import Generator
 from ..optim.optimizer import Optimizer
 from ..symbolic.blame import of_library
 from .reads import reads_of
-from .scopes import SCALARS, Context, Slots
+from .scopes import SCALARS, Cache, Context, Slots, attributes, is_scalar
 
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
@@ -67,6 +66,9 @@ class Surroundings:
         self._texts: list[Any] = []  # what str(...) would call
         self._equalities: list[Any] = []  # what a == would call, which reads all of a dataclass
         self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
+        self._answering: list[Any] = []  # attributes of objects that have a __getattr__, so that any name may be one
+        self._caches: list[Cache] = []  # of functions under functools.cache
+        self._kinds_of: list[tuple[Any, str]] = []  # objects that may be given another class, classes other bases
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
         self._dice: list[Any] = []  # generators of NumPy's
@@ -103,6 +105,9 @@ class Surroundings:
                 called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
                 for name in sorted((self._names & own) | called):
                     self._name(scope, name)
+            for scope in [*self._answering]:
+                for name in sorted(self._names | self._called):
+                    self._name(scope, name)
             if self._compares:
                 self._queue += self._equalities
                 self._equalities = []
@@ -116,7 +121,7 @@ class Surroundings:
     def _visit(self, x: Any) -> None:
         if x.__class__ is str:
             self._strings.add(x)
-        if isinstance(x, (*SCALARS, Primitive)) or x.__class__ is Tensor or x is MISSING or id(x) in self._seen:
+        if is_scalar(x) or isinstance(x, Primitive) or x.__class__ is Tensor or x is MISSING or id(x) in self._seen:
             return
         self._seen.add(id(x))
         self._held.append(x)
@@ -134,6 +139,8 @@ class Surroundings:
         elif isinstance(x, types.FunctionType):
             if not of_library(x.__module__):
                 self._function(x)
+            else:  # one that a decorator or a registration of hooks has put around a function of the user's
+                self._queue += [getattr(cell, "cell_contents", None) for cell in x.__closure__ or ()]
         elif isinstance(x, (functools.partial, functools.partialmethod)):
             self._queue += [x.func, x.args, x.keywords]
         elif isinstance(x, types.BuiltinMethodType):
@@ -163,6 +170,9 @@ class Surroundings:
             self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
             self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
             self._queue += [p for group in x.param_groups for p in group["params"]]
+            self._seen |= {id(x.state), id(x.param_groups)}  # what the optimizer does to these is the program's
+            self._name(vars(x), "_hooks")
+            self._attributes(x)
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
         elif "numpy.random" in sys.modules and isinstance(x, (np.random.Generator, np.random.RandomState)):
@@ -199,6 +209,10 @@ class Surroundings:
         kind = type(x)
         if "__wrapped__" in getattr(x, "__dict__", ()):  # a compiled function in the step, or functools.cache of one
             self._queue.append(x.__wrapped__)
+            if hasattr(x, "cache_info"):
+                self._caches.append(Cache(x))
+                self._whole(self._caches[-1], None, "a cache")
+                self._queue += self._caches[-1].results()
         elif isinstance(x, Generator):  # programs draw from it as well; what it keeps of a draw is its own affair
             self._name(vars(x), "_seed")
         elif kind.__module__.partition(".")[0] == "tinygrad_edu":
@@ -207,8 +221,10 @@ class Surroundings:
                 self._queue += list(vars(x).values())
         elif not of_library(kind.__module__):
             self._attributes(x)
-        elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace
-            self._objects.append((vars(x), {}))
+        elif kind.__module__ == "functools":  # what decorates a method: cached_property, singledispatchmethod
+            self._queue += list(vars(x).values()) if hasattr(x, "__dict__") else []
+        elif hasattr(x, "__dict__"):  # types.SimpleNamespace, argparse.Namespace, threading.local
+            self._objects.append((attributes(x), {}))
 
     def _attributes(self, x: Any) -> None:
         """What an object of a class of the user's has besides what it holds."""
@@ -217,7 +233,10 @@ class Surroundings:
             kinds = [k for k in reversed(kind.__mro__) if not of_library(k.__module__)]
             shadowed = {name: value for k in kinds for name, value in vars(k).items()}
             if hasattr(x, "__dict__"):
-                self._objects.append((vars(x), shadowed))
+                self._objects.append((attributes(x), shadowed))
+                self._kinds_of.append((x, "__class__"))
+                if "__getattr__" in shadowed:
+                    self._answering += [attributes(x), *map(vars, kinds)]
             if any("__slots__" in vars(k) for k in kind.__mro__):
                 self._objects.append((Slots(x), {}))
             if isinstance(x, (collections.UserDict, collections.UserList)):
@@ -228,13 +247,20 @@ class Surroundings:
         if kind in self._kinds:
             return
         self._kinds.add(kind)
-        for base in kind.__mro__:
+        inherited: dict[str, Any] = {}
+        for base in reversed(kind.__mro__):
             if not of_library(base.__module__):
-                self._objects.append((vars(base), {}))
-                for name, value in vars(base).items():  # called without being named: x[k], x(...), len(x)
+                scope = vars(base)
+                self._objects.append((scope, inherited.copy()))
+                self._kinds_of.append((base, "__mro__"))
+                inherited.update(scope)
+                for name, value in [*scope.items()]:  # called without being named: x[k], x(...), len(x)
                     if name.startswith("__") and name != "__init__" and isinstance(value, types.FunctionType):
                         of = {"__eq__": self._equalities, "__str__": self._texts, "__repr__": self._texts}
-                        of.get(name, self._queue).append(value)
+                        if name in of:
+                            of[name].append(value)
+                        else:
+                            self._name(scope, name)
 
     def _function(self, function: types.FunctionType) -> None:
         self._objects.append((vars(function), {}))
@@ -261,8 +287,7 @@ class Surroundings:
         for code in codes:
             reads = reads_of(code)
             for name in sorted(reads.variables | (reads.strings if "globals" in reads.variables else set())):
-                if name in function.__globals__ or not hasattr(builtins, name):
-                    self._name(function.__globals__, name)
+                self._name(function.__globals__, name)  # also where Python's own is meant: it may be hidden
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
             value = getattr(cell, "cell_contents", None)
@@ -286,6 +311,7 @@ class Surroundings:
 
     def _module(self, module: Module) -> None:
         self._modes.append((module, module.training))
+        self._kinds_of.append((module, "__class__"))
         own = vars(module)
         hooks = module._hooks
         derived: set[str] = set()  # attributes that a hook of ours computes anew at every forward
@@ -317,8 +343,9 @@ class Surroundings:
         of = type(module)
         if of not in self._kinds:
             self._class(of)
-            self._scopes += [(vars(k), "forward") for k in of.__mro__ if "forward" in vars(k)][:1]
-            self._queue.append(of.forward)
+            above = next((k for k in of.__mro__ if "forward" in vars(k)), Module)
+            for k in of.__mro__[: of.__mro__.index(above) + 1]:
+                self._name(vars(k), "forward")
 
     def _hooks_of(self, tensor: Tensor) -> None:
         record = tensor._record

@@ -34,16 +34,21 @@ class Watch(Surroundings):
     def __init__(self, seen: list[Any]) -> None:
         super().__init__(seen)
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
+        self._library: list[Callable[[], Any]] = []  # looks at settings of the library's that the step goes by
         self._keep()
         self._drawn = self._draws()
 
-    def complete(self, program: Program) -> None:
+    def complete(self, program: Program, library: list[Callable[[], Any]]) -> None:
         """Add what the trace has met."""
         for optimizer in dict.fromkeys((*program.optimizers, *self._optimizers)):
             self._optimizer(optimizer)
         self._fixed(program)
+        self._library = library
         for tensor in program.tensors:
             self._hooks_of(tensor)
+        for cache in self._caches:
+            cache.settle()
+            self._queue += cache.results()
         self._walk()
         self._keep()
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
@@ -104,7 +109,7 @@ class Watch(Surroundings):
 
     def mark(self) -> Callable[[], None]:
         """A function that puts everything back to where it is now."""
-        containers, groups = self._containers, self._groups
+        containers, groups, caches = self._containers, self._groups, self._caches
         cells = [(cell, getattr(cell, "cell_contents", MISSING)) for cell, _ in self._cells]
         scopes = [(scope, name, scope.get(name, MISSING)) for scope, name in self._scopes]
         state, legacy = random.getstate(), np.random.get_state() if "numpy.random" in sys.modules else None
@@ -115,6 +120,8 @@ class Watch(Surroundings):
                 put_back(group, was)
             for container, was in containers:
                 put_back(container, was)
+            for cache in caches:
+                cache.put_back()
             for cell, value in cells:
                 if value is not MISSING:
                     cell.cell_contents = value
@@ -153,7 +160,8 @@ class Watch(Surroundings):
             except KeyError:  # deleted since
                 values = MISSING
             found += values if values.__class__ is tuple else (values,)
-        return found
+        found += [getattr(x, name) for x, name in self._kinds_of]
+        return found + [look() for look in self._library]
 
     def _alike(self, held: list[Any], outside: list[Any]) -> bool:
         """Whether two looks have seen the same."""
@@ -202,6 +210,10 @@ class Watch(Surroundings):
                 guard.add(f"{{}}[{name!r}]", scope)
         for scope, name in self._absent:
             guard.add(f"{{}}.get({name!r}, MISSING)", scope)
+        for look in self._library:
+            guard.add("{}()", look)
+        for x, name in self._kinds_of:
+            guard.add(f"{{}}.{name}", x)
         return guard
 
     def difference(self) -> str:
@@ -210,9 +222,11 @@ class Watch(Surroundings):
             return "a setting of an optimizer"
         names = [name for _, name in self._cells]
         names += [name for *_, several in self._getters for name in several]
+        names += [f"{name} of {(x if isinstance(x, type) else type(x)).__name__}" for x, name in self._kinds_of]
+        names += ["a setting of the library's" for _ in self._library]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
             if not equal(now, was):
-                return f"the variable {name}"
+                return name if " " in name else f"the variable {name}"
         place = 0
         for view, what in zip(self._views, self._owners, strict=True):
             present = list(view)

@@ -54,7 +54,7 @@ class Written:
         self._words, self._engine, self._reassociate, self._switched = words, engine, reassociate, modes
         self.program, self.trace, self.name, self.grads = program, trace, name, grads
         self.watch = watch
-        watch.complete(program)
+        watch.complete(program, trace.asked_library)
         self.result = program.result
         owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
         self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}
@@ -75,10 +75,10 @@ class Written:
         # What the step sees and does not compute with: it may have asked for a shape, or for requires_grad
         self._idle = [t for t in watch.tensors if t not in program.tensors and not isinstance(t._array, Symbol)]
         self._looks = [*map(_look, self._idle)]
-        surroundings = {*map(id, watch.tensors), *map(id, self._known)}
+        self._outside = {*map(id, watch.tensors), *map(id, self._known)}  # what the step sees besides its arguments
         tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
-        self._met = [(k, t) for k, t in tensors if id(t) in surroundings]  # arguments that the step sees outside too
-        self._free = [k for k, t in tensors if id(t) not in surroundings]
+        self._met = [(k, t) for k, t in tensors if id(t) in self._outside]  # arguments that are among it
+        self._free = [k for k, t in tensors if id(t) not in self._outside]
         self._place = {id(t): k for k, t in tensors}
         self._writes = bool(program.writes)
         self._into_known = [t for t, _ in program.writes if id(t) in set(map(id, self._known))]
@@ -119,16 +119,20 @@ class Written:
         if len(given) != len(recent) or self._modes != (mode.grad, mode.anomaly, get_default_dtype()):
             return False
         for x, (array, shape) in zip(given, recent, strict=True):
-            if x.__class__ is not Tensor or x._array is not array or array.shape != shape or _recording(x) is not False:
+            if x.__class__ is not Tensor or x._array is not array or array.shape != shape or not _is_bare(x):
                 return False
         quick = self._guard is not None and self._guard.same() and (not self._counts or still_equal(self._counts))
         return quick and self.watch.same() and not (self._guards and self._differs(given))
 
     def _arrays_of(self, given: Any) -> list[Any]:
         """The arguments' arrays, where a call with the same ones needs no further look; else something none has."""
-        plain = all(x.__class__ is Tensor and _recording(x) is False for x in given)
-        distinct = len({id(x._array) for x in given}) == len(given) if plain else False
-        return [(x._array, x._array.shape) for x in given] if distinct and not self._met else [(None, None)]
+        plain = all(x.__class__ is Tensor and _is_bare(x) for x in given)
+        if not plain or self._met:
+            return [(None, None)]
+        arrays = [x._array for x in given]
+        ids = {*map(id, arrays)}  # of one tensor each, and of none that the step knows
+        distinct = len(ids) == len(arrays) and ids.isdisjoint([id(t._array) for t in self._idle])
+        return [(x, x.shape) for x in arrays] if distinct else [(None, None)]
 
     def _settle(self) -> None:
         """Take what is found now, which holds, for what later calls find."""
@@ -170,7 +174,7 @@ class Written:
             if given[k] is not tensor:
                 return False
         for k in self._free:
-            if id(given[k]._array) in self._ids:
+            if id(given[k]) in self._outside or id(given[k]._array) in self._ids:
                 return False
         for tensor, k in self._through_given:
             if given[k]._storage is not tensor._storage or not same_place(
@@ -446,6 +450,12 @@ def _recording(tensor: Tensor) -> Any:
     if record.hooks or record.grad_hooks:
         return [*(record.hooks or {}).values()], [*(record.grad_hooks or {}).values()]
     return True
+
+
+def _is_bare(tensor: Tensor) -> bool:
+    """Whether there is no more to a tensor than its numbers: no graph, no gradient, no hooks."""
+    record = tensor._record
+    return record is None or not (record.needs_grad or record.grad is not None)
 
 
 def _setting(group: Any, key: str, part: int | None) -> float:

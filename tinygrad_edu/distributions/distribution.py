@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from ..autograd import no_grad
+from ..core.mode import mode
 from ..core.tensor import Tensor
 from ..core.value import Size
 from ..ops.exponential import exp
@@ -51,6 +52,8 @@ class Distribution:
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
+        elif mode.trace is not None:
+            mode.trace.depends(lambda: Distribution._validate_args)
         if self._validate_args:
             self._check_arguments()
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..core.mode import mode
 from ..ops.activation import softplus
 from ..ops.choices import where
 from ..ops.exponential import exp, log, log1p, xlogy
@@ -62,6 +63,8 @@ def kl_divergence(p: Distribution, q: Distribution) -> Any:
     Raises:
         NotImplementedError: no formula is registered for the pair.
     """
+    if mode.trace is not None:
+        mode.trace.depends(lambda: _find(type(p), type(q)))
     return _find(type(p), type(q))(p, q)
 
 

@@ -86,6 +86,8 @@ class Generator:
 
     def initial_seed(self) -> int:
         """The seed the stream was started with, as a number below 2 ** 64."""
+        if mode.trace is not None:
+            mode.trace.depends(lambda: self._seed)
         return self._seed % 2**64
 
     def seed(self) -> int:

@@ -266,6 +266,12 @@ class Aliases:
                     "memory; use one of them."
                 )
 
+    def is_new(self, tensor: Tensor) -> bool:
+        """Whether a tensor is an argument or computed by the step, so that it is another one at every call."""
+        return tensor in self.own or (
+            isinstance(tensor._array, Symbol) and tensor._array.index >= self.first and tensor not in self.before
+        )
+
     def is_alone(self, tensor: Tensor) -> bool:
         """Whether the step has computed a tensor, with memory that no other name leads to."""
         grads = [x._record.grad for x in self.before if x._record is not None]

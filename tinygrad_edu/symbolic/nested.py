@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import gc
 import types
 from collections.abc import Callable
 from typing import Any
@@ -41,7 +42,8 @@ def exchanged(x: Any, change: Callable[[Any], Any], made: list[Any]) -> Any:
         return made[-1]
     if isinstance(x, dict):
         new = copy.copy(x)  # of its class
-        new.update({name: exchanged(part, change, made) for name, part in x.items()})
+        for name, part in x.items():
+            dict.__setitem__(new, name, exchanged(part, change, made))  # a Counter's update() adds
         made.append(new)
         return new
     if is_record(x):
@@ -109,6 +111,56 @@ def numbers_replaced(result: Any, change: Callable[[Symbol], Any]) -> Any:
     return _mapped(result, Number, lambda x: change(x.symbol))
 
 
+def hides(result: Any, is_new: Callable[[Tensor], bool]) -> Any:
+    """An object among nested results that leads to such a tensor where `replaced` does not find it, or to itself.
+
+    None if there is none. Python's collector knows what an object holds, whatever its class.
+    """
+    seen: set[int] = set()
+
+    def leads(x: Any) -> bool:
+        queue = [x]
+        while queue:
+            held = queue.pop()
+            if isinstance(held, Tensor):
+                if is_new(held):
+                    return True
+            elif id(held) not in seen and not isinstance(held, (types.ModuleType, type)) and not _is_ours(type(held)):
+                seen.add(id(held))
+                if isinstance(held, types.FunctionType):  # and not all of its module
+                    queue += [held.__closure__, held.__defaults__, vars(held)]
+                else:
+                    queue += gc.get_referents(held)
+        return False
+
+    def search(x: Any, around: tuple[int, ...]) -> Any:
+        if isinstance(x, Tensor):
+            return None
+        if id(x) in around:
+            return x
+        if isinstance(x, (list, tuple)):
+            parts = [*x]
+        elif isinstance(x, dict):
+            if leads([*x]):
+                return x
+            parts = [*x.values()]
+        elif is_record(x):
+            parts = fields_of(x)
+        elif hasattr(x, "__dict__") and _is_plain(type(x)):
+            parts = [*vars(x).values()]
+        else:
+            return x if leads(x) else None
+        found = (search(part, (*around, id(x))) for part in parts)
+        return next((part for part in found if part is not None), None)
+
+    return search(result, ())
+
+
+def _is_ours(kind: Any) -> bool:
+    """Whether a class is of the compiler's, which knows tensors that have no numbers, or of a graph's."""
+    return str(kind.__module__).startswith(("tinygrad_edu.compiler", "tinygrad_edu.symbolic", "tinygrad_edu.core"))
+
+
 def _mapped(x: Any, kind: type, change: Callable[[Any], Any]) -> Any:
     if isinstance(x, kind):
         return change(x)
@@ -118,7 +170,8 @@ def _mapped(x: Any, kind: type, change: Callable[[Any], Any]) -> Any:
         return type(x)(_mapped(part, kind, change) for part in x)
     if isinstance(x, dict):
         new = copy.copy(x)  # of its class
-        new.update({name: _mapped(part, kind, change) for name, part in x.items()})
+        for name, part in x.items():
+            dict.__setitem__(new, name, _mapped(part, kind, change))
         return new
     if is_record(x):
         return _with_fields(x, lambda part: _mapped(part, kind, change))

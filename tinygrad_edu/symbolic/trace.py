@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.dtypes import get_default_dtype, set_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.record import Record
@@ -27,7 +28,7 @@ from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from .aliases import Aliases, same_place
 from .blame import line_of_step, line_that, of_library
-from .nested import arguments_of, contents, exchanged, put_back, replaced, tensors_of
+from .nested import arguments_of, contents, exchanged, hides, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program
 from .sections import leading_to, sections_of
@@ -54,6 +55,7 @@ class Trace(Numbers, Aliases):
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that modules compute anew, to be left there
+        self.asked_library: list[Callable[[], Any]] = []  # for settings that are not arguments of what the step calls
         self.refused: TraceError | None = None  # also where the step has caught it
 
     def guard(self, optimizer: Any) -> None:
@@ -106,6 +108,10 @@ class Trace(Numbers, Aliases):
 
     def check(self, condition: Symbol, message: str, error: type[Exception], values: Any) -> None:
         self.checks.append(Check(condition, message, error, values if isinstance(values, Symbol) else None))
+
+    def depends(self, look: Callable[[], Any]) -> None:
+        """Note that the step goes by a setting of the library's: the program holds as long as it looks the same."""
+        self.asked_library.append(look)
 
     def drew(self, symbol: Symbol) -> None:
         """Note a draw: the generator's stream has to go on as it does eagerly."""
@@ -217,6 +223,27 @@ def _refuse_state(run: Trace, again: Callable[[], Any]) -> None:
         raise TraceError(f"{line}{_not_a_tensor(optimizer, name, value)}")
 
 
+def _modes() -> tuple[Any, ...]:
+    """What holds for all operations: whether they are recorded and looked after, the dtype of what is made."""
+    return mode.grad, mode.anomaly, get_default_dtype()
+
+
+def _leave(modes: tuple[Any, ...]) -> None:
+    mode.grad, mode.anomaly, dtype = modes
+    set_default_dtype(dtype)
+
+
+def _refuse_modes(modes: tuple[Any, ...], again: Callable[[], Any]) -> None:
+    """These must be as they were, since a program would not change them at its calls."""
+    if _modes() != modes:
+        _leave(modes)
+        line = line_that(again, lambda: _modes() != modes)
+        raise TraceError(
+            f"{line}the step leaves gradients, anomaly detection or the default dtype in another mode than before. "
+            "Set it outside of the step, or in a `with` block (no_grad(), enable_grad())."
+        )
+
+
 def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any]) -> None:
     """Lists, dicts and dataclasses that the step is given must hold what they held."""
     for container, were in held:
@@ -268,7 +295,7 @@ def record(
     if mode.trace is not None:
         raise TraceError("a step is being traced already.")
     given = arguments_of((args, kwargs))
-    mode.trace = run
+    mode.trace, modes = run, _modes()
     added: list[Any] = []
     try:
         own = [a for a in given if isinstance(a, Tensor)]
@@ -292,6 +319,13 @@ def record(
                 "Return list(...) of it."
             )
         _refuse_changed(held, lambda: step(*args, **kwargs))
+        _refuse_modes(modes, lambda: step(*args, **kwargs))
+        within = hides(result, run.is_new)
+        if within is not None:
+            raise TraceError(
+                f"the step returns a {type(within).__name__} with tensors in it, where a program does not find them. "
+                "Return them in tuples, lists, dicts or dataclasses."
+            )
         run.derived = [(x, name) for x, name in run.derived if isinstance(getattr(x.get(name), "_array", None), Symbol)]
         if run.derived:
             result = result, [x[name] for x, name in run.derived]
@@ -304,6 +338,7 @@ def record(
         raise _placed(error, step) from None
     finally:
         mode.trace = None
+        _leave(modes)
         now = {t: t._array for t in run.before}
         added = run.restore()
     added = [(optimizer, key, name, v) for optimizer, key, name, v in added if name not in optimizer.state.get(key, ())]

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ...autograd import no_grad
+from ...core.errors import TraceError
+from ...core.mode import mode
 from ...core.tensor import Tensor
 from ..containers import ModuleDict, ModuleList
 from ..module import Module
@@ -27,14 +29,14 @@ __all__ = [
     "type_before_parametrizations",
 ]
 
-_open: list[bool] = []  # one per `cached` block
+_open: list[Any] = []  # per `cached` block the trace that it was opened in, or None
 _known: dict[tuple[int, str], Any] = {}  # what has been computed within them
 
 
 @contextmanager
 def cached() -> Iterator[None]:
     """Within this block each parametrized tensor is computed once only: for layers that are called many times."""
-    _open.append(True)
+    _open.append(mode.trace)
     try:
         yield
     finally:
@@ -181,6 +183,10 @@ def register_parametrization(
 
 def _property(name: str) -> property:
     def get(self: Any) -> Any:
+        if mode.trace is not None:
+            mode.trace.depends(lambda: None in _open)
+            if None in _open:
+                raise TraceError("parametrize.cached() is open around the step; open it in the step.")
         if not _open:
             return self.parametrizations[name]()
         key = id(self), name

@@ -67,6 +67,22 @@ OPERATIONS = {
     "places along a later axis": (lambda x: x[:, [0, 2, 0]], sloped(2, 3)),
     "and, of numbers": (lambda x: te.logical_and(x, x > 0), lambda seed: [numbers(seed, 4).relu()]),
     "or, of integers": (lambda x: te.logical_or(x, x - 1), lambda seed: [te.arange(4) + seed]),
+    "close": (lambda x: te.isclose(x, x.round()), lambda seed: [te.tensor([0.0, 1 + 1e-7, 2.5, float("inf")]) + seed]),
+    "mvlgamma": (lambda x: te.mvlgamma(x.abs() + 2, 3), sloped(4)),
+    "cov, weighted": (lambda x, w: te.cov(x, aweights=w), lambda seed: [numbers(seed, 2, 3), numbers(seed, 3).abs()]),
+    "linspace": (lambda a, b: te.linspace(a, b, 5), lambda seed: [te.tensor(0.5 + seed), te.tensor(3)]),
+    "logspace": (lambda a: te.logspace(a, 2, 3, 2.0), lambda seed: [te.tensor(0.5 + seed)]),
+    "LU": (te.linalg.lu, sloped(2, 3, 3)),
+    "LU of more rows": (te.linalg.lu, sloped(4, 2)),
+    "a system by LU": (
+        lambda A, B: te.linalg.lu_solve(*te.linalg.lu_factor(A), B),
+        lambda seed: [numbers(seed, 3, 3).requires_grad_(), numbers(seed, 3, 2).requires_grad_()],
+    ),
+    "uniform in place": (lambda x: te.zeros(3, dtype=te.float64).uniform_(-1, 2) + x, sloped(3)),
+    "masked_scatter": (
+        lambda x, v: te.masked_scatter(x, x > 0, v),
+        lambda seed: [numbers(seed, 3, 4).requires_grad_(), numbers(seed + 9, 12).requires_grad_()],
+    ),
     "zeros in the place of one": (lambda x: x.clone().zero_(), sloped()),
 }
 
@@ -133,3 +149,57 @@ def test_groups_among_the_arguments():
         for stride in (2, 1, 2):
             given = {"stride": (stride,), "padding": 1, "groups": 1}
             assert step(x, given).tolist() == F.conv2d(x, w, **given).tolist()
+
+
+def put(x, mask, values):
+    y = x.clone()
+    y[mask] = values
+    return y
+
+
+MASK = te.tensor([[True, False, True], [False, False, True]])
+
+
+@pytest.mark.parametrize("values", [(3,), (1,), (), (4,)])
+@pytest.mark.parametrize("mask", [MASK, ~MASK])
+def test_writing_where_a_mask_holds(mask, values):
+    """Each place takes the next value; where they are not as many as places, the error is the eager one."""
+    step = te.compile(put)
+    for given in (MASK, mask):
+        x, v = numbers(0, 2, 3), numbers(1, *values)
+        try:
+            expected = put(x, given, v)
+        except te.ShapeError:
+            with pytest.raises(te.ShapeError, match="cannot be broadcast to the indexed part"):
+                step(x, given, v)
+        else:
+            assert step(x, given, v).tolist() == expected.tolist()
+
+
+def test_writing_rows_where_a_mask_holds():
+    """The mask picks rows: of the value a row each, one row for all, or one number per row."""
+    step, mask = te.compile(put), MASK[0]
+    for shape in ((2, 4), (1, 4), (4,), (2, 1), ()):
+        x, v = numbers(0, 3, 4), numbers(1, *shape)
+        assert step(x, mask, v).tolist() == put(x, mask, v).tolist()
+
+
+SHAPED = {
+    "masked_select": (lambda x: te.masked_select(x, x > 0), "where(mask, x, 0) keeps the shape"),
+    "nonzero": (te.nonzero, "where(mask, x, 0) keeps the shape"),
+    "unique": (te.unique, "sort(x) keeps the shape"),
+    "repeats": (lambda x: te.repeat_interleave(x, x.long()), "pass a number"),
+    "bincount": (lambda x: te.bincount(x.long()), "one_hot"),
+    "one_hot": (lambda x: F.one_hot(x.long()), "is told how many classes"),
+    "allclose": (lambda x: x + te.allclose(x, x), "isclose(x, y).all() is a tensor"),
+    "equal": (lambda x: x + te.equal(x, x), "(x == y).all() is a tensor"),
+}
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_what_only_values_say_is_refused_with_what_to_write(name):
+    """The line, and the way that keeps the shape."""
+    function, advice = SHAPED[name]
+    with pytest.raises(te.TraceError, match=r"test_operations\.py:\d+: a value is read") as error:
+        te.compile(lambda x: function(x))(te.ones(3))
+    assert advice in str(error.value)

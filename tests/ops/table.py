@@ -888,3 +888,18 @@ row("in_exchanged_order", "three-words", exactly([7, 0, 5]), n=4)
 row("in_exchanged_order", "none", exactly([], np.int64), n=0)
 row("at_shares", "rows", exactly([[1.0, 2, 1], [0, 1, 3]]), exactly([[0.1, 0.9], [0.2, 0.25]]))
 row("first_to_ring", "rows", exactly([[1.0, 2, 1], [0, 1, 3]]), exactly([[0.5, 3, 0.1], [1, 1, 1.5]]), count=2)
+row("onto_range", "float64", real(5), low=-1.5, high=2.0)
+row("onto_range", "float32", exactly([0.25, 0.5], np.float32), low=0.0, high=3.0)
+
+# --- numbers in rows between two tensors
+
+row("evenly_spaced", "floats", exactly(0.5), exactly(2.0), steps=5, whole=False, dtype=np.dtype("float32"))
+row("evenly_spaced", "whole", exactly(0.5), exactly(7.9), steps=4, whole=True, dtype=np.dtype("int64"))
+row("spaced_by_ratios", "twos", exactly(1.0), exactly(4.0), steps=4, base=2.0, whole=False, dtype=np.dtype("float64"))
+
+# --- LU's order of rows
+
+for _which in (0, 1):
+    output_row("pivoting", "stack", real(2, 3, 4), output=_which, pivot=True)
+    output_row("pivoting", "none", real(3, 2), output=_which, pivot=False)
+row("order_of", "exchanges", exactly([[3, 3, 3], [1, 3, 3]], np.int32), n=3)

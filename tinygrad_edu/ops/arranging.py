@@ -9,6 +9,7 @@ import numpy as np
 
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import wrap
+from .checks import numbers_of
 from .dims import axes, one_axis, one_list, sizes
 from .indexing import Slot, getitem
 from .public import public
@@ -194,7 +195,8 @@ def _counts(repeats: Any) -> np.ndarray[Any, Any]:
         raise RuntimeError(f"repeat_interleave: repeats has to be Long or Int tensor, not {repeats.dtype}.")
     if repeats.ndim > 1:
         raise RuntimeError(f"repeat_interleave: repeats must be 0-dim or 1-dim, got shape {tuple(repeats.shape)}.")
-    counts: np.ndarray[Any, Any] = repeats._values().reshape(-1)
+    advice = "Of repeats in a tensor the result is as long as these say: pass a number, or repeat outside of the step."
+    counts: np.ndarray[Any, Any] = numbers_of(repeats, advice).reshape(-1)
     if (counts < 0).any():
         raise RuntimeError("repeat_interleave: repeats can not be negative.")
     return counts

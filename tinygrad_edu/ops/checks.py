@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..core.mode import mode
-from ..core.primitive import Operand
+from ..core.primitive import Array, Operand
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor
 
 
 def check(condition: Any, message: str, error: type[Exception] = RuntimeError, values: Any = None) -> None:
@@ -31,3 +33,14 @@ def refuse(condition: Any, message: str, error: type[Exception], values: Any = N
     found = f", found {values[place]}" if values is not None else ""
     where = f" at index {place[0] if len(place) == 1 else place}" if place else ""
     raise error(f"{message}{found}{where}.")
+
+
+def numbers_of(x: Any, advice: str) -> Array:
+    """The array of what is asked for its numbers now; a trace has none, and refuses with what to write instead."""
+    if not isinstance(x, Tensor):
+        return np.asarray(x)
+    if mode.trace is not None:
+        mode.trace.reads(x)
+    if isinstance(x._array, Symbol):
+        x._array.refuse(advice)
+    return x._values()

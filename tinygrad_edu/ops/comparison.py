@@ -12,6 +12,7 @@ from ..core.dtypes import arithmetic, comparing, discrete
 from ..core.errors import DtypeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, wrap
+from .checks import numbers_of
 from .public import operator, public
 
 
@@ -212,20 +213,31 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
         if tolerance < 0:
             raise RuntimeError(f"isclose: {name} must be greater than or equal to zero, but got {tolerance}")
-    return wrap(np.asarray(np.isclose(_numbers(input), _numbers(other), rtol, atol, equal_nan)))
+    if not isinstance(input, Tensor) or not isinstance(other, Tensor):
+        advice = "isclose(x, y) of two tensors can be traced."
+        given = numbers_of(input, advice), numbers_of(other, advice)
+        return wrap(np.asarray(np.isclose(*given, rtol, atol, equal_nan)))
+    x, y = input.detach(), other.detach()
+    near: Any = x == y
+    if equal_nan:
+        near = near | ((x != x) & (y != y))
+    if x.dtype.kind == y.dtype.kind == "b":
+        return near
+    if y.dtype.kind != "f":  # whose differences would be those of the remainders
+        x, y = x.double(), y.double()
+    gap = np.absolute(x - y)
+    return near | ((gap <= atol + rtol * np.absolute(y)) & np.isfinite(gap))
 
 
 @public("allclose")
 def allclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
     """Whether all elements are close: |input - other| <= atol + rtol |other|."""
-    return bool(np.allclose(_numbers(input), _numbers(other), rtol, atol, equal_nan))
+    advice = "isclose(x, y).all() is a tensor."
+    return bool(np.allclose(numbers_of(input, advice), numbers_of(other, advice), rtol, atol, equal_nan))
 
 
 @public("equal")
 def equal(input: Any, other: Any) -> bool:
     """Whether two tensors have the same shape and the same elements."""
-    return bool(np.array_equal(_numbers(input), _numbers(other)))
-
-
-def _numbers(x: Any) -> Any:
-    return x._values() if isinstance(x, Tensor) else x
+    advice = "(x == y).all() is a tensor."
+    return bool(np.array_equal(numbers_of(input, advice), numbers_of(other, advice)))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Array, primitive
 from ..core.quiet import quietly
 from ..core.tensor import Tensor
 from .creation import finish
@@ -32,11 +33,16 @@ def uniform_(self: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generat
     if not a <= b:
         raise RuntimeError(f"uniform_: expects to return a [from, to) range, but found from={a} > to={b}.")
     values = (generator or default_generator).uniform(self.numel(), self.dtype)
-    # PyTorch's compiler fuses product and sum: they are rounded once, so more digits are needed here.
-    wide: Any = np.float64 if self.dtype == np.float32 else np.longdouble
-    low, high = self.dtype.type(a), self.dtype.type(b)
-    values = values.astype(wide) * wide(high - low) + wide(low)
-    return copy_(self, _laid_out(values.astype(self.dtype), self))
+    return copy_(self, _laid_out(onto_range(values, low=a, high=b).astype(self.dtype), self))
+
+
+@primitive(name="onto_range", types=None, opaque=True)
+def onto_range(U: Array, *, low: float, high: float) -> Array:
+    """low + (high - low) U, rounded once, as PyTorch's compiler makes one instruction of product and sum."""
+    number, wide = U.dtype.type, np.float64 if U.dtype == np.float32 else np.longdouble
+    first, last = number(low), number(high)
+    with np.errstate(all="ignore"):
+        return (U.astype(wide) * wide(last - first) + wide(first)).astype(U.dtype)
 
 
 @public("normal_", function=False)

@@ -16,7 +16,9 @@ from ..core.errors import LinAlgError, ShapeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
 from . import matrices as m
+from .creation import finish
 from .decomposition import solve_triangle
+from .indexing import Slot, getitem
 from .linalg import matmul
 from .shape import reshape_to
 
@@ -105,7 +107,8 @@ def _eliminate(F: np.ndarray[Any, Any], i: int) -> None:
     F[..., i + 1 :, i + 1 :] = F[..., i + 1 :, i + 1 :] - column[..., None] * F[..., i, None, i + 1 :]
 
 
-def _pivoting(A: np.ndarray[Any, Any], pivot: bool) -> tuple[Any, Any]:
+@primitive(name="linalg_lu_pivots", types=only_first(floating), opaque=True)
+def pivoting(A: Array, *, pivot: bool) -> Any:
     """The order of rows by partial pivoting, and LAPACK's exchanges, counted from 1."""
     F = A.astype(A.dtype, copy=True)
     n, k = F.shape[-2], min(F.shape[-2:])
@@ -131,19 +134,21 @@ def lu_factor(A: Any, *, pivot: bool = True) -> PackedLU:
         pivot: exchange rows, so that each pivot is the largest of its column.
     """
     A = m.as_matrix(A, "linalg.lu_factor", square=False)
-    order, exchanges = _pivoting(A._values(), pivot)
-    return PackedLU(packed_factors(A, wrap(order)), wrap(exchanges))
+    order, exchanges = pivoting(A.detach(), pivot=pivot)
+    return PackedLU(packed_factors(A, order), exchanges)
 
 
 def lu(A: Any, *, pivot: bool = True) -> LU:
     """A = P @ L @ U: a permutation, a lower triangle with ones on its diagonal, an upper triangle."""
     A = m.as_matrix(A, "linalg.lu", square=False)
-    order, _ = _pivoting(A._values(), pivot)
-    F = packed_factors(A, wrap(order))
+    order, _ = pivoting(A.detach(), pivot=pivot)
+    F = packed_factors(A, order)
     n, p = A.shape[-2:]
     k = min(n, p)
-    L = np.tril(F[..., :k], -1) + wrap(np.eye(n, k, dtype=A.dtype))
-    P = wrap(np.eye(n, dtype=A.dtype)[np.argsort(order, axis=-1)]) if pivot else wrap(np.zeros(0, A.dtype))
+    L = np.tril(F[..., :k], -1) + finish(np.eye(n, k, dtype=A.dtype))
+    P: Any = finish(np.eye(n, dtype=A.dtype) if pivot else np.zeros(0, A.dtype))
+    if pivot:
+        P = getitem(P, np.argsort(order, axis=-1), key=(Slot(0),))
     return LU(P, L, np.triu(F[..., :k, :]))
 
 
@@ -157,7 +162,7 @@ def lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool =
         raise ShapeError(
             f"linalg.lu_solve: Incompatible shapes of A {tuple(LU.shape)} and B {tuple(B.shape)}; B is (..., {n}, k)."
         )
-    order = _order_of(pivots._values(), n)
+    order = order_of(pivots, n=n)
     if adjoint:
         Y = solve_triangle(LU.mT, B, upper=False, unit=False)
         Z = solve_triangle(LU.mT, Y, upper=True, unit=True)
@@ -166,15 +171,16 @@ def lu_solve(LU: Any, pivots: Any, B: Any, *, left: bool = True, adjoint: bool =
     return solve_triangle(LU, Y, upper=True, unit=False)
 
 
-def _rows(B: Any, order: np.ndarray[Any, Any]) -> Any:
-    shape = np.broadcast_shapes(tuple(B.shape[:-1]), order.shape)
+def _rows(B: Any, order: Any) -> Any:
+    shape = np.broadcast_shapes(tuple(B.shape[:-1]), tuple(order.shape))
     wide = np.broadcast_to(B, (*shape, B.shape[-1]))
     if 0 in wide.shape:  # NumPy takes nothing from rows without elements
         return wide
     return np.take_along_axis(wide, np.broadcast_to(order, shape)[..., None], axis=-2)
 
 
-def _order_of(exchanges: np.ndarray[Any, Any], n: int) -> np.ndarray[Any, Any]:
+@primitive(name="linalg_lu_order", types=None, opaque=True)
+def order_of(exchanges: Array, *, n: int) -> Array:
     """The order of rows that a sequence of exchanges leads to."""
     order = np.broadcast_to(np.arange(n), (*exchanges.shape[:-1], n)).copy()
     for i in range(exchanges.shape[-1]):

@@ -12,11 +12,13 @@ from ..core.primitive import answers
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from ..core.write import read, storage_of
-from .checks import check
+from .checks import check, numbers_of
 from .dims import one_axis
 from .indexing import Slot, getitem, take_along, within
 from .public import public
 from .shape import broadcast_tensors, reshape_to
+
+KEPT_SHAPE = "{} has as many elements as the values say: where(mask, x, 0) keeps the shape."
 
 
 def valid_index(
@@ -167,21 +169,20 @@ def bool_mask(mask: Any, operation: str) -> Any:
 def masked_select(input: Any, mask: Any) -> Any:
     """The elements where the mask holds, as a vector; both broadcast."""
     values, chosen = broadcast_tensors(input, bool_mask(mask, "masked_select"))
-    return getitem(reshape_to(values, shape=(-1,)), wrap(places(chosen)), key=(Slot(0),))
+    places = np.flatnonzero(numbers_of(chosen, KEPT_SHAPE.format("masked_select(x, mask)")))
+    return getitem(reshape_to(values, shape=(-1,)), wrap(places), key=(Slot(0),))
 
 
-def places(mask: Any) -> np.ndarray[Any, Any]:
-    """Where a mask holds, counted in memory order; during a trace that is refused, since its number is unknown."""
-    array = mask._values() if isinstance(mask, Tensor) else mask
-    if isinstance(array, Symbol):
-        array._refuse()
-    return np.flatnonzero(array)
+def in_turn(rows: Any, mask: Any) -> Any:
+    """For each place of a mask a row: the first where it holds for the first time, the next where it holds next ..."""
+    number = np.cumsum(reshape_to(mask, shape=(-1,)), axis=0) - 1
+    return getitem(rows, np.clip(number, 0, rows.shape[0] - 1), key=(Slot(0),))
 
 
 @public("nonzero")
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The places of the elements that are not 0: one per row, or as_tuple one tensor per axis. No gradient."""
-    array = input._values()
+    array = numbers_of(input, KEPT_SHAPE.format("nonzero(x)"))
     found = array.reshape(-1).nonzero() if array.ndim == 0 else array.nonzero()
     if as_tuple:
         return tuple(wrap(x) for x in found)
@@ -203,7 +204,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Any:
         raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
     n = num_classes
     if n == -1:  # how many there are is known from the values alone
-        n = max(int(input._values().max()) + 1, 1)
+        n = max(int(numbers_of(input, "one_hot(labels, n) is told how many classes there are.").max()) + 1, 1)
     elif n < 1:
         raise RuntimeError(f"one_hot: num_classes should be positive, got {num_classes}.")
     labels = read(input)
@@ -230,7 +231,7 @@ def _np_nonzero(a: Any) -> Any:
 
 @answers(np.flatnonzero)
 def _np_flatnonzero(a: Any) -> Any:
-    return wrap(places(a))
+    return wrap(np.flatnonzero(numbers_of(a, KEPT_SHAPE.format("flatnonzero(x)"))))
 
 
 @answers(np.argwhere)

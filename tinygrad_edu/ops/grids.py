@@ -11,18 +11,49 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import as_dtype
+from ..core.number import concrete
+from ..core.primitive import Array, primitive
 from ..core.quiet import quietly
 from ..core.tensor import Tensor, wrap
+from ..core.write import read
 from .creation import constructor, finish, float_or_default
 from .gathering import along
 from .indexing import getitem
 from .public import public
 
 
-def ends(start: Any, end: Any, dtype: Any) -> tuple[Any, Any]:
-    """The first and the last number of linspace and logspace: cut to integers first where these are wanted."""
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return (int(start), int(end)) if dtype is not None and as_dtype(dtype).kind in "iu" else (start, end)
+def _between(start: Any, end: Any, primitive: Any, **how: Any) -> Array:
+    """Numbers from start to end, which may be tensors of one number."""
+    if isinstance(start, Tensor) or isinstance(end, Tensor):
+        given = (read(x.detach().reshape(())) if isinstance(x, Tensor) else x for x in (start, end))
+        return primitive(*given, **how)
+    return primitive.forward(concrete(start), concrete(end), **concrete(how))
+
+
+def _cut(start: Any, end: Any, whole: bool) -> tuple[Any, Any]:
+    """The two numbers, cut to integers where these are wanted."""
+    start, end = (x.item() if hasattr(x, "item") else x for x in (start, end))
+    return (int(start), int(end)) if whole else (start, end)
+
+
+@primitive(name="linspace", types=None, opaque=True)
+def evenly_spaced(start: Array, end: Array, *, steps: int, whole: bool, dtype: Any) -> Array:
+    """`steps` numbers from start to end; `whole`: from and to integers."""
+    first, last = _cut(start, end, whole)
+    exact = np.dtype(dtype).kind == "f" and steps > 1
+    values = _evenly(first, last, steps, np.dtype(dtype)) if exact else np.linspace(first, last, steps)
+    return values.astype(dtype)
+
+
+@primitive(name="logspace", types=None, opaque=True)
+def spaced_by_ratios(start: Array, end: Array, *, steps: int, base: float, whole: bool, dtype: Any) -> Array:
+    """`steps` numbers from base**start to base**end; `whole`: of integers as exponents."""
+    values: Array = base ** np.linspace(*_cut(start, end, whole), steps)
+    return values.astype(dtype)
+
+
+def _is_whole(dtype: Any) -> bool:
+    return dtype is not None and as_dtype(dtype).kind in "iu"
 
 
 @constructor
@@ -40,10 +71,8 @@ def linspace(
     """`steps` numbers, evenly spaced, from start to end inclusive."""
     if steps < 0:
         raise RuntimeError(f"linspace: number of steps must be non-negative, got {steps}.")
-    start, end = ends(start, end, dtype)
-    kind = float_or_default(dtype)
-    values = _evenly(start, end, steps, kind) if kind.kind == "f" and steps > 1 else np.linspace(start, end, steps)
-    return finish(values.astype(kind), requires_grad, name, device)
+    how = {"steps": steps, "whole": _is_whole(dtype), "dtype": float_or_default(dtype)}
+    return finish(_between(start, end, evenly_spaced, **how), requires_grad, name, device)
 
 
 def _evenly(start: Any, end: Any, steps: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -68,9 +97,8 @@ def logspace(
     """`steps` numbers from base**start to base**end, each the same multiple of the one before."""
     if steps < 0:
         raise RuntimeError(f"logspace: number of steps must be non-negative, got {steps}.")
-    start, end = ends(start, end, dtype)
-    numbers = base ** np.linspace(start, end, steps)
-    return finish(numbers.astype(float_or_default(dtype)), requires_grad, device=device)
+    how = {"steps": steps, "base": base, "whole": _is_whole(dtype), "dtype": float_or_default(dtype)}
+    return finish(_between(start, end, spaced_by_ratios, **how), requires_grad, device=device)
 
 
 def _window(shape: Callable[..., Any]) -> Any:

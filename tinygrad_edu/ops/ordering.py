@@ -14,12 +14,15 @@ from ..core.dtypes import arithmetic, dtype_of_number
 from ..core.errors import ShapeError, describe
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
+from .checks import numbers_of
 from .conversion import astype
 from .dims import one_axis
 from .indexing import take_along
 from .public import public
 from .reduction import ValuesAndIndices, returned
 from .shape import reshape_to
+
+_AS_MANY = "How many elements differ, only their values say; sort(x) keeps the shape."
 
 
 @primitive(name="argsort", types=None, opaque=True)
@@ -262,7 +265,7 @@ def unique(
         return_counts also how often there is each.
     """
     axis = None if dim is None else one_axis(dim, input.ndim, "unique")
-    found = _unique(input._values(), None if input.ndim == 0 else axis)
+    found = _unique(numbers_of(input, _AS_MANY), None if input.ndim == 0 else axis)
     return _asked(found, return_inverse, return_counts)
 
 
@@ -272,7 +275,7 @@ def unique_consecutive(
 ) -> Any:
     """The first of every run of equal elements (along `dim`: slices). No gradient. Returns as `unique`."""
     axis = None if dim is None else one_axis(dim, input.ndim, "unique_consecutive")
-    found = _consecutive(input._values(), None if input.ndim == 0 else axis)
+    found = _consecutive(numbers_of(input, _AS_MANY), None if input.ndim == 0 else axis)
     return _asked(found, return_inverse, return_counts)
 
 

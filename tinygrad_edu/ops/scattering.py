@@ -16,12 +16,14 @@ from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor, wrap
 from ..core.views import follow
+from ..core.write import read
+from .checks import check
 from .choices import choose
 from .conversion import astype, clone
 from .diagonals import diagonal_of
 from .dims import one_axis
 from .filling import fill_like
-from .gathering import along, bool_mask, places, same_axes, valid_index
+from .gathering import along, bool_mask, in_turn, same_axes, valid_index
 from .indexing import Slot, covered, getitem, places_along, put_along, scatter, take_along, within
 from .public import public
 from .shape import broadcast_to, reshape_to
@@ -375,15 +377,13 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         raise DtypeError(
             f"masked_scatter: expected self and source to have same dtypes but got {input.dtype} and {source.dtype}."
         )
-    whole = reshape_to(broadcast_to(input, shape=shape), shape=(-1,))
-    where = places(broadcast_to(mask, shape=shape))
+    whole, mask = broadcast_to(input, shape=shape), broadcast_to(mask, shape=shape)
     values = reshape_to(source, shape=(-1,))
-    if values.shape[0] < where.size:
-        raise RuntimeError(
-            f"masked_scatter: Number of elements of source < number of ones in mask, {values.shape[0]} < {where.size}."
-        )
-    values = getitem(values, key=(slice(where.size),))
-    return reshape_to(assign(whole, values, wrap(where), steps=(), key=(Slot(0),)), shape=shape)
+    n = values.shape[0]
+    check(np.sum(read(mask)) <= n, f"masked_scatter: Number of elements of source < number of ones in mask; it has {n}")
+    if not n or not math.prod(shape):
+        return clone(whole)
+    return choose(mask, reshape_to(in_turn(values, mask), shape=shape), whole)
 
 
 # --- views exchanged: the result is a copy in which the view is `src`

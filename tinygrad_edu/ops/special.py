@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array, primitive
+from .creation import finish
 from .domains import positive, within
 from .public import public
 from .reduction import sum_over
@@ -388,6 +389,6 @@ def mvlgamma(input: Any, p: int) -> Any:
     if p < 1:
         raise RuntimeError(f"mvlgamma: p has to be greater than or equal to 1, got {p}.")
     halves = np.arange(p, dtype=input.dtype if input.dtype.kind == "f" else np.float32) / 2
-    return sum_over(lgamma(input[..., None] - halves), axis=(input.ndim,), keepdims=False) + (
+    return sum_over(lgamma(input[..., None] - finish(halves)), axis=(input.ndim,), keepdims=False) + (
         p * (p - 1) / 4 * math.log(math.pi)
     )

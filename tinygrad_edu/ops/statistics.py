@@ -16,7 +16,7 @@ from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, wrap
 from ..core.write import read
-from .checks import check
+from .checks import check, numbers_of
 from .dims import one_axis
 from .filling import filled
 from .indexing import take_along
@@ -265,7 +265,7 @@ def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, d
         bins: how many intervals of equal length, over `range` or all elements; or their ends, ascending.
         density: divide by the total and by the lengths, so that the integral is 1.
     """
-    values = _plain(input)
+    values = numbers_of(input, "Count outside of the step what this returns.")
     if values.dtype.kind != "f":
         raise DtypeError(f"histogram: needs floating numbers, not {values.dtype}; use .float(), or bincount.")
     edges = bins if isinstance(bins, int) else _plain(bins)
@@ -277,7 +277,7 @@ def histogram(input: Any, bins: Any, *, range: Any = None, weight: Any = None, d
 @public("bincount")
 def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, ... occurs in a vector of integers, or the sum of the `weights` there. No gradient."""
-    values = _plain(input)
+    values = numbers_of(input, "one_hot(x, n).sum(0) counts the elements below a number n.")
     if values.dtype.kind not in "iu":
         raise DtypeError(f"bincount: counts integers, not {values.dtype}; use .long().")
     if values.ndim != 1 or (values < 0).any():
@@ -330,8 +330,8 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
         count: Any = max(total - correction, 0)
     else:
         total = np.sum(weights)
-        if isinstance(total, Tensor) and not total._values():
-            raise RuntimeError("cov: weights sum to zero, can't be normalized.")
+        known = read(total) if isinstance(total, Tensor) else total
+        check(known != 0, "cov: weights sum to zero, can't be normalized")
         centred = X - np.sum(X * weights, axis=1, keepdims=True) / total
         products = centred @ (centred * weights).T
         lost = correction if aweights is None else correction * np.sum(weights * aweights) / total

@@ -22,8 +22,10 @@ from ..core.record import Record, Storage, user_site
 from ..core.tensor import Tensor, record_of
 from ..core.views import follow, hand_over, refresh
 from ..core.write import keep, read, repeats, storage_of, write
+from .checks import check
 from .choices import choose
 from .conversion import astype
+from .gathering import in_turn
 from .indexing import Slot, getitem, numbers_first, split_key, truth
 from .public import public
 
@@ -211,10 +213,13 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     picked = truth(key)
     if picked is not None:
         target, key = target[None], [0] if picked else []
-    if mode.trace is not None and isinstance(key, Tensor) and _kind(key) == "b" and _fills(value, target, key):
-        mask = key.reshape((*key.shape, *(1,) * (target.ndim - key.ndim)))  # where the places are, only values say
-        copy_(target, astype(choose(mask, value, target), dtype=target.dtype))
-        return
+    if mode.trace is not None:
+        mask = key[0] if isinstance(key, tuple) and len(key) == 1 else key
+        filling = _filling(value, target, mask) if isinstance(mask, Tensor) and _kind(mask) == "b" else None
+        if filling is not None:  # where the places are, only values say
+            mask = mask.reshape((*mask.shape, *(1,) * (target.ndim - mask.ndim)))
+            copy_(target, astype(choose(mask, filling, target), dtype=target.dtype))
+            return
     _check_writable(target, value, "setitem")
     spec, arrays = split_key(target, key)
     if isinstance(value, Tensor) and "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
@@ -228,10 +233,30 @@ def _setitem(target: Tensor, key: Any, value: Any) -> None:
     assign_to(target if first is None else getitem(target, key=first), value, numbers, spec, arrays)
 
 
-def _fills(value: Any, target: Tensor, mask: Tensor) -> bool:
-    """Whether every place of a mask gets the same: then no one needs to know which places they are."""
-    single = not isinstance(value, Tensor) or (value.ndim == 0 and not value.requires_grad and _kind(value) in "biuf")
-    return single and target.shape[: mask.ndim] == mask.shape and mask.ndim > 0
+def _filling(value: Any, target: Tensor, mask: Tensor) -> Any:
+    """What to put where a mask holds, as something that broadcasts to the target, or None: a number, one row for all
+    places, or rows of which each place takes the next. Sums over places would come in another order than eagerly, so
+    of what requires a gradient there is none."""
+    if not mask.ndim or target.shape[: mask.ndim] != mask.shape:
+        return None
+    if not isinstance(value, Tensor):
+        return value
+    rest = tuple(target.shape[mask.ndim :])
+    if value.requires_grad or "biuf".index(_kind(value)) > "biuf".index(_kind(target)):
+        return None
+    if value.ndim <= len(rest) or tuple(value.shape) == (1, *rest):
+        return value
+    n = value.shape[0]
+    wide = value.ndim == len(rest) + 1 and all(a in (1, b) for a, b in zip(value.shape[1:], rest, strict=True))
+    if not wide or not n or not mask.numel():
+        return None
+    check(
+        np.sum(read(mask)) == n,
+        f"setitem: shape mismatch: a value of shape {tuple(value.shape)} cannot be broadcast to the indexed part: the "
+        f"mask does not hold in {n} places",
+        ShapeError,
+    )
+    return in_turn(value.expand(n, *rest), mask).reshape((*mask.shape, *rest))
 
 
 Tensor.__setitem__ = _setitem  # type: ignore[method-assign]

@@ -889,7 +889,6 @@ row("in_exchanged_order", "none", exactly([], np.int64), n=0)
 row("at_shares", "rows", exactly([[1.0, 2, 1], [0, 1, 3]]), exactly([[0.1, 0.9], [0.2, 0.25]]))
 row("first_to_ring", "rows", exactly([[1.0, 2, 1], [0, 1, 3]]), exactly([[0.5, 3, 0.1], [1, 1, 1.5]]), count=2)
 row("onto_range", "float64", real(5), low=-1.5, high=2.0)
-row("onto_range", "float32", exactly([0.25, 0.5], np.float32), low=0.0, high=3.0)
 
 # --- numbers in rows between two tensors
 

@@ -41,8 +41,7 @@ def onto_range(U: Array, *, low: float, high: float) -> Array:
     """low + (high - low) U, rounded once, as PyTorch's compiler makes one instruction of product and sum."""
     number, wide = U.dtype.type, np.float64 if U.dtype == np.float32 else np.longdouble
     first, last = number(low), number(high)
-    with np.errstate(all="ignore"):
-        return (U.astype(wide) * wide(last - first) + wide(first)).astype(U.dtype)
+    return (U.astype(wide) * wide(last - first) + wide(first)).astype(U.dtype)
 
 
 @public("normal_", function=False)

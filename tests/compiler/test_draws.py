@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tinygrad_edu as te
+import tinygrad_edu.distributions as D
 import tinygrad_edu.nn.functional as F
 
 WEIGHTS = te.tensor([[0.2, 0.8, 0.3], [1.0, 0.0, 3.0]])
@@ -24,6 +25,18 @@ DRAWS = {
     "random_ without limits": lambda x: te.empty(3, dtype=te.int64).random_(),
     "normal": lambda x: te.normal(x, te.ones_like(x)),
     "categorical": lambda x: te.distributions.Categorical(logits=x).sample(),
+    "rrelu": lambda x: F.rrelu(x - 20, training=True),
+    "gamma": lambda x: D.Gamma(x + 0.1, x + 1).sample(),
+    "beta": lambda x: D.Beta(x + 0.1, x + 1).rsample((2,)),
+    "dirichlet": lambda x: D.Dirichlet(x + 0.1).sample(),
+    "student": lambda x: D.StudentT(x + 1).sample(),
+    "poisson": lambda x: D.Poisson(x).sample(),
+    "binomial": lambda x: D.Binomial(30, logits=x - 20).sample(),
+    "negative binomial": lambda x: D.NegativeBinomial(5, logits=x / 20 - 1).sample(),
+    "geometric": lambda x: D.Geometric(logits=x / 20 - 1).sample(),
+    "counts": lambda x: D.Multinomial(6, logits=x / 20).sample((2,)),
+    "von mises": lambda x: D.VonMises(x, x + 1).sample((2,)),
+    "correlations": lambda x: D.LKJCholesky(3, x[0] + 1).sample(),
     "several": lambda x: te.cat([te.randn(3), te.randint(5, (2,)) * 1.0, te.randperm(5) * 1.0, te.rand(2)]),
     "dropout between": lambda x: F.dropout(x, 0.5) + te.randint(0, 9, (10,)) + te.rand(10),
 }
@@ -67,16 +80,57 @@ def test_a_generator_of_ones_own_is_drawn_from():
     assert te.get_rng_state().tolist() == state
 
 
-COUNTING = {
-    "poisson": lambda x: te.poisson(x),
-    "binomial": lambda x: te.binomial(x, x * 0),
-    "a gamma draw": lambda x: te.distributions.Gamma(x, x).sample(),
-    "rrelu in training": lambda x: F.rrelu(x, training=True),
+def test_draws_that_take_as_many_numbers_as_values_say_have_gradients():
+    """Gamma draws, differentiated by the parameters, with others at every call."""
+    a = te.tensor([0.3, 1.0, 7.0], requires_grad=True)
+
+    def step(rate):
+        x = D.Gamma(a, rate).rsample((4,))
+        return x, te.autograd.grad((x * x).sum(), a)[0]
+
+    compiled = te.compile(step)
+    for k in range(3):
+        rate = te.tensor([1.0 + k, 0.5, 2.0])
+        found = [te.manual_seed(k) and run(rate) for run in (step, compiled)]
+        for eager, program in zip(*found, strict=True):
+            assert program.tolist() == eager.tolist()
+
+
+def test_every_draw_happens_and_the_source_brings_how():
+    """Equal draws are two, one that nothing reads moves the generator on; the program runs from its source alone."""
+    a = te.tensor([0.3, 20.0])
+
+    def step():
+        te.poisson(a)
+        return te.poisson(a), te.poisson(a)
+
+    compiled = te.compile(step)
+    compiled()
+    assert "tinygrad" not in compiled.source
+    scope: dict = {}
+    exec(compiled.source, scope)
+    te.manual_seed(1)
+    expected = step()
+    state = te.get_rng_state().tolist()
+    te.manual_seed(1)
+    found = scope["program"]()(a.numpy(), te.default_generator)
+    assert [x.tolist() for x in found] == [x.tolist() for x in expected]
+    assert te.get_rng_state().tolist() == state
+
+
+REFUSED = {
+    "a rate": lambda x: te.poisson(-x),
+    "a probability": lambda x: D.Geometric(probs=x - 5).sample(),
+    "degrees of freedom": lambda x: D.Wishart(x[0, 0], te.eye(3)).log_prob(te.eye(3)),
 }
 
 
-@pytest.mark.parametrize("name", COUNTING)
-def test_draws_that_take_as_many_numbers_as_values_say_are_refused(name):
-    """The message names the line, and the way out."""
-    with pytest.raises(te.TraceError, match=rf"test_draws\.py:\d+: {name}: how many .* Draw outside of the step"):
-        te.compile(COUNTING[name])(te.ones(3))
+@pytest.mark.parametrize("name", REFUSED)
+def test_parameters_that_make_no_sense_raise(name):
+    """What eager mode checks, a program checks."""
+    x, step = te.full((2, 2), 5.5), te.compile(REFUSED[name])
+    if name != "a rate":
+        step(x)
+    for run in (step, REFUSED[name]):
+        with pytest.raises((RuntimeError, ValueError)):
+            run(te.ones(2, 2))

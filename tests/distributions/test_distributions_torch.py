@@ -89,6 +89,7 @@ CASES: dict[str, tuple[str, dict[str, Any], Any]] = {
     ),
     "wishart": ("Wishart", {"df": [4.0, 7.5], "covariance_matrix": MATRIX}, MATRIX),
     "wishart by precision": ("Wishart", {"df": 5.0, "precision_matrix": MATRIX}, MATRIX),
+    "wisharts by root": ("Wishart", {"df": [6.0, 5.0], "scale_tril": [ROOT, ROOT]}, MATRIX),
     "wishart by root": ("Wishart", {"df": 6.0, "scale_tril": ROOT}, MATRIX),
     "lkj": ("LKJCholesky", {"dim": 3, "concentration": [0.5, 1.0, 4.0]}, [[1.0, 0, 0], [0.6, 0.8, 0], [0, 0.6, 0.8]]),
 }
@@ -456,3 +457,23 @@ def test_policy_gradient_curves_are_equal():
 
     for run in (bandit, encoder):
         np.testing.assert_allclose(run(tg), run(torch), rtol=1e-4, atol=1e-5)  # float32, over 30 steps
+
+
+@pytest.mark.parametrize(
+    "of", ["log_prob", "cdf", "icdf", "log_survival_function", "entropy", "mean", "variance", "rsample"]
+)
+def test_generalized_pareto_agrees(of):
+    """In float32: PyTorch's densities refuse float64. Concentrations of each sign, and 0."""
+    found = []
+    for lib in LIBRARIES:
+        lib.manual_seed(3)
+        parameters = [lib.tensor(x, requires_grad=True) for x in ([0.1, 0.0, 1.0], [1.0, 0.5, 2.0], [0.3, 0.0, -0.4])]
+        each = lib.distributions.GeneralizedPareto(*parameters)
+        given = {"icdf": [lib.tensor([0.1, 0.5, 0.9])], "rsample": [(4,)], "entropy": []}
+        value = getattr(each, of)
+        if callable(value):
+            value = value(*given.get(of, [lib.tensor([0.3, 2.0, 1.5])]))
+        slopes = lib.autograd.grad((value * value).sum(), parameters, allow_unused=True)
+        found.append([value.detach(), *(g for g in slopes if g is not None)])
+    for ours, theirs in zip(*found, strict=True):
+        close(ours, theirs, **SINGLE)

@@ -38,6 +38,13 @@ STEPS = {
     ),
     "ctc": lambda x, y: F.ctc_loss(F.log_softmax(x[:, None], 2), tg.tensor([[1, 2]]), tg.tensor([3]), tg.tensor([2])),
     "ctc in a row": lambda x, y: F.ctc_loss(F.log_softmax(x[:, None] + y[0], 2), tg.tensor([1, 2]), [3], [2]),
+    "wishart": lambda x, y: D.Wishart(x[0].exp() + 3, tg.eye(3)).log_prob(tg.eye(3) * 2).sum(),
+    "wishart's entropy": lambda x, y: D.Wishart(x[0].exp() + 3, tg.eye(3)).entropy().sum(),
+    "correlations": lambda x, y: D.LKJCholesky(3, x[0].exp()).log_prob(tg.eye(3)).sum(),
+    "counts": lambda x, y: D.Multinomial(5, logits=x).entropy().sum() + D.Binomial(5, logits=x).entropy().sum(),
+    "generalized pareto": lambda x, y: D.GeneralizedPareto(x, 1.0, y[0]).log_prob(x.detach() + 0.1).sum(),
+    "lu": lambda x, y: tg.linalg.lu(x)[2].sum(),
+    "lu, stored": lambda x, y: tg.linalg.lu_solve(*tg.linalg.lu_factor(x[:, :3] + y[:, :3]), y).sum(),
     "sampled at places": lambda x, y: F.grid_sample(
         x[None, None], y.reshape(1, 2, 3, 2).tanh(), "bicubic", "reflection", False
     ).sum(),

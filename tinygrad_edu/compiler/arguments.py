@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import Value
+from .calls import Call, Draw, Value
 from .listing import Listing, is_draw
 
 WIDTH = 100  # columns
@@ -68,5 +68,6 @@ def _kind(data: Any) -> str:
 
 
 def _methods(listing: Listing) -> str:
-    called = dict.fromkeys(line.function.__name__ for line in listing.lines if is_draw(line))  # type: ignore[union-attr]
-    return " and ".join(f".{name}" for name in called)
+    functions = [line.function for line in listing.lines if isinstance(line, Call) and is_draw(line)]
+    called = dict.fromkeys(f"{'.' if isinstance(f, Draw) else ''}{f.__name__}" for f in functions)
+    return " and ".join(called)

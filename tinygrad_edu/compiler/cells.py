@@ -24,6 +24,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from ..core.mode import mode
 from ..core.primitive import Operand, Primitive
 from ..core.record import Site
+from ..core.symbol import Symbol
 from ..ops.checks import check
 from ..ops.writes import assign
 from .calls import (
@@ -133,13 +134,16 @@ class Notes:
         self.constants[value] = x
         return Cell(value)
 
-    def draw(self, draw: functools.partial[Any]) -> Cell:
-        """Draw from a generator, which is an input of the program."""
-        generator, kind = draw.func.__self__, draw.func.__name__  # type: ignore[attr-defined]
+    def draw(self, symbol: Symbol, values: list[Any]) -> Cell:
+        """Draw from a generator, an input of the program: by a method, or by a function of it and of values."""
+        draw: functools.partial[Any] = symbol.params["draw"]
+        owner = getattr(draw.func, "__self__", None)
+        generator, *rest = draw.args if owner is None else (owner, *draw.args)
         source = self.generators.setdefault(id(generator), Value(generator))
-        call = Call(method(kind, Draw), (source, *draw.args), {})
-        count, dtype = (*draw.args[:2], np.uint64)[:2]  # words have no dtype to choose
-        call.results, call.section = (Value(np.zeros(count, dtype), call),), self.section
+        function: Any = draw.func if owner is None else method(draw.func.__name__, Draw)
+        call = Call(function, (source, *rest, *(bare(x, lambda v: v) for x in values)), draw.keywords)
+        call.results, call.section = (Value(np.zeros(symbol.shape, symbol.dtype), call),), self.section
+        call.by = self.by
         self.lines.append(call)
         return Cell(call.results[0])
 

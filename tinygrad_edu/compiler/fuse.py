@@ -18,10 +18,10 @@ import numpy as np
 from ..ops.indexing import scatter
 from ..ops.pooling import onto_largest
 from ..ops.pooling_windows import are_tiles
-from .calls import Call, Check, Draw, Kernel, Method, Reduce, Value
+from .calls import Call, Check, Kernel, Method, Reduce, Value
 from .exact import must_be_exact
 from .formulas import ARITHMETIC, FORMULAS, LOGICAL, SLOW
-from .listing import Listing
+from .listing import Listing, is_draw
 from .memory import may_follow_writes
 from .nests import Loop, Nest, last_axis, nests, own_row
 from .opened import opened
@@ -258,7 +258,7 @@ def _scheduled(lines: list[Any], in_kernel: list[bool], clear: list[bool]) -> li
     effect: int | None = None
     for i, line in enumerate(lines):
         needs = {maker[v] for v in line.operands if v in maker}
-        if isinstance(line, Check) or isinstance(line.function, Draw) or not may_follow_writes(line):
+        if isinstance(line, Check) or is_draw(line) or not may_follow_writes(line):
             if effect is not None:
                 needs.add(effect)
             effect = i

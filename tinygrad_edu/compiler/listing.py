@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array
+from ..ops.generator import Generator
 from ..symbolic.nested import tensors_of
 from ..symbolic.program import Program
 from .calls import Call, Check, Draw, Value, method
@@ -151,7 +152,9 @@ def alive(lines: list[Any], roots: Iterable[Value]) -> list[Any]:
 
 def is_draw(line: Call | Check) -> bool:
     """Whether a call takes numbers from a generator: it must happen, in its turn."""
-    return isinstance(line, Call) and isinstance(line.function, Draw)
+    if not isinstance(line, Call) or isinstance(line.function, np.ufunc):
+        return False
+    return isinstance(line.function, Draw) or any(isinstance(v.data, Generator) for v in line.operands)
 
 
 def note(
@@ -201,7 +204,7 @@ def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
     assert primitive is not None
     notes.by = primitive
     if primitive.key == "drawn":
-        return notes.draw(symbol.params["draw"])
+        return notes.draw(symbol, inputs)
     if notes.textbook and primitive.key == "filled" and not symbol.shape:
         return notes.constant(primitive.forward(**symbol.params))
     plain = not any(

@@ -22,9 +22,9 @@ from ..symbolic.program import Program
 from ..symbolic.sources import at
 from .arguments import docstring
 from .arithmetic import OPPOSITE
-from .calls import SMALL, Attribute, Call, Draw, Subscript, Value, outline, values_of
+from .calls import SMALL, Attribute, Call, Subscript, Value, outline, values_of
 from .cancelling import cancelled
-from .listing import Listing, note
+from .listing import Listing, is_draw, note
 from .numerals import Spelled
 from .phrasing import SIGNS, Phrasing, assigns, is_statement, to_double
 from .rewriting import alike
@@ -182,7 +182,7 @@ class Readable(Phrasing):
 
     def _is_part(self, line: Call) -> bool:
         """Whether a line's formula may stand within those of others."""
-        if len(line.results) != 1 or isinstance(line.function, Draw) or is_statement(line):
+        if len(line.results) != 1 or is_draw(line) or is_statement(line):
             return False
         (value,) = line.results
         return value.name is None and not getattr(value.origin, "name", None) and value not in self._news

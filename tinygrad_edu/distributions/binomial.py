@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..autograd import no_grad
 from ..ops.choices import where
-from ..ops.creation import arange, tensor
+from ..ops.creation import arange
 from ..ops.exponential import exp, log1p
 from ..ops.random_binomial import binomial
 from ..ops.rounding import floor
 from ..ops.special import lgamma
 from . import constraints
 from .parameters import Binary, OfClasses
-from .utils import broadcast_all
+from .utils import broadcast_all, is_number
 
 
 class Binomial(Binary):
@@ -32,6 +30,7 @@ class Binomial(Binary):
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
+        self._number = int(total_count) if is_number(total_count) else None  # of a tensor it is a value
         (self.total_count,) = self._take(probs, logits, total_count)
         super().__init__(self._param.shape, validate_args=validate_args)
 
@@ -77,9 +76,11 @@ class Binomial(Binary):
 
     def enumerate_support(self, expand: bool = True) -> Any:
         """0 to total_count, which must be the same for all."""
-        most = int(self.total_count.max().item())
-        if int(self.total_count.min().item()) != most:
-            raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
+        most = self._number
+        if most is None:
+            most = int(self.total_count.max().item())
+            if int(self.total_count.min().item()) != most:
+                raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
         values = arange(1 + most, dtype=self._param.dtype).reshape(-1, *[1] * len(self._batch_shape))
         return values.expand(-1, *self._batch_shape) if expand else values
 
@@ -120,8 +121,7 @@ class Multinomial(OfClasses):
         """Draws, counted: PyTorch's from the seed."""
         draws = self._categorical.sample((self.total_count, *sample_shape))
         n_classes = self.event_shape[0]
-        found = np.stack([(draws.numpy() == k).sum(0) for k in range(n_classes)], -1)
-        return tensor(found.astype(self.probs.dtype))
+        return (draws.unsqueeze(-1) == arange(n_classes)).sum(0).to(self.probs.dtype)
 
     def log_prob(self, value: Any) -> Any:
         """sum k log(p), and the logarithm of the number of ways."""

@@ -18,7 +18,7 @@ from ..ops.special import lgamma
 from . import constraints
 from .gamma import Gamma
 from .parameters import Binary
-from .utils import broadcast_all
+from .utils import broadcast_all, require
 
 
 class Geometric(Binary):
@@ -30,12 +30,13 @@ class Geometric(Binary):
         self._take(probs, logits)
         super().__init__(self._param.shape, validate_args=validate_args)
         if self._validate_args and probs is not None:
-            constraint = constraints.greater_than(0.0)
-            if not bool(constraint.check(self.probs).all()):
-                raise ValueError(
+            require(
+                constraints.greater_than(0.0).check(self.probs),
+                lambda: (
                     f"Expected parameter probs (Tensor of shape {tuple(self.probs.shape)}) of distribution {self!r} to "
                     f"be positive but found invalid values:\n{self.probs}"
-                )
+                ),
+            )
 
     @property
     def mean(self) -> Any:

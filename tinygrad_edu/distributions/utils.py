@@ -47,6 +47,11 @@ def require(valid: Any, message: Callable[[], str]) -> None:
         raise ValueError(message())
 
 
+def known_to_hold(condition: Any) -> bool:
+    """Whether one condition holds, for a warning; False in a trace, which runs without numbers."""
+    return not isinstance(condition._array, Symbol) and bool(condition._values())
+
+
 def sum_rightmost(value: Any, dim: int) -> Any:
     """The sum over the last `dim` axes."""
     return value.sum(tuple(range(-dim, 0))) if dim else value

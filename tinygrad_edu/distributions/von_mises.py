@@ -9,10 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..autograd import no_grad
+from ..core.primitive import Array
+from ..core.write import read
 from ..ops.choices import where
-from ..ops.creation import tensor
+from ..ops.creation import finish
 from ..ops.exponential import exp, log
-from ..ops.random import rand
+from ..ops.generator import Generator, draw_by
 from ..ops.trigonometry import cos
 from . import constraints
 from .distribution import Distribution
@@ -43,6 +45,24 @@ def _log_bessel(x: Any, small: Sequence[float], large: Sequence[float], order: i
     low = _polynomial((x / BOUND) ** 2, small)
     low = log(x.abs() * low) if order else log(low)
     return where(x < BOUND, low, x - 0.5 * log(x) + log(_polynomial(BOUND / x, large)))
+
+
+def _angles(generator: Generator, loc: Array, concentration: Array) -> Array:
+    """A draw per element; in each round all are drawn, those that are accepted already too, as in PyTorch."""
+    k = concentration.astype(np.float64)
+    tau = 1 + np.sqrt(1 + 4 * k**2)
+    rho = (tau - np.sqrt(2 * tau)) / (2 * k)
+    r = np.where(k < 1e-5, 1 / k + k, (1 + rho**2) / (2 * rho))
+    x, done = np.zeros(k.shape), np.zeros(k.shape, bool)
+    while not done.all():
+        u1, u2, u3 = generator.uniform(3 * k.size, np.dtype("float64")).reshape((3, *k.shape))
+        z = np.cos(math.pi * u1)
+        f = (1 + r * z) / (r + z)
+        c = k * (r - f)
+        accept = (c * (2 - c) - u2 > 0) | (np.log(c / u2) + 1 - c >= 0)
+        x = np.where(accept, np.sign(u3 - 0.5) * np.arccos(f), x)
+        done = done | accept
+    return np.asarray((x + math.pi + loc) % (2 * math.pi) - math.pi, loc.dtype)
 
 
 def _log_i0(x: Any) -> Any:
@@ -80,22 +100,9 @@ class VonMises(Distribution):
 
         Source: Best & Fisher, "Efficient simulation of the von Mises distribution", Applied Statistics 28 (1979), 152.
         """
+        shape = self._extended_shape(sample_shape)
         with no_grad():
-            loc, k = (x._values().astype(np.float64) for x in (self.loc, self.concentration))
-            tau = 1 + np.sqrt(1 + 4 * k**2)
-            rho = (tau - np.sqrt(2 * tau)) / (2 * k)
-            r = np.where(k < 1e-5, 1 / k + k, (1 + rho**2) / (2 * rho))
-            shape = self._extended_shape(sample_shape)
-            x, done = np.zeros(shape), np.zeros(shape, bool)
-            while not done.all():
-                u1, u2, u3 = rand((3, *shape), dtype=np.float64).numpy()
-                z = np.cos(math.pi * u1)
-                f = (1 + r * z) / (r + z)
-                c = k * (r - f)
-                accept = (c * (2 - c) - u2 > 0) | (np.log(c / u2) + 1 - c >= 0)
-                x = np.where(accept, np.sign(u3 - 0.5) * np.arccos(f), x)
-                done = done | accept
-            return tensor(((x + math.pi + loc) % (2 * math.pi) - math.pi).astype(self.loc.dtype))
+            return finish(draw_by(_angles, None, *(read(x.expand(shape)) for x in (self.loc, self.concentration))))
 
     def log_prob(self, value: Any) -> Any:
         """k cos(x - loc) - log(2 pi I0(k))."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..ops.creation import arange, eye, tensor
 from ..ops.diagonals import diag_embed, tril_indices
@@ -20,7 +21,7 @@ from . import constraints
 from .distribution import Distribution
 from .multivariate_normal import root_of_inverse
 from .studentT import Chi2
-from .utils import is_number, lazy_property
+from .utils import is_number, known_to_hold, lazy_property, require
 
 
 class Wishart(Distribution):
@@ -57,10 +58,9 @@ class Wishart(Distribution):
             batch_shape = np.broadcast_shapes(matrix.shape[:-2], df.shape)
             self.df = df.expand(batch_shape)
         n = matrix.shape[-1]
-        if bool((self.df <= n - 1).any()):
-            raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {n - 1}.")
+        require(self.df > n - 1, lambda: f"Value of df={df} expected to be greater than ndim - 1 = {n - 1}.")
         setattr(self, name, matrix.expand(*batch_shape, -1, -1))
-        if bool((self.df < n).any()):
+        if known_to_hold((self.df < n).any()):
             warnings.warn(
                 "Low df values detected. Singular samples are highly likely to occur for ndim - 1 < df < ndim.",
                 stacklevel=2,
@@ -82,7 +82,8 @@ class Wishart(Distribution):
 
     def _of_diagonal(self) -> Chi2:
         """The squares on the diagonal of a draw's triangular root: of df, df - 1, ... degrees of freedom."""
-        return Chi2(self.df.unsqueeze(-1) - arange(self._event_shape[-1], dtype=self.df.dtype))
+        degrees = self.df.unsqueeze(-1) - arange(self._event_shape[-1], dtype=self.df.dtype)
+        return Chi2(degrees.expand(*self._batch_shape, -1))
 
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Wishart:
         """The same along new or stretched batch axes."""
@@ -113,7 +114,7 @@ class Wishart(Distribution):
 
     def _each(self, number: Any) -> Any:
         """A number per distribution, as a factor of its matrix."""
-        return number.reshape((*self._batch_shape, 1, 1))
+        return number.expand(self._batch_shape)[..., None, None]
 
     @property
     def mean(self) -> Any:
@@ -154,6 +155,8 @@ class Wishart(Distribution):
         again = self.support.check(sample)
         again = again.any(axes) if axes else again
         for _ in range(10 if max_try_correction is None else max_try_correction):
+            if isinstance(again._array, Symbol):
+                again._array.refuse("Wishart draws again as often as its draws have it: draw outside of the step.")
             count = int(again.sum().item())
             if not count:
                 break

@@ -46,15 +46,6 @@ def _refuse_in_trace(what: str) -> None:
         raise TraceError(f"a step that is traced {what}: do that outside of it, and let the step only draw.")
 
 
-def refuse_counting(name: str) -> None:
-    """A draw that takes more or fewer random numbers as the values have it can't be an equation."""
-    if mode.trace is not None:
-        raise TraceError(
-            f"{name}: how many random numbers it takes from the generator depends on values, which a trace runs "
-            "without. Draw outside of the step, and pass what was drawn as an argument."
-        )
-
-
 class Generator:
     """A stream of random numbers with a state of its own.
 
@@ -204,9 +195,23 @@ class Generator:
 
 
 @primitive(name="random", types=None, opaque=True)
-def drawn(*, draw: Any) -> Any:
+def drawn(*values: Any, draw: Any) -> Any:
     """Random numbers, as an equation of a traced step. No gradient."""
-    return draw()
+    return draw(*values)
+
+
+def draw_by(function: Any, generator: Generator | None, *values: Any, **settings: Any) -> Any:
+    """`function(generator, *values, **settings)`: a draw for each element of arrays, in the first one's dtype.
+
+    The function may take as many random numbers as the values have it: in a trace it is an equation as a whole, and
+    what it refers to is written out with the program.
+    """
+    draw = functools.partial(function, generator or default_generator, **settings)
+    if mode.trace is None:
+        return draw(*values)
+    symbol = Symbol(np.broadcast_shapes(*map(np.shape, values)), values[0].dtype, None, drawn, values, {"draw": draw})
+    mode.trace.drew(symbol)
+    return symbol
 
 
 def _box_muller(blocks: np.ndarray[Any, Any]) -> None:

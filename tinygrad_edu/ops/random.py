@@ -21,7 +21,7 @@ from ..core.write import read
 from .checks import check
 from .creation import constructor, finish
 from .dims import sizes
-from .generator import Generator, default_generator, refuse_counting
+from .generator import Generator, default_generator, draw_by
 from .public import public
 
 _LONG = 1 << 28  # integers from this many on are taken from 64 bits, so that the remainder is nearly uniform
@@ -274,13 +274,14 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
     Source: below 10 Knuth's product of uniforms, above Hormann's PTRS, "The transformed rejection
     method for generating Poisson random variables" (1993).
     """
-    refuse_counting("poisson")
-    rates = input._values()
-    if (rates < 0).any():
-        raise RuntimeError("poisson: invalid Poisson rate, expected rate to be non-negative.")
-    generator = generator or default_generator
+    rates = read(input)
+    check(~(rates < 0), "poisson: invalid Poisson rate, expected rate to be non-negative", RuntimeError, rates)
+    return finish(draw_by(_poissons, generator, rates))
+
+
+def _poissons(generator: Generator, rates: Array) -> Array:
     counts = [_poisson(rate, generator) for rate in rates.ravel().tolist()]
-    return finish(np.array(counts, rates.dtype).reshape(rates.shape))
+    return np.array(counts, rates.dtype).reshape(rates.shape)
 
 
 def _poisson(rate: float, generator: Generator) -> int:

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Array
 from ..core.tensor import wrap
+from ..core.write import read
 from .activation import in_place, leaky_relu, softmax_over
 from .choices import choose
 from .creation import finish
 from .dims import one_axis
-from .generator import Generator, default_generator, refuse_counting
+from .generator import Generator, draw_by
 from .public import public
 from .reduction import argmax
 
@@ -38,13 +40,16 @@ def rrelu_of(
         )
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
-    refuse_counting("rrelu in training")
-    drawn = input._values() <= 0
+    return input * finish(draw_by(_slopes, generator, read(input), lower=lower, upper=upper))
+
+
+def _slopes(generator: Generator, Z: Array, *, lower: float, upper: float) -> Array:
+    """1 where Z is positive, elsewhere drawn."""
+    drawn = Z <= 0
     count = int(np.count_nonzero(drawn))
-    draws = (generator or default_generator).uniform(count, np.dtype("float64")) * (upper - lower) + lower
+    draws = generator.uniform(count, np.dtype("float64")) * (upper - lower) + lower
     places = np.cumsum(drawn).reshape(drawn.shape) * drawn  # 0 where nothing is drawn, else which draw
-    slopes = np.concatenate([[1.0], draws])[places].astype(input.dtype)
-    return input * finish(slopes)
+    return np.concatenate([[1.0], draws])[places].astype(Z.dtype)
 
 
 def rrelu(

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import Array
+from ..core.write import read
 from .creation import finish
-from .generator import Generator, default_generator, refuse_counting
+from .generator import Generator, draw_by
 from .public import public
 
 _TAILS = (
@@ -25,15 +27,18 @@ _TAILS = (
 @public("binomial", as_method=False)
 def binomial(count: Any, prob: Any, generator: Generator | None = None) -> Any:
     """How many of `count` trials succeed, each with probability `prob`; of one shape and dtype. No gradient."""
-    refuse_counting("binomial")
-    counts, probs = np.broadcast_arrays(count._values(), prob._values())
-    source = generator or default_generator
+    return finish(draw_by(binomials, generator, read(count), read(prob)))
+
+
+def binomials(generator: Generator, count: Array, prob: Array) -> Array:
+    """binomial of arrays."""
+    counts, probs = np.broadcast_arrays(count, prob)
 
     def uniform() -> float:
-        return float(source.uniform(1, np.dtype("float64"))[0])
+        return float(generator.uniform(1, np.dtype("float64"))[0])
 
     drawn = [_one(n, p, uniform) for n, p in zip(counts.ravel().tolist(), probs.ravel().tolist(), strict=True)]
-    return finish(np.array(drawn, counts.dtype).reshape(counts.shape))
+    return np.array(drawn, counts.dtype).reshape(counts.shape)
 
 
 def _one(n: float, p: float, uniform: Callable[[], float]) -> float:

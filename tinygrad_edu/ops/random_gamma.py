@@ -7,33 +7,41 @@ of 1 by a draw at one more, times a power of a uniform number (the same paper, s
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
-from .generator import Generator, default_generator, refuse_counting
+from ..core.primitive import Array
+from .generator import Generator, draw_by
 
 _THIRD = float(np.float32(1) / np.float32(3))  # PyTorch's constants are single precision, so its draws are too
 _BOUND = float(np.float32(0.0331))
 _DOUBLE = np.dtype("float64")
 
 
-def standard_gamma(concentration: np.ndarray[Any, Any], generator: Generator | None = None) -> np.ndarray[Any, Any]:
+def standard_gamma(concentration: Array, generator: Generator | None = None) -> Array:
     """A draw of rate 1 per element, at least the smallest positive number of its dtype."""
-    refuse_counting("a gamma draw")
-    generator = generator or default_generator
+    return draw_by(gammas, generator, concentration)
+
+
+def dirichlet(concentration: Array, generator: Generator | None = None) -> Array:
+    """A draw along the last axis: gamma draws over their sum, kept off 0 and 1."""
+    return draw_by(shares, generator, concentration)
+
+
+def gammas(generator: Generator, concentration: Array) -> Array:
+    """standard_gamma of arrays."""
     single = concentration.dtype == np.float32
     draws = [_one(alpha, generator, single) for alpha in concentration.ravel().tolist()]
     least = np.finfo(concentration.dtype).tiny
     return np.asarray(np.maximum(np.array(draws, concentration.dtype).reshape(concentration.shape), least))
 
 
-def dirichlet(concentration: np.ndarray[Any, Any], generator: Generator | None = None) -> np.ndarray[Any, Any]:
-    """A draw along the last axis: gamma draws over their sum, kept off 0 and 1."""
-    gammas = standard_gamma(concentration.astype(np.float64), generator)
+def shares(generator: Generator, concentration: Array) -> Array:
+    """dirichlet of arrays."""
+    drawn = gammas(generator, concentration.astype(np.float64))
     limits = np.finfo(concentration.dtype)
-    shares = (gammas / gammas.sum(-1, keepdims=True)).astype(concentration.dtype)
-    return np.asarray(np.clip(shares, limits.tiny, concentration.dtype.type(1 - limits.eps)))
+    parts = (drawn / drawn.sum(-1, keepdims=True)).astype(concentration.dtype)
+    return np.asarray(np.clip(parts, limits.tiny, concentration.dtype.type(1 - limits.eps)))
 
 
 def _one(alpha: float, generator: Generator, single: bool) -> float:

@@ -355,6 +355,8 @@ REWRITTEN = [
     (lambda x, y: (x - x.mean()) / x.std(), "np.std(x, ddof=1)", "standard deviations"),
     (lambda x, y: x.abs() * y, "np.abs(x)", "the short name"),
     (lambda x, y: te.cummax(x, 1)[0], "np.maximum.accumulate(x, axis=1)", "largest ones so far"),
+    (lambda x, y: x.amax(0) - y.amin(0), "np.max(x, axis=0) - np.min(y, axis=0)", "short names of sums, too"),
+    (lambda x, y: nn.utils.get_total_norm([x]) * y, "np.sqrt(np.sum(x ** 2))", "no norm of one norm"),
     (lambda x, y: te.where(x > 1, y, y * 2) * (x > 1), "np.where(x > 1, y, 2 * y) * (x > 1)", "masks in place"),
 ]  # fmt: skip
 

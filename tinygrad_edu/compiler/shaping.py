@@ -15,7 +15,8 @@ REDUCTIONS = {
     "add.reduce": np.sum, "maximum.reduce": np.max, "minimum.reduce": np.min, "multiply.reduce": np.prod,
     "add.accumulate": np.cumsum, "multiply.accumulate": np.cumprod,
 }  # fmt: skip
-SUMS = {np.sum, np.max, np.min, np.prod, np.mean}
+SHORTER = {np.amax: np.max, np.amin: np.min}
+SUMS = {np.sum, np.max, np.min, np.prod, np.mean, *SHORTER}
 KEEPING = {*SUMS, np.argmax, np.argmin}  # what may keep the axes that it goes over
 PRODUCTS = np.dot, np.matmul
 SCATTER = PRIMITIVES["scatter"].forward
@@ -124,6 +125,7 @@ class Shaping(Rewriting):
         """`np.sum(X, axis=1)` for `np.add.reduce(X, axis=(1,))`; no axis where it is all of them."""
         function = line.function
         named = REDUCTIONS.get(function.__name__) if isinstance(function, Reduce) else function
+        named = SHORTER.get(named, named)
         kwargs = {k: v for k, v in line.kwargs.items() if v is not None and v is not False}
         if named is None or not isinstance(args[0], Value) or len(args) > 1:
             return False
@@ -159,20 +161,20 @@ class Shaping(Rewriting):
         return self._same(line, total)
 
     def _put_squares(self, line: Call, x: Value, kwargs: dict[str, Any]) -> bool:
-        """The common norm of several arrays: the sum of their sums of squares, not the norm of their norms."""
+        """The common norm of arrays: the sum of their sums of squares, not the norm of their norms."""
         if kwargs:
             return False
         square = self._inner(x)
         stack = self._inner(square.args[0]) if square is not None and square.function is np.square else None
-        if stack is None or stack.function is not np.stack or len(stack.args[0]) < 2:
+        if stack is None or stack.function is not np.stack:
             return False
         roots = [self._inner(part) for part in stack.args[0]]
         if any(c is None or c.function is not np.sqrt or np.ndim(c.results[0].data) for c in roots):
             return False
-        first, *rest, last = [c.args[0] for c in roots if c is not None]
-        for part in rest:
-            first = self._new(line.results[0], np.add, first, part)
-        return self._put(line.results, np.add, first, last)
+        total, *rest = [c.args[0] for c in roots if c is not None]
+        for part in rest[:-1]:
+            total = self._new(line.results[0], np.add, total, part)
+        return self._put(line.results, np.add, total, rest[-1]) if rest else self._same(line, total)
 
     def _root(self, line: Call, args: Any) -> bool:
         """A standard deviation for the root of a variance."""

@@ -215,6 +215,13 @@ def labels_of_floats():
     return log_likelihood(3 * te.rand(8))
 
 
+def each():
+    def loss_of(Z, y):
+        return F.nll_loss(F.log_softmax(Z, dim=1), y, reduction="none").mean()
+
+    return training(nn.Linear(5, 3), loss_of, te.randn(8, 5), te.randint(0, 3, (8,)))
+
+
 def smoothed():
     return training(
         nn.Linear(5, 3), lambda Z, y: F.cross_entropy(Z, y, label_smoothing=0.1), te.randn(8, 5), te.randint(0, 3, (8,))
@@ -238,7 +245,7 @@ def whole_numbers():
 
 
 STEPS = [
-    cost_by_hand, log_likelihood, labels_of_floats, smoothed, weighted, whole_numbers,
+    cost_by_hand, log_likelihood, labels_of_floats, each, smoothed, weighted, whole_numbers,
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
     penalty, adam, old_values, dropout_and_clipping,
 ]  # fmt: skip
@@ -281,8 +288,9 @@ LINES = {
     columns: ("A2 = 1 / (1 + np.exp(-Z2))", "L = np.mean((Y - 1) *", "dW2 = A1 @ dZ2.T", "W1 -= 1.2 * dW1"),
     rows: ("dA2[:, 0] = (A2[:, 0] - y)", "dZ1 = dA1 * (1 - A1 ** 2)"),
     cost_by_hand: ("dZ1 = (A1 - y) / 8",),
-    log_likelihood: ("np.put_along_axis(dA1, ", "-1 / 8, axis=1)", "dZ1 = dA1 + np.exp(A1) / 8"),
-    smoothed: ("-0.9 / 8, axis=1)", "dA1 = -0.1 / 24 + ", "dZ1 = dA1 + np.exp(A1) / 8"),
+    log_likelihood: ("L = -np.sum(Y * A1) / 8", "dA1 = -Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
+    smoothed: ("dA1 = -0.1 / 24 + -0.9 * Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
+    each: ("np.put_along_axis(dA1, ", "-1 / 8, axis=1)", "dZ1 = dA1 + np.exp(A1) / 8"),
     weighted: ("dZ1 = dA1 - np.exp(A1) * dH1", "np.broadcast_to(1 / "),
     classifier: (
         "L = -np.sum(Y * log_P) / 64", "dZ2 = (np.exp(log_P) - Y) / 64", "dZ1 = dA1 * (A1 > 0)",
@@ -590,7 +598,7 @@ def test_no_label_is_added_where_it_can_be_set():
     W, X, y = te.randn(3, 4, requires_grad=True), te.randn(6, 3), te.tensor([0, 1, 2, 3, 0, 1])
 
     def smoothed(X, y):
-        return te.autograd.grad(F.cross_entropy(X @ W, y, label_smoothing=0.1), W)[0]
+        return te.autograd.grad(F.cross_entropy(X @ W, y, label_smoothing=0.1, reduction="none").mean(), W)[0]
 
     def indexed(X, y):
         return te.autograd.grad(-F.log_softmax(X @ W, dim=1)[te.arange(6), y].mean(), W)[0]
@@ -609,6 +617,7 @@ def test_no_label_is_added_where_it_can_be_set():
     assert "-0.9 / 6, axis=1)" in texts[0]
     assert "-0.1 / 24 + " in texts[0]
     assert "[np.arange(6), y] = -1 / 6" in texts[1]
+    assert "dZ1 = dA1 + np.exp(A1) / 6" in texts[1]
     assert not any("add_along" in text or "np.add.at" in text for text in texts)
 
 

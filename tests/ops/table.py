@@ -424,9 +424,11 @@ for _pattern, _scores, _labels, _ignore in (
         output_row(
             "cross_entropy_of_classes", _pattern, real(*_scores), exactly(_labels), output=_output, ignore_index=_ignore
         )
+    row("log_likelihood_of_classes", _pattern, real(*_scores), exactly(_labels), ignore_index=_ignore)
 for _ignore, _which in ((-100, "kept"), (2, "one-ignored")):
     row("minus_one_hot", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
     row("count_kept", _which, exactly([2, 0, 1]), ignore_index=_ignore, dtype=np.dtype("float64"))
+    row("one_hot_rows", _which, exactly([2, 0, 1]), n_classes=4, ignore_index=_ignore, dtype=np.dtype("float64"))
 row("valid_labels", "labels", exactly([2, 0, 1]), n_classes=3)
 row("valid_labels", "of-pixels", exactly([[2, 0], [1, 1]]), n_classes=3)
 

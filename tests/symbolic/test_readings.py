@@ -125,6 +125,19 @@ def test_a_product_with_a_vector(rng):
     assert (found["dw"], found["db"]) == ("Xᵀ dZ", "Σ dZ")
 
 
+def test_cost_of_log_probabilities(rng):
+    """log_softmax and nll_loss, as PyTorch's examples have it: -Y / m, and the P - Y that it comes to."""
+    (Z,) = values(rng, (4, 3))
+    A = te.log_softmax(Z, dim=1)
+    e = explain(F.nll_loss(A, te.tensor([0, 2, 1, 1])))
+    assert (lines(e)["dA"], lines(e)["dZ"]) == ("-1/m Y", "1/m (exp(A) - Y)")
+    assert e.check() < 1e-10
+    A = te.log_softmax(Z, dim=1)
+    ignored = explain(F.nll_loss(A, te.tensor([0, -100, 1, 1])))  # a row of Y has no 1
+    assert lines(ignored)["dZ"] == "dA - (Σ dA) ∘ exp(A)"
+    assert ignored.check() < 1e-10
+
+
 def test_labels_that_none_ignores_leave_no_condition(rng):
     """Weighted and smoothed cross-entropy: a mask that is 1 everywhere is not written."""
     (Z,) = values(rng, (4, 3))

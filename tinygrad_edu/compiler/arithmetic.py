@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ops.losses_classes import IGNORED, rows_of_labels
 from .calls import Call, Value
 from .rewriting import Share, alike, is_count, number_of
-from .shaping import Shaping
+from .shaping import Shaping, one_a_row, puts_along
 
 OPPOSITE = {
     np.less: np.greater_equal,
@@ -24,7 +25,6 @@ OPPOSITE = {
     np.not_equal: np.equal,
 }
 BOTH, EITHER, NOT = (np.logical_and, np.bitwise_and), (np.logical_or, np.bitwise_or), (np.logical_not, np.invert)
-IGNORED = -100  # the usual ignore_index
 
 
 class Scaled(NamedTuple):
@@ -40,9 +40,9 @@ class Arithmetic(Shaping):
 
     # --- signs, numbers and counts
 
-    def _scaled(self, x: Any) -> Scaled:
-        """A value without its factors, where it has no name and is used here alone."""
-        call = self._inner(x)
+    def _scaled(self, x: Any, named: bool = False) -> Scaled:
+        """A value without its factors, where it has no name and is used here alone; or may have one, itself."""
+        call = self._call(x) if named else self._inner(x)
         if call is None or call.kwargs or not _is_floating(x):
             return Scaled(1, 1, x)
         if call.function is np.negative:
@@ -235,6 +235,49 @@ class Arithmetic(Shaping):
         bounds = number_of(call.args[1]), number_of(args[1])
         return None not in bounds and self._put(line.results, np.clip, call.args[0], *bounds)
 
+    # --- sums of rows
+
+    def _reduction(self, line: Call, args: Any) -> bool:
+        return self._picked(line, args[0]) or super()._reduction(line, args)
+
+    def _picked(self, line: Call, x: Any) -> bool:
+        """Sums of rows in which one place has a number: that number. What is added everywhere is counted."""
+        axis, last = line.kwargs.get("axis"), np.ndim(getattr(x, "data", x)) - 1
+        sums = line.function is np.sum or getattr(line.function, "__name__", "") == "add.reduce"
+        if not sums or not line.kwargs.get("keepdims") or axis not in (last, -1, (last,), (-1,)):
+            return False
+        call, added = self._call(x), Share(0, 1)
+        if call is not None and call.function is np.add and call.args[0].__class__ is Share:
+            added, x = call.args
+            call = self._call(x)
+        share: Share | None = None
+        if call is not None and puts_along(call) and call.kwargs["axis"] in (last, -1):
+            if not added.number:
+                return self._same(line, call.args[0])
+            share = self.share_of(call.args[0])
+        elif call is not None and one_a_row(call):
+            share = self.share_of(self.of(call.args[0]))
+        else:
+            number, m, core = self._scaled(x, named=True)
+            share = Share(number, m) if self._is_one_hot(core) else None
+        n = np.shape(getattr(x, "data", x))[-1]
+        if share is None or (added.number and added.m != n * share.m):
+            return False
+        share = Share(share.number + added.number, share.m)
+        total = np.full(np.shape(line.results[0].data), share.number / share.m, line.results[0].data.dtype)
+        self._shares[id(total)] = share
+        return self._same(line, total)
+
+    def _is_one_hot(self, x: Any) -> bool:
+        """Whether each row has a 1 at its label, and zeros."""
+        call = self._call(x)
+        if call is None or self._made_by(x) is not rows_of_labels.__code__:
+            return False
+        while call is not None and call.function is not np.equal:
+            call = self._call(call.args[0])
+        label = call.args[0] if call is not None else None
+        return isinstance(label, Value) and self._are_classes(label)
+
     # --- conditions
 
     def _opposite(self, line: Call, args: Any) -> bool:
@@ -257,19 +300,21 @@ class Arithmetic(Shaping):
         return None
 
     def _compared(self, line: Call, args: Any) -> bool:
-        """What is never so; labels that are given are classes: none is to be ignored, as far as can be seen."""
+        """What is never so; labels that are given are classes: none is to be ignored."""
         x, number = args
         shape = np.shape(line.results[0].data)
         if line.function is np.greater and number_of(number) == math.inf:
             return self._same(line, np.full(shape, False))
-        root = x.root if isinstance(x, Value) else None
-        if number.__class__ is not int or number != IGNORED or root is None or root.call is not None:
-            return False
-        if not root.hollow and (np.asarray(root.data) == IGNORED).any():
+        if number.__class__ is not int or number != IGNORED or not self._are_classes(x):
             return False
         return line.function in (np.equal, np.not_equal) and self._same(
             line, np.full(np.shape(x.data), line.function is np.not_equal)
         )
+
+    def _are_classes(self, x: Any) -> bool:
+        """Whether labels are given, and none is to be ignored, as far as can be seen."""
+        root = x.root if isinstance(x, Value) else None
+        return root is not None and root.call is None and (root.hollow or not (np.asarray(root.data) == IGNORED).any())
 
     def _chosen(self, line: Call, args: Any) -> bool:
         """The one side of a choice that is known."""

@@ -37,6 +37,7 @@ class Rewriting:
         self._known: dict[Any, Value] = {}  # by call its result: what is equal by now is computed once
         self._shares: dict[int, Share] = {}  # by id of a constant
         self._section = ""
+        self._sites = listing.sites
         self._uses = Counter(v for line in listing.lines for v in line.operands)
         self._uses.update(listing.roots)
         self._kept = {*listing.roots, *(v.source for line in listing.lines for v in line.results)}
@@ -54,6 +55,11 @@ class Rewriting:
     def call_of(self, value: Value) -> Call | None:
         """What computes a value."""
         return self._made.get(value)
+
+    def _made_by(self, value: Any) -> Any:
+        """The code that has computed a value: of the primitives' compositions."""
+        site = self._sites.get(value)
+        return site[0] if site is not None else None
 
     def _put(self, results: tuple[Value, ...], function: Any, *args: Any, **kwargs: Any) -> bool:
         call = Call(function, args, kwargs)

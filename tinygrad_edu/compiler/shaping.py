@@ -9,13 +9,13 @@ import numpy as np
 from ..core.primitive import PRIMITIVES
 from ..ops.indexing import add_along
 from .calls import Call, Reduce, Value, method
-from .rewriting import TURNED, TURNED_LAST, Rewriting, Share, alike
+from .rewriting import TURNED, TURNED_LAST, Rewriting, alike
 
 REDUCTIONS = {
     "add.reduce": np.sum, "maximum.reduce": np.max, "minimum.reduce": np.min, "multiply.reduce": np.prod,
     "add.accumulate": np.cumsum, "multiply.accumulate": np.cumprod,
 }  # fmt: skip
-SHORTER = {np.amax: np.max, np.amin: np.min}
+SHORTER: dict[Any, Any] = {np.amax: np.max, np.amin: np.min}
 SUMS = {np.sum, np.max, np.min, np.prod, np.mean, *SHORTER}
 KEEPING = {*SUMS, np.argmax, np.argmin}  # what may keep the axes that it goes over
 PRODUCTS = np.dot, np.matmul
@@ -138,32 +138,12 @@ class Shaping(Rewriting):
             kwargs.pop("axis", None)
         else:
             kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
-        if named is np.sum and (self._put_squares(line, args[0], kwargs) or self._picked(line, args[0], kwargs)):
+        if named is np.sum and not kwargs and self._put_squares(line, args[0]):
             return True
         return self._put(line.results, named, args[0], **kwargs)
 
-    def _picked(self, line: Call, x: Value, kwargs: dict[str, Any]) -> bool:
-        """The numbers put at one place of each row, for the rows' sums; what is added everywhere is counted."""
-        call, axis = self._call(x), kwargs.get("axis")
-        added: Share | float = 0
-        if call is not None and call.function is np.add and call.args[0].__class__ in (Share, int, float):
-            added, call = call.args[0], self._call(call.args[1])
-        if call is None or not puts_along(call) or kwargs != {"axis": call.kwargs["axis"], "keepdims": True}:
-            return False
-        numbers = call.args[0]
-        if not added:
-            return self._same(line, numbers)
-        share, n = self.share_of(numbers), np.shape(x.data)[axis]
-        if share is None or added.__class__ is not Share or added.m != n * share.m:
-            return False
-        total = np.full_like(numbers, (share.number + added.number) / share.m)
-        self._shares[id(total)] = Share(share.number + added.number, share.m)
-        return self._same(line, total)
-
-    def _put_squares(self, line: Call, x: Value, kwargs: dict[str, Any]) -> bool:
+    def _put_squares(self, line: Call, x: Value) -> bool:
         """The common norm of arrays: the sum of their sums of squares, not the norm of their norms."""
-        if kwargs:
-            return False
         square = self._inner(x)
         stack = self._inner(square.args[0]) if square is not None and square.function is np.square else None
         if stack is None or stack.function is not np.stack:
@@ -221,6 +201,14 @@ def puts_along(line: Call) -> bool:
     return bool(shape) and parts[0] == parts[1] == tuple(
         1 if k == axis % len(shape) else n for k, n in enumerate(shape)
     )
+
+
+def one_a_row(line: Call) -> bool:
+    """Whether a number goes to one place of each row, whose number is counted: `X[np.arange(m), labels]`."""
+    if line.function is not SCATTER or len(line.args) != 3 or len(line.kwargs["shape"]) != 2:
+        return False
+    rows = line.args[1]
+    return isinstance(rows, np.ndarray) and np.array_equal(rows, np.arange(line.kwargs["shape"][0]))
 
 
 def _is_reshape(call: Call) -> bool:

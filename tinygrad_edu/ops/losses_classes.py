@@ -26,6 +26,8 @@ from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import mean_over, sum_over
 from .shape import reshape_to
 
+IGNORED = -100  # the usual ignore_index, which is no class
+
 
 @primitive(
     name="one_hot",
@@ -114,6 +116,52 @@ cross_entropy_of_classes.composition = _cost_and_probabilities
 cross_entropy_of_classes.needs_zeros = False  # P is seldom used by anything but the rule
 
 
+@primitive(name="one_hot", types=None, opaque=True)
+def one_hot_rows(labels: Array, *, n_classes: int, ignore_index: int, dtype: np.dtype[Any]) -> Array:
+    """Y (m, n_classes) with Y[i, labels[i]] = 1 and zeros elsewhere; a row of zeros for ignore_index."""
+    Y = np.zeros((len(labels), n_classes), dtype)
+    rows = np.flatnonzero(labels != ignore_index)
+    Y[rows, labels[rows]] = 1
+    return Y
+
+
+def rows_of_labels(labels: Array, *, n_classes: int, ignore_index: int, dtype: np.dtype[Any]) -> Array:
+    """Labels that are classes have a 1 in their rows."""
+    Y = (labels[:, None] == np.arange(n_classes)).astype(dtype)
+    return Y if ignore_index == IGNORED else Y * (labels != ignore_index)[:, None]
+
+
+one_hot_rows.composition = rows_of_labels
+
+
+def _log_probabilities_rule(dL: Array, L: Array, A: Array, labels: Array, *, ignore_index: int) -> Array:
+    """-Y / m: each sample's own label, and no other class."""
+    m = count_kept(labels, ignore_index=ignore_index, dtype=A.dtype)
+    Y = one_hot_rows(labels, n_classes=A.shape[1], ignore_index=ignore_index, dtype=A.dtype)
+    return Y * (-dL / np.maximum(m, 1))
+
+
+@primitive(name="nll_loss", types=None, opaque=True, dA=_log_probabilities_rule)
+def log_likelihood_of_classes(A: Array, labels: Array, *, ignore_index: int) -> Array:
+    """L = -mean(A[i, labels[i]]) of log-probabilities A (m, n_classes), in nats per sample.
+
+    Samples labelled ignore_index are left out of the mean.
+    """
+    kept = labels != ignore_index
+    rows = np.flatnonzero(kept)
+    labels = valid_labels(np.where(kept, labels, 0), n_classes=A.shape[1])[rows]
+    total = -np.add.reduce(A[rows, labels])
+    return total / len(rows) if len(rows) else total * math.nan
+
+
+def _cost_of_log_probabilities(A: Array, labels: Array, *, ignore_index: int) -> Array:
+    Y = rows_of_labels(labels, n_classes=A.shape[1], ignore_index=ignore_index, dtype=A.dtype)
+    return -np.sum(Y * A) / np.sum(labels != ignore_index, dtype=A.dtype)
+
+
+log_likelihood_of_classes.composition = _cost_of_log_probabilities
+
+
 @primitive(name="nll_loss", types=None)
 def valid_labels(labels: Array, *, n_classes: int) -> Array:
     """The labels themselves, once each is known to be one of 0 .. n_classes - 1."""
@@ -154,6 +202,8 @@ def nll_loss(
     _check_scores(input, weight, axis, "nll_loss")
     target = _without_batch(input, target)
     _check_labels(input, target, ignore_index, "nll_loss")
+    if weight is None and reduction == "mean" and input.ndim == 2:
+        return apply(log_likelihood_of_classes, (input, target), {"ignore_index": ignore_index})
     ignored = target == ignore_index
     labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
     picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)

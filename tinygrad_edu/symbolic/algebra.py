@@ -398,6 +398,10 @@ class Algebra(Polynomials):
         Y = self.one_hot.get(id(x.inputs[1]))
         return None if Y is None else added(p, scaled(self._base(Y), Fraction(-1)))
 
+    def _one_hot_rows(self, x: Symbol, labels: Poly) -> Poly | None:
+        Y = self.one_hot.get(id(x.inputs[0]))
+        return None if Y is None else self._base(Y)
+
     def _count_kept(self, x: Symbol, labels: Poly) -> Poly | None:
         return None if self.m is None else self._base(self.m[0])
 

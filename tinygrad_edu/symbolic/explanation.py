@@ -20,7 +20,7 @@ from .expressions import evaluate, substituted, without_minus
 from .formulas import formula
 from .helpers import called_in
 from .lines import TOLERANCE, Given, Line, plain_terminal
-from .means import means, with_m
+from .means import OF_LABELS, means, with_m
 from .naming import Names
 from .replay import Numbers
 from .sources import evaluated
@@ -103,6 +103,8 @@ class Explanation:
 
     def _known(self, atom: Any) -> Any:
         """The numbers of an atom that is a constant."""
+        if id(atom) in self._rows:
+            return self._rows[id(atom)]
         record = self._constants.get(id(atom))
         return None if record is None or record.written > self._order[-1].index else record.array
 
@@ -111,22 +113,23 @@ class Explanation:
         one_hot: dict[int, Symbol] = {}
         self.labels: dict[Symbol, str] = {}  # what the source calls labels whose one-hot rows the formulas call Y
         self._classes: list[tuple[str, str, int]] = []
+        self._rows: dict[int, Any] = {}  # by id of such a Y, its numbers
         for record in self._order:
-            if not isinstance(record.dtype, tuple):
-                continue
-            for k, shape in enumerate(record.shape):
+            for k, shape in enumerate(record.shape if isinstance(record.dtype, tuple) else ()):
                 if (record, k) in self._reading.named or record.primitive is None:
                     continue
                 name = names.output(record, k)
                 names.taken.add(name)
                 self._reading.named[record, k] = self._atom(name, shape, lambda v, r=record, k=k: v[r][k])  # type: ignore[arg-type]
                 self._outputs.append((record, k, name))
-            if record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
-                if np.any(kept_input(record, 1) == record.params["ignore_index"]):
+            if record.primitive is not None and record.primitive.key in OF_LABELS:
+                numbers = kept_input(record, 1)
+                if np.any(numbers == record.params["ignore_index"]):
                     continue  # P - Y is not the whole story: rows of ignored labels send nothing
-                labels, shape = record.inputs[1], record.shape[1]
-                classes = shape[1]  # type: ignore[index]
-                Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.eye(n)[v[x]])  # type: ignore[arg-type]
+                labels, shape = record.inputs[1], record.inputs[0].shape
+                classes = shape[1]
+                Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.eye(n)[v[x]])
+                self._rows[id(Y)] = np.eye(classes)[numbers]
                 known = self._reading.value(labels)
                 one_hot[id(known)] = Y
                 if isinstance(known, Symbol):

@@ -24,6 +24,7 @@ from .derive import Reading, topological
 from .sources import at, operands_of
 from .walk import upwards
 
+OF_LABELS = "cross_entropy_of_classes", "log_likelihood_of_classes"  # losses with labels as their second input
 PRODUCTS = "dot", "matrix_product", "matrix_vector", "vector_matrix"
 
 
@@ -45,7 +46,7 @@ def means(root: Record) -> dict[Record, int]:
         if record.params.get("reduction") == "mean":
             counts[record] = _size(np.broadcast_shapes(*(x.shape for x in sources)))
             continue
-        if primitive.key == "cross_entropy_of_classes":
+        if primitive.key in OF_LABELS:
             counts[record] = int(np.count_nonzero(kept_input(record, 1) != record.params["ignore_index"]))
             continue
         if record not in decided and _factor(record) is not None:

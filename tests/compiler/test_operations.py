@@ -83,6 +83,18 @@ OPERATIONS = {
         lambda x, v: te.masked_scatter(x, x > 0, v),
         lambda seed: [numbers(seed, 3, 4).requires_grad_(), numbers(seed + 9, 12).requires_grad_()],
     ),
+    "written twice": (
+        lambda x, i, v: put(x, i, v),
+        lambda seed: [numbers(0, 4), te.tensor([0, 1, 1 - seed, 3]), numbers(seed, 4).requires_grad_()],
+    ),
+    "rows written twice": (
+        lambda x, i, v: put(x, (slice(None), i), v),
+        lambda seed: [numbers(0, 2, 3), te.tensor([2, 2 * seed]), numbers(seed, 2).requires_grad_()],
+    ),
+    "filled twice": (
+        lambda x, i, v: x.index_fill(1, i, v),
+        lambda seed: [numbers(0, 2, 3).requires_grad_(), te.tensor([2, 2 * seed]), numbers(seed).requires_grad_()],
+    ),
     "zeros in the place of one": (lambda x: x.clone().zero_(), sloped()),
 }
 
@@ -203,3 +215,17 @@ def test_what_only_values_say_is_refused_with_what_to_write(name):
     with pytest.raises(te.TraceError, match=r"test_operations\.py:\d+: a value is read") as error:
         te.compile(lambda x: function(x))(te.ones(3))
     assert advice in str(error.value)
+
+
+def test_memory_in_another_order_is_not_taken_for_the_tensors_own():
+    """as_strided reads memory, of which a trace knows that of tensors from outside that fill it in their own order."""
+    step = te.compile(lambda x: te.as_strided(x, (3,), (2,)))
+    assert step(te.arange(6)).tolist() == [0, 2, 4]
+    for x in (te.arange(6).reshape(2, 3).T.detach(), te.arange(9)[3:].detach()):
+        with pytest.raises(te.TraceError, match=r"test_operations\.py:\d+: as_strided: .*contiguous"):
+            te.compile(lambda x: te.as_strided(x, (3,), (2,)))(x)
+    outside = te.arange(6.0)
+    step = te.compile(lambda: te.as_strided(outside, (3,), (2,)))
+    for _ in range(2):
+        outside.add_(1)
+        assert step().tolist() == te.as_strided(outside, (3,), (2,)).tolist()

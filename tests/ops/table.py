@@ -904,3 +904,8 @@ for _which in (0, 1):
     output_row("pivoting", "stack", real(2, 3, 4), output=_which, pivot=True)
     output_row("pivoting", "none", real(3, 2), output=_which, pivot=False)
 row("order_of", "exchanges", exactly([[3, 3, 3], [1, 3, 3]], np.int32), n=3)
+
+# --- what stays of numbers put at an index
+
+row("last_written", "twice", exactly([2, 0, 2, -3]), key=(Slot(0),), shape=(3,), wanted=(4,))
+row("last_written", "rows", exactly([1, 1]), key=(slice(None), Slot(0)), shape=(2, 3), wanted=(2, 2))

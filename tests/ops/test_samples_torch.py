@@ -39,6 +39,9 @@ SAMPLES = {
     "rank-tol-each": lambda L: L.m.linalg.matrix_rank(L.m.ones(2, 5, 5), tol=L.m.tensor([0.1, 9.0])),
     "rank-atol-0": lambda L: L.m.linalg.matrix_rank(L.m.ones(2, 5, 5), atol=L.m.tensor([0.0, 9.0])),
     "rank-lower": lambda L: L.m.linalg.matrix_rank(L.m.tensor([[0.0, 5.0], [0.0, 1.0]]), hermitian=True),
+    "searchsorted-empty": lambda L: [
+        L.m.searchsorted(L.m.zeros(a), L.m.zeros(b)) for a, b in (((2, 0), (2, 0)), ((0, 3), (0, 2)), ((3, 0), (3, 4)))
+    ],
     "vander-0-d": lambda L: L.m.linalg.vander(L.m.tensor(2.0), N=3),
     "prod-dtype": lambda L: [L.make(WHOLE + 1).prod(dtype=d) for d in (L.m.bool, L.m.int8, L.m.int32, L.m.float32)],
     "prod-dtype-dim": lambda L: [L.make(WHOLE).prod(1, dtype=L.m.bool), L.make(WHOLE)[1, 1].prod(dtype=L.m.bool)],
@@ -122,6 +125,7 @@ SLOPES = {
     "power-0": (lambda L, a: L.m.matrix_power(a, 0) + a, (2, 3, 3)),
     "lstsq-residuals": (lambda L, a, b: list(L.m.linalg.lstsq(a, b, driver="gels"))[:2], (2, 3), (2, 2)),
     "lstsq-gelsy": (lambda L, a, b: list(L.m.linalg.lstsq(a, b))[:2], (4, 2), (4, 1)),
+    "index_fill-twice": (lambda L, x, v: x.index_fill(1, L.m.tensor([2, 0, 2]), v), (2, 3), ()),
     "take_along_dim": (lambda L, x, i: L.m.take_along_dim(x, i, 1), (1, 5), [[0, 4], [1, 1], [2, 0]]),
     "take_along_dim-both": (lambda L, x, i: L.m.take_along_dim(x, i, 2), (1, 4, 5), [[[0, 4]], [[1, 1]], [[2, 0]]]),
     "gather-nothing": (lambda L, x, i: L.m.gather(x, 0, i), (2, 5), [[]]),

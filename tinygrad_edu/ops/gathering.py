@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import int64
-from ..core.errors import DtypeError, ShapeError, describe
+from ..core.errors import DtypeError, ShapeError, TraceError, describe
+from ..core.mode import mode
 from ..core.primitive import answers
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
@@ -124,7 +125,14 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     if any(n < 0 for n in (*size, *stride)):
         raise RuntimeError(f"as_strided: sizes and strides must not be negative, got {size} and {stride}.")
     base = input if input._view is None else input._view.base
-    if not base.requires_grad and isinstance(base._array, np.ndarray):
+    if mode.trace is not None:
+        array = mode.trace.memory_of(base)
+        if not array.flags.c_contiguous or _whole(array).size != array.size:
+            raise TraceError(
+                "as_strided: of memory of which the tensor is a part, or which it reads in another order, a trace sees "
+                "only the tensor; pass the step its .contiguous()."
+            )
+    elif not base.requires_grad and isinstance(base._array, np.ndarray):
         base = wrap(_whole(base._array))
     if isinstance(base._array, np.ndarray) and (not base.is_contiguous() or base.storage_offset()):
         raise NotImplementedError(

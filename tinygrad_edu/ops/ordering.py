@@ -128,7 +128,10 @@ def insertion_places(S: Array, V: Array, *, right: bool) -> Array:
     side: Any = "right" if right else "left"
     if S.ndim == 1:
         return np.asarray(np.searchsorted(S, V, side))
-    rows, wanted = S.reshape(-1, S.shape[-1]), V.reshape(-1, V.shape[-1])
+    if not V.size:
+        return np.zeros(V.shape, np.int64)
+    wanted = V.reshape(-1, V.shape[-1])
+    rows = S.reshape(len(wanted), S.shape[-1])
     return np.stack([np.searchsorted(s, v, side) for s, v in zip(rows, wanted, strict=True)]).reshape(V.shape)
 
 

@@ -27,7 +27,7 @@ from .gathering import along, bool_mask, in_turn, same_axes, valid_index
 from .indexing import Slot, covered, getitem, places_along, put_along, scatter, take_along, within
 from .public import public
 from .shape import broadcast_to, reshape_to
-from .writes import assign
+from .writes import assign, last_written
 
 
 @primitive(
@@ -308,7 +308,12 @@ def index_fill(input: Any, dim: int, index: Any, value: Any) -> Any:
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(f"index_fill: value is one number or a 0-d tensor, not of shape {tuple(value.shape)}.")
     axis, whole, places_, _ = _slices(input, dim, index, None, "index_fill")
-    return _shaped(assign(whole, _fitting(value, input), places_, steps=(), key=along(axis)), input)
+    value, key = _fitting(value, input), along(axis)
+    if isinstance(value, Tensor) and value.requires_grad:  # a slice named twice is filled once
+        shape = tuple(whole.shape)
+        wanted = (*shape[:axis], *places_.shape, *shape[axis + 1 :])
+        value = choose(last_written(places_, key=key, shape=shape, wanted=wanted), value, 0.0)
+    return _shaped(assign(whole, value, places_, steps=(), key=key), input)
 
 
 def _fitting(value: Any, input: Any) -> Any:

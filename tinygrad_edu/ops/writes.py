@@ -314,16 +314,22 @@ def _last_only(
 
     PyTorch gives all of them the gradient, which differences contradict.
     """
-    if not all(isinstance(p, np.ndarray) for p in places):
-        return value  # during a trace there are no indices to look at
-    columns = np.stack([p.ravel() for p in np.broadcast_arrays(*places)])
-    if columns.size == 0 or (columns.min() >= 0 and np.unique(columns, axis=1).shape[1] == columns.shape[1]):
-        return value
-    number = np.arange(np.prod(wanted, dtype=np.int64)).reshape(wanted)
-    last = np.zeros(target._array.shape, np.int64)
-    _put(last, tuple(places), spec, number)
-    won = last[tuple(places[k.number] if isinstance(k, Slot) else k for k in spec)] == number
-    return value if won.all() else choose(won, value, 0.0)
+    known = all(isinstance(p, np.ndarray) for p in places)  # during a trace there are no indices to look at
+    if known:
+        columns = np.stack([p.ravel() for p in np.broadcast_arrays(*places)])
+        if columns.size == 0 or (columns.min() >= 0 and np.unique(columns, axis=1).shape[1] == columns.shape[1]):
+            return value
+    won = last_written(*places, key=spec, shape=tuple(target._array.shape), wanted=wanted)
+    return value if known and won.all() else choose(won, value, 0.0)
+
+
+@primitive(name="last_written", types=None, opaque=True)
+def last_written(*indices: Array, key: tuple[Any, ...], shape: tuple[int, ...], wanted: tuple[int, ...]) -> Array:
+    """Which of the numbers, of shape `wanted`, that are put at an index stay there: of several in a place the last."""
+    number = np.arange(math.prod(wanted)).reshape(wanted)
+    last = np.zeros(shape, np.int64)
+    _put(last, indices, key, number)
+    return last[tuple(indices[k.number] if isinstance(k, Slot) else k for k in key)] == number
 
 
 def getitem_shape(target: Tensor, spec: tuple[Any, ...], places: list[Any]) -> tuple[int, ...]:

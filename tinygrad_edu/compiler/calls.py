@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array, Primitive
+from ..symbolic.layouts import outline, zeros_like
 
 NUMBERS = (bool, int, float)
 SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the numbers
@@ -117,19 +118,6 @@ class Value:
     def filled(self) -> Any:
         """Something to compute with: the data, or zeros of their layout."""
         return zeros_like(self.data) if self.hollow else self.data
-
-
-def outline(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """An array of the same shape and strides, without memory to speak of; its numbers must not be looked at."""
-    return np.lib.stride_tricks.as_strided(np.zeros(1, x.dtype), x.shape, x.strides, writeable=False)
-
-
-def zeros_like(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Zeros of the same shape and strides."""
-    reach = [(n - 1) * stride for n, stride in zip(x.shape, x.strides, strict=True)]
-    below, above = -sum(r for r in reach if r < 0), sum(r for r in reach if r > 0)
-    memory = np.zeros(below + above + x.itemsize, np.uint8)
-    return np.ndarray(x.shape, x.dtype, memory.data, below, x.strides)
 
 
 class Call:

@@ -232,7 +232,7 @@ class Emitted(Spelling):
 
     def _called(self, line: Call, out: str | None = None) -> str:
         function, args = line.function, line.args
-        words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if not _default(function, k, v)]
+        words = [f"{k}={self._text(v)}" for k, v in line.kwargs.items() if not _default(line, k, v)]
         if out is not None:
             words.append(f"out={out}")
         if isinstance(function, Subscript):
@@ -314,9 +314,12 @@ def _single(x: Any) -> bool:
     return constant or data.__class__ in NUMBERS or isinstance(data, np.generic)
 
 
-def _default(function: Any, name: str, value: Any) -> bool:
+def _default(line: Call, name: str, value: Any) -> bool:
     """Whether a keyword says what holds anyway."""
-    if (name == "keepdims" and value is False) or (name == "order" and value == "C"):
+    function = line.function
+    if name == "order" and value == "C":
+        return function is not np.copy or bool(np.asarray(line.args[0].data).flags.c_contiguous)  # it keeps the order
+    if name == "keepdims" and value is False:
         return True
     return isinstance(function, (Reduce, np.ufunc)) and value is None and name != "axis"
 

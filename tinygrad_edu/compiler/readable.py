@@ -16,13 +16,14 @@ import numpy as np
 
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
+from ..symbolic.layouts import outline
 from ..symbolic.naming import free_name
 from ..symbolic.printer import ATOM, PRODUCT, UNARY
 from ..symbolic.program import Program
 from ..symbolic.sources import at
 from .arguments import docstring
 from .arithmetic import OPPOSITE
-from .calls import SMALL, Attribute, Call, Subscript, Value, outline, values_of
+from .calls import SMALL, Attribute, Call, Subscript, Value, values_of
 from .cancelling import cancelled
 from .listing import Listing, is_draw, note
 from .numerals import Spelled

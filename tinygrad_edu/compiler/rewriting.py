@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .calls import Attribute, Call, Reduce, Subscript, Value, method, outline
+from ..symbolic.layouts import outline
+from .calls import Attribute, Call, Reduce, Subscript, Value, method
 from .listing import Listing
 
 SAME_NUMBERS = {"broadcast_to", "positive", "copy", "reshape", "astype", "T", "mT", "transpose", "__getitem__"}

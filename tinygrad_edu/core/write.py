@@ -49,7 +49,7 @@ def write(target: Tensor, ufunc: Any, *args: Any, by: str = "", site: Site | Non
     storage.version = stamp()
     storage.writer = (by or ufunc.__name__, site or (user_site() if storage.saved else None))
     if trace is not None:
-        trace.wrote(target)
+        trace.wrote(target, array)
 
 
 def storage_of(tensor: Tensor) -> Storage:

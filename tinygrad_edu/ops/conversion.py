@@ -13,6 +13,7 @@ import numpy as np
 from ..core.device import names_device, require_cpu
 from ..core.dtypes import REFUSED, as_dtype
 from ..core.layout import memory_format
+from ..core.mode import mode
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
 from ..core.typed import Typed
@@ -40,9 +41,11 @@ def copy_of(input: Any, *, memory_format: Any = None) -> Any:
 @public("contiguous", function=False)
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """This tensor if its memory is in the order of its indices, else a copy that is."""
-    if isinstance(input._array, np.ndarray) and not input.is_contiguous():
-        return clone(input)  # type: ignore[no-any-return]
-    return input
+    if mode.trace is not None:
+        in_order = mode.trace.in_order(input)
+    else:
+        in_order = not isinstance(input._array, np.ndarray) or input.is_contiguous()
+    return input if in_order else clone(input)
 
 
 def _cast(input: Any, dtype: Any) -> Any:

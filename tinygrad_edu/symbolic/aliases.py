@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import TraceError, name_of
-from ..core.primitive import Primitive
+from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, Storage
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from ..core.views import follow
 from ..ops.writes import assign
+from .layouts import Layouts, truths_like
 
 _OF_RECORD = ("grad", "array", "shape", "dtype", "storage", "moved")
 
@@ -56,6 +57,7 @@ class Aliases:
         self.beside: dict[int, list[Tensor]] = {}  # of `before`, by the id of the Storage; 0: where an ndarray reaches
         # Memory by another name: the tensor that it belongs to, and the view of it that this one is
         self.aliases: dict[Tensor, tuple[Tensor, tuple[Any, ...]]] = {}
+        self.layouts = Layouts()
         self.outside: list[tuple[Tensor, Tensor]] = []  # pairs of those that exist before the step: alias, owner
         self.exchanged: list[tuple[Tensor, Tensor]] = []  # (x, y) after `x.data = y`: both have y's memory now
         self.stale: dict[Tensor, Tensor] = {}  # y, whose memory has been written by the name x
@@ -87,6 +89,8 @@ class Aliases:
         if base is tensor:
             self._refuse_written(tensor)
             symbol = Symbol(array.shape, array.dtype, record.name if record is not None else None)
+            if isinstance(array, np.ndarray):
+                self.layouts.know(symbol, array)
         else:
             self.enter((base,))
             symbol = follow(base._array, steps)
@@ -156,8 +160,6 @@ class Aliases:
     def shows(self, base: Tensor, path: Any, step: tuple[Primitive, dict[str, Any]]) -> bool:
         """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
 
-        Arrays that the step computes are taken to lie in the order of their indices.
-
         Args:
             path: how the tensor that is reshaped is a view of base, as in a View.
         """
@@ -174,13 +176,24 @@ class Aliases:
         if path is not None:
             _, found = self.outlines[id(path)]
         else:
-            was = self.before.get(base)
-            found = np.empty(base.shape, bool) if was is None or was.array.ndim == 0 else np.empty_like(was.array, bool)
+            found = truths_like(self._lies(base, base._array))
         for path in reversed(new):
             primitive, params = path[1]
             found = primitive(found, **params)
             self.outlines[id(path)] = path, found  # with the path, so that its id stays its own
         return found
+
+    def _lies(self, tensor: Tensor, symbol: Any) -> Any:
+        """An array that lies in memory as a tensor did when it held a Symbol; its numbers must not be looked at."""
+        if isinstance(symbol, np.ndarray):  # not touched by the step
+            return symbol
+        was = self.before.get(tensor)
+        return np.asarray(was.array) if was is not None and symbol is was.symbol else self.layouts.of(symbol)
+
+    def in_order(self, tensor: Tensor) -> bool:
+        """Whether a tensor's elements lie in memory in the order of their indices."""
+        self.enter((tensor,))
+        return bool(self._lies(tensor, tensor._array).flags.c_contiguous)
 
     def memory_of(self, tensor: Tensor) -> Any:
         """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""
@@ -231,15 +244,35 @@ class Aliases:
                 "take it again (.detach(), .data, a view) after the write."
             )
 
-    def wrote(self, tensor: Tensor) -> None:
-        """Note what a tensor's memory holds now, for what it is a part of too."""
+    def wrote(self, tensor: Tensor, former: Symbol) -> None:
+        """Note what a tensor's memory holds now, for what it is a part of too.
+
+        Args:
+            former: what it has held before.
+        """
+        lies = self._lies(tensor, former)
+        owner = self._base_of(tensor)[0] is tensor
+        if owner and not lies.flags.c_contiguous:
+            axes = tuple(sorted(range(lies.ndim), key=lambda k: -abs(lies.strides[k])))
+            copied = PRIMITIVES["clone"](PRIMITIVES["permute_axes"](tensor._array, axes=axes))
+            tensor._array = PRIMITIVES["permute_axes"](copied, axes=tuple(map(axes.index, range(lies.ndim))))
+        self.layouts.know(tensor._array, lies)
         target = tensor
         while (found := self._base_of(target))[0] is not target:
             base, steps = found
+            if any(primitive.key == "broadcast_to" for primitive, _ in steps):
+                raise TraceError(
+                    f"the step writes to a part of {name_of(base)} expanded, where one element stands for several; "
+                    "write to the tensor itself, or to a .clone()."
+                )
             self.enter((base,))
+            lay = self._lies(base, base._array)
             base._array = assign(base._array, target._array, steps=steps, key=(...,)) if steps else target._array
+            self.layouts.know(base._array, lay)
             self.views[target] = base._array
             target = base
+        if not (owner or lies.flags.c_contiguous):  # a part of the base, read where it lies
+            tensor._array = follow(self.views[tensor], self._base_of(tensor)[1])
         for x, y in self.exchanged:
             if target is y:
                 raise TraceError(

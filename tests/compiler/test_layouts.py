@@ -1,0 +1,170 @@
+"""How arrays lie in memory is eager mode's in a program too: what is a view and what a copy, and the order of sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_edu as te
+from tinygrad_edu.core.errors import TraceError
+
+
+def copied(x):
+    y = x.T.contiguous()
+    y.mul_(2)
+    return y * 1, x * 1
+
+
+def not_copied(x):
+    h = x.T * 2  # lies as x does, so that its transpose is in order
+    y = h.T.contiguous()
+    y.mul_(2)
+    return y * 1, h * 1
+
+
+def copied_as_computed(x):
+    h = x.T * 2
+    y = h.contiguous()
+    y.mul_(2)
+    return y * 1, h * 1
+
+
+def reshaped(x):
+    h = x.T * 2
+    r, s = h.reshape(-1), h.T.reshape(-1)  # a copy, a view
+    h.mul_(2)
+    return r * 1, s * 1
+
+
+def ravelled(x):
+    h = x.T * 2
+    r = h.ravel()
+    h.mul_(2)
+    return r * 1, h * 1
+
+
+def part_of_outside(x):
+    r = x[:, :3].reshape(-1)
+    x.mul_(2)
+    return r * 1, x * 1
+
+
+VIEWS = (copied, not_copied, copied_as_computed, reshaped, ravelled, part_of_outside)
+
+
+@pytest.mark.parametrize("step", VIEWS, ids=lambda step: step.__name__)
+def test_copies_and_views(step, rng):
+    """contiguous(), reshape() and ravel() copy what does not lie in order, also where the step has computed it."""
+    numbers = rng.standard_normal((4, 5)).astype("f")
+    compiled = te.compile(step)
+    for _ in range(2):
+        x, y = te.tensor(numbers), te.tensor(numbers)
+        assert [t.tolist() for t in compiled(x)] == [t.tolist() for t in step(y)]
+        assert x.tolist() == y.tolist()
+
+
+def test_a_part_of_an_ndarray_is_copied_by_reshape(rng):
+    """What stands behind the tensor need not be in one piece."""
+    numbers = rng.standard_normal((4, 5)).astype("f")
+    results = []
+    for compiled in (False, True):
+        x = te.from_numpy(numbers.copy()[:, :3])
+
+        def step(x):
+            r = x.reshape(-1)
+            x.mul_(2)
+            return r * 1
+
+        results.append((te.compile(step) if compiled else step)(x).tolist())
+    assert results[0] == results[1]
+
+
+def cloned(x):
+    return x.T.clone().sum(), (x.T.clone() * 3).sum(), x.T.contiguous().tanh().sum()
+
+
+def written(x):
+    h = x.T * 2
+    h.sub_(h.mean())
+    return h.sum(), (h * 3).sum()
+
+
+def written_as_a_part(x):
+    h = x * 2
+    part = h.T[1:, ::2]
+    part.sub_(part.mean())
+    return part.sum(), (part * 3).sum(), h.sum()
+
+
+def written_outside(x):
+    x.T.sub_(x.mean())
+    return x.sum(), (x.T * 3).sum()
+
+
+SUMS = (cloned, written, written_as_a_part, written_outside)
+
+
+@pytest.mark.parametrize("step", SUMS, ids=lambda step: step.__name__)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sums_are_taken_in_the_order_of_memory(step, order, rng):
+    """To the last bit: a copy lies in order, and what is written in place lies as it did."""
+    compiled = te.compile(step)
+    for _ in range(4):
+        numbers = rng.standard_normal((37, 53)).astype("f")
+        x, y = (te.from_numpy(np.array(numbers, order=order)) for _ in range(2))
+        assert [t.item() for t in compiled(x)] == [t.item() for t in step(y)]
+        assert x.tolist() == y.tolist()
+
+
+def test_random_writes_through_views(rng):
+    """Views of tensors from outside, of their transposes and of what is computed, written and read in turn."""
+    for _ in range(25):
+        plan, chosen = rng.integers(0, 10, 10).tolist(), rng.integers(0, 100, 10).tolist()
+        numbers = [rng.standard_normal(shape).astype("f") for shape in ((4, 6), (6,), (3, 2))]
+        states = []
+        for compiled in (False, True):
+            w, b, x = map(te.tensor, numbers)
+            outside = [w, b, w[1:3, ::2], b.view(2, 3).T]
+
+            def step(x, outside=outside, plan=plan, chosen=chosen):
+                pool, sums = [*outside, x], []
+                for action, k in zip(plan, chosen, strict=True):
+                    t = pool[k % len(pool)]
+                    if action == 0:
+                        t.mul_(1.25)
+                    elif action == 1:
+                        t.copy_(t.flip(0) * 0.5)
+                    elif action == 2:
+                        t[0] += pool[k // 3 % len(pool)].sum()
+                    elif action == 3:
+                        t.sub_(t.mean())
+                    else:
+                        make = (
+                            lambda t: t[..., :1],
+                            lambda t: t.transpose(0, -1),
+                            lambda t: t.reshape(-1),
+                            lambda t: t * 2 - 1,
+                            lambda t: t.contiguous(),
+                            lambda t: te.where(t > 0, t, t * 0.1),
+                        )
+                        t = make[action - 4](t)
+                    pool.append(t)
+                    sums.append(t.sum())
+                return sums
+
+            run = te.compile(step) if compiled else step
+            results = [[t.item() for t in run(x)] for _ in range(2)]
+            states.append([results, w.tolist(), b.tolist(), x.tolist()])
+        assert states[0] == states[1]
+
+
+def test_writes_to_a_part_of_an_expanded_tensor_are_refused():
+    """One element stands for several there."""
+
+    def step(x):
+        part = x.expand(2, 3)[1]
+        part.mul_(2)
+        return part
+
+    with pytest.raises(TraceError, match=r"test_layouts\.py:\d+: the step writes to a part of x expanded"):
+        te.compile(step)(te.ones(3))

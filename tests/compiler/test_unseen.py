@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import copy
+import dataclasses
 import functools
 import threading
+from typing import NamedTuple
 
 import pytest
 
@@ -96,6 +98,64 @@ def test_counters_among_arguments_are_not_added_to():
     step = te.compile(lambda x, counts: x * counts["a"])
     assert step(te.ones(1), collections.Counter(a=3)).tolist() == [3.0]
     assert te.compile(lambda x: collections.Counter(a=x * 2))(te.ones(1))["a"].tolist() == [2.0]
+
+
+@dataclasses.dataclass
+class Derived:
+    x: te.Tensor
+    rate: float = 1.0
+
+    def __post_init__(self):
+        self.twice = self.rate * 2
+
+
+FACTOR = [2.0]
+
+
+class Pair(NamedTuple):
+    x: te.Tensor
+    y: te.Tensor
+
+    def scaled(self):
+        return (self.x + self.y) * FACTOR[0]
+
+
+class Batch(dict):
+    scale = 1.0
+
+    def scaled(self):
+        return self["x"] * self.scale * FACTOR[0]
+
+
+def marked(rate):
+    p = nn.Parameter(te.ones(1))
+    p.rate = rate
+    return p
+
+
+def batch(scale):
+    b = Batch(x=te.ones(1))
+    b.scale = scale
+    return b
+
+
+GIVEN = {
+    "computed in __post_init__": (lambda b: b.x * b.twice, lambda k: Derived(te.ones(1), k)),
+    "a method of a namedtuple": (lambda p: p.scaled(), lambda k: (FACTOR.__setitem__(0, k), Pair(*te.ones(2, 1)))[1]),
+    "a method of a dict": (lambda b: b.scaled(), lambda k: (FACTOR.__setitem__(0, k), Batch(x=te.ones(1)))[1]),
+    "an attribute of a dict": (lambda b: b.scaled(), batch),
+    "an attribute of a parameter": (lambda p: p * p.rate, marked),
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_arguments_have_besides_what_they_hold(name):
+    """Attributes of dataclasses, dicts and parameters, and what their methods go by."""
+    step, make = GIVEN[name]
+    compiled = te.compile(step)
+    for k in (1.0, 3.0, 3.0, 5.0):
+        given = make(k)
+        assert compiled(given).tolist() == step(given).tolist()
 
 
 # --- what is called on the way

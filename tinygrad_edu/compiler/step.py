@@ -25,7 +25,7 @@ from ..core.tensor import Tensor
 from ..core.value import Size
 from ..symbolic.aliases import Kept
 from ..symbolic.blame import line_of_step, line_that
-from ..symbolic.nested import arguments_of, fields_of, is_record
+from ..symbolic.nested import arguments_of, fields_of, is_record, names_of
 from ..symbolic.trace import Trace, record
 from . import outside
 from .kernels import require_numba
@@ -237,8 +237,9 @@ def _form(x: Any) -> Any:
     if isinstance(x, Tensor):
         array, record = x._array, x._record
         kind = 0 if record is None or not record.needs_grad else 1 if record.primitive is None else 2
-        if kind and (hooks := _hooks(x)):
-            return array.shape, array.strides, array.dtype.num, kind, *map(Same, hooks)
+        if x.__class__ is not Tensor or (record is not None and (record.hooks or record.grad_hooks)):
+            more = [*map(Same, _hooks(x)), *_attributes(x)]
+            return array.shape, array.strides, array.dtype.num, kind, *more
         return array.shape, array.strides, array.dtype.num, kind
     if x.__class__ is float or x.__class__ is np.float64:
         return float
@@ -247,11 +248,11 @@ def _form(x: Any) -> Any:
     if x.__class__ is tuple or x.__class__ is list:
         return (x.__class__, *map(_form, x))
     if isinstance(x, dict):
-        return (x.__class__, *((name, _form(part)) for name, part in x.items()))
+        return (x.__class__, *_attributes(x), *((name, _form(part)) for name, part in x.items()))
     if isinstance(x, tuple) and hasattr(x, "_fields"):
         return (type(x), *map(_form, x))
     if is_record(x):
-        return (type(x), *map(_form, fields_of(x)))
+        return (type(x), *names_of(x), *map(_form, fields_of(x)))
     if isinstance(x, np.ndarray):
         raise TraceError(
             f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
@@ -272,14 +273,22 @@ def _hooks(tensor: Tensor) -> list[Any]:
     return [] if record is None else [*(record.hooks or {}).values(), *(record.grad_hooks or {}).values()]
 
 
+def _attributes(x: Any) -> list[Any]:
+    """What a Parameter, or a dict of a class of the user's, has been given besides what it holds."""
+    return [(name, Same(value)) for name, value in getattr(x, "__dict__", {}).items()]
+
+
 def _objects(x: Any) -> list[Any]:
     """What there is in nested arguments besides Tensors and numbers."""
     if isinstance(x, Tensor):
-        return _hooks(x)
-    if x.__class__ is tuple or x.__class__ is list or (isinstance(x, tuple) and hasattr(x, "_fields")):
+        return [*_hooks(x), *getattr(x, "__dict__", {}).values()]
+    if x.__class__ is tuple or x.__class__ is list:
         return [found for part in x for found in _objects(part)]
+    if isinstance(x, tuple) and hasattr(x, "_fields"):
+        return [type(x), *(found for part in x for found in _objects(part))]
     if isinstance(x, dict):
-        return [found for part in x.values() for found in _objects(part)]
+        own = [] if x.__class__ is dict else [type(x), *getattr(x, "__dict__", {}).values()]
+        return [*own, *(found for part in x.values() for found in _objects(part))]
     if is_record(x):
         return [type(x), *(found for part in fields_of(x) for found in _objects(part))]
     return [x] if isinstance(x, str) or not is_scalar(x) else []

@@ -59,16 +59,21 @@ def is_record(x: Any) -> bool:
     return dataclasses.is_dataclass(kind) and not any(b.__module__.startswith("tinygrad_edu.") for b in bases)
 
 
+def names_of(x: Any) -> list[str]:
+    """The fields of a dataclass's object that are there, and what it has been given besides, as by __post_init__."""
+    names = [field.name for field in dataclasses.fields(x) if hasattr(x, field.name)]
+    return names + [name for name in getattr(x, "__dict__", ()) if name not in names]
+
+
 def fields_of(x: Any) -> list[Any]:
     """What a dataclass's object holds."""
-    return [getattr(x, field.name, None) for field in dataclasses.fields(x)]
+    return [getattr(x, name) for name in names_of(x)]
 
 
 def _with_fields(x: Any, change: Callable[[Any], Any]) -> Any:
     new = copy.copy(x)
-    for field in dataclasses.fields(x):
-        if hasattr(x, field.name):
-            object.__setattr__(new, field.name, change(getattr(x, field.name)))
+    for name in names_of(x):
+        object.__setattr__(new, name, change(getattr(x, name)))
     return new
 
 
@@ -91,8 +96,8 @@ def put_back(x: Any, were: list[Any]) -> None:
         named.clear()
         named.update(zip(were[:half], were[half:], strict=True))
     else:
-        for field, value in zip(dataclasses.fields(x), were, strict=True):
-            object.__setattr__(x, field.name, value)
+        for name, value in zip(names_of(x), were, strict=True):
+            object.__setattr__(x, name, value)
 
 
 def tensors_of(result: Any) -> list[Tensor]:

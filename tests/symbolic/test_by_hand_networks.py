@@ -52,6 +52,14 @@ def rows_ce(v):
     return F.cross_entropy(Z2, y)
 
 
+def rows_nll(v):
+    X, y = v.data(6, 3), te.tensor([0, 1, 2, 0, 1, 2])
+    W, b = v.leaf(3, 3), v.leaf(3)
+    Z = X @ W + b
+    A = F.log_softmax(Z, dim=1)
+    return F.nll_loss(A, y)
+
+
 def mse_rows(v):
     X, Y, W1, b1, W2, b2 = v.data(6, 3), v.data(6, 2), v.leaf(3, 5), v.leaf(5), v.leaf(5, 2), v.leaf(2)
     Z1 = X @ W1 + b1
@@ -147,6 +155,8 @@ RIGHT = [
      "dW2=A1.T@dZ2; db2=dZ2.sum(0); dA1=dZ2@W2.T; dZ1=dA1*(1-np.tanh(Z1)**2); dW1=X.T@dZ1; db1=dZ1.sum(axis=0)"),
     (rows_ce, "dZ2=P-np.eye(3)[y]; dW2=A1.T@dZ2/m; db2=np.mean(dZ2,axis=0); dA1=dZ2@W2.T; "
      "dZ1=dA1/np.cosh(Z1)**2; dW1=X.T@dZ1/m; db1=dZ1.mean(0)"),
+    (rows_nll, "dA=-np.eye(3)[y]/6; dZ=dA-np.exp(A)*dA.sum(1,keepdims=True); dW=X.T@dZ; db=dZ.sum(0)"),
+    (rows_nll, "dZ=np.exp(A)-np.eye(3)[y]; dW=X.T@dZ/6; db=dZ.mean(0)"),
     (mse_rows, "dYhat=2*(Yhat-Y)/Yhat.size; dW2=A1.T@dYhat; db2=dYhat.sum(0); dA1=dYhat@W2.T; dZ1=dA1*A1*(1-A1); "
      "dW1=X.T@dZ1; db1=dZ1.sum(0)"),
     (mse_rows, "dYhat=2*(Yhat-Y); dW2=A1.T@dYhat/12; dA1=dYhat@W2.T; dZ1=dA1*np.exp(-Z1)/(1+np.exp(-Z1))**2; "
@@ -195,6 +205,9 @@ WRONG = [
     (rows_ce, "dZ2=(P-np.eye(3)[y])/6; dA1=dZ2@W2.T; dZ1=dA1*(1-Z1**2)", "dZ1", "g' of the wrong quantity"),
     (rows_ce, "dZ2=P; dW2=A1.T@dZ2/6", "dZ2", "missing term"),
     (rows_ce, "dZ2=(P-np.eye(3)[y])/6; dW2=A1.T@dZ2/6", "dW2", "doubled 1/m"),
+    (rows_nll, "dZ=(A-np.eye(3)[y])/6; dW=X.T@dZ", "dZ", "wrong value"),
+    (rows_nll, "dZ=np.exp(A)/6; dW=X.T@dZ", "dZ", "missing term"),
+    (rows_nll, "dA=np.eye(3)[y]/6; dZ=dA-np.exp(A)*dA.sum(1,keepdims=True)", "dA", "sign"),
     (mse_rows, "dYhat=(Yhat-Y)/12; dW2=A1.T@dYhat", "dYhat", "constant factor"),
     (mse_rows, "dYhat=2*(Yhat-Y)/6; dW2=A1.T@dYhat", "dYhat", "constant factor"),
     (mse_rows, "dYhat=2*(Yhat-Y)/12; dA1=dYhat@W2.T; dZ1=dA1*(1-A1**2)", "dZ1", "g' of another activation"),

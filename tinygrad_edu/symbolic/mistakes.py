@@ -25,6 +25,7 @@ from .notations import ASCII, TEXT
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu_of", "gelu_exact")  # that are taken for one another
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of leaky_relu's left side, as people choose them
 LARGEST = 4_000_000  # entries: the wrong product of two long matrices is as long as it is wide
+_LEFT_OUT = ("exp", "log", "sqrt")  # functions that are forgotten
 _MATRIX = {"matrix_product", "matrix_vector", "vector_matrix"}
 
 
@@ -96,7 +97,7 @@ def nodes(x: Any) -> list[Symbol]:
 
 def rewrites(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
     """The formula x of a line with one mistake in it, the likeliest first."""
-    for make in (_slopes, _parts, _sums, _products, _exchanges, _conditions):
+    for make in (_slopes, _parts, _sums, _products, _exchanges, _functions, _conditions):
         yield from make(x, line, sources)
 
 
@@ -364,6 +365,15 @@ def _exchanges(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
             elif other.ndim == atom.ndim == 2 and other.shape == atom.shape[::-1]:
                 turned = _tried(x, atom, lambda o=other: _turned(o))
                 yield Mistake("wrong value", f"{other.name}ᵀ stands where {atom.name} belongs", turned)
+
+
+def _functions(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
+    """Log-probabilities for probabilities, and their like."""
+    for node in nodes(x):
+        if _key(node) in _LEFT_OUT:
+            inner = node.inputs[0]
+            says = f"{formula(inner)} stands where {formula(node)} belongs"
+            yield Mistake("wrong value", says, _tried(x, node, lambda i=inner: i))
 
 
 def _conditions(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:

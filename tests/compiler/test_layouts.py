@@ -168,3 +168,14 @@ def test_writes_to_a_part_of_an_expanded_tensor_are_refused():
 
     with pytest.raises(TraceError, match=r"test_layouts\.py:\d+: the step writes to a part of x expanded"):
         te.compile(step)(te.ones(3))
+
+
+def test_ndarrays_that_are_read_only_are_not_written():
+    """The error is eager mode's, at the first call and at later ones."""
+    numbers = np.ones(3, "f")
+    numbers.flags.writeable = False
+    step = te.compile(lambda x: x.mul_(2))
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"is read-only, .* write to a \.clone"):
+            step(te.from_numpy(numbers))
+        assert step(te.ones(3)).tolist() == [2.0, 2.0, 2.0]

@@ -360,8 +360,8 @@ class Written:
         """The error with the name of the operation in whose line of the program it came up."""
         if "read-only" in str(error):  # NumPy's words, of an array that it is told to write
             return RuntimeError(
-                f"{self.name}: the ndarray that a tensor shares memory with is read-only, or a graph outside of the step "
-                "still reads it; write to a .clone()."
+                f"{self.name}: the ndarray that a tensor shares memory with is read-only, or a graph outside of the "
+                "step still reads it; write to a .clone()."
             )
         frames = (frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<program>")
         line = self.source.splitlines()[(next(frames).lineno or 1) - 1].strip()

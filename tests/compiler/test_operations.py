@@ -163,6 +163,18 @@ def test_groups_among_the_arguments():
             assert step(x, given).tolist() == F.conv2d(x, w, **given).tolist()
 
 
+def test_counts_of_draws_among_the_arguments():
+    """As above: the second step, of the same count, does not ask the first one's arguments."""
+    weights = te.tensor([0.2, 0.3, 0.5])
+    for _ in range(2):
+        step = te.compile(lambda p, n: te.multinomial(p, n, replacement=True))
+        for n in (3, 2, 3):
+            te.manual_seed(n)
+            expected = te.multinomial(weights, n, replacement=True).tolist()
+            te.manual_seed(n)
+            assert step(weights, n).tolist() == expected
+
+
 def put(x, mask, values):
     y = x.clone()
     y[mask] = values

@@ -19,6 +19,7 @@ import numpy as np
 from ..core.device import CPU, require_cpu
 from ..core.errors import TraceError
 from ..core.mode import mode
+from ..core.number import concrete
 from ..core.primitive import primitive
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
@@ -178,6 +179,7 @@ class Generator:
 
     def _later(self, kind: str, count: int, dtype: Any, *settings: Any) -> Any:
         """In a trace: an equation that draws from this very generator whenever the program runs."""
+        count, settings = concrete((count, settings))
         words = () if dtype is np.uint64 else (dtype,)
         params = {"draw": functools.partial(getattr(self, kind), count, *words, *settings)}
         symbol = Symbol((count,), np.dtype(dtype), None, drawn, (), params)
@@ -206,7 +208,7 @@ def draw_by(function: Any, generator: Generator | None, *values: Any, **settings
     The function may take as many random numbers as the values have it: in a trace it is an equation as a whole, and
     what it refers to is written out with the program.
     """
-    draw = functools.partial(function, generator or default_generator, **settings)
+    draw = functools.partial(function, generator or default_generator, **concrete(settings))
     if mode.trace is None:
         return draw(*values)
     symbol = Symbol(np.broadcast_shapes(*map(np.shape, values)), values[0].dtype, None, drawn, values, {"draw": draw})

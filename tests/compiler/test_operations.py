@@ -95,6 +95,7 @@ OPERATIONS = {
         lambda x, i, v: x.index_fill(1, i, v),
         lambda seed: [numbers(0, 2, 3).requires_grad_(), te.tensor([2, 2 * seed]), numbers(seed).requires_grad_()],
     ),
+    "a double, rounded": (lambda x, y: x.double().pow(y).float(), lambda seed: [numbers(seed).abs(), numbers(seed)]),
     "zeros in the place of one": (lambda x: x.clone().zero_(), sloped()),
 }
 

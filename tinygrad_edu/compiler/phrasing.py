@@ -14,7 +14,7 @@ from ..core.primitive import PRIMITIVES
 from ..ops.indexing import Slot, add_along
 from ..symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from .arithmetic import BOTH, EITHER
-from .calls import Attribute, Call, Method, Reduce, Subscript, Value
+from .calls import Attribute, Call, Method, Reduce, Subscript, Value, method
 from .emit import Emitted, scalar
 from .numerals import Spelled, spelled_number
 from .rewriting import Share
@@ -41,6 +41,7 @@ SIGNS: dict[Any, tuple[str, int]] = {
 }
 LIMITS = np.clip, np.maximum, np.minimum
 ASSIGN = PRIMITIVES["assign"].forward
+CAST = method("astype")
 STATEMENTS = SCATTER, PARTS  # what is written as several lines
 
 
@@ -145,6 +146,8 @@ class Phrasing(Emitted):
             return f"np.{function.__name__}({', '.join([*map(self._text, args), *words])})", ATOM
         if to_double(line):
             return f"float({self._text(args[0])})", ATOM
+        if function is CAST and np.ndim(line.results[0].data) == 0:  # of what may be a Python number by now
+            return f"{self._dtype(line.results[0].data.dtype)}({self._text(args[0])})", ATOM
         if isinstance(function, Method):
             places = args[1] if function.__name__ == "reshape" and args[1].__class__ is tuple and args[1] else args[1:]
             words = [*map(self._text, places), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]

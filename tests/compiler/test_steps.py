@@ -213,6 +213,23 @@ def test_gradients_that_are_sums_of_many_copies():
     assert te.compile(step)().numpy().tobytes() == step().numpy().tobytes()
 
 
+POWERS = {
+    "constant": lambda c: (c + 0.0) ** -0.8,
+    "mean": lambda c: (c[None] * 1.0).mean() ** 1.3,
+    "slope": lambda c: te.autograd.grad((W := c.detach().requires_grad_()).mul(1.0) ** -0.8, W)[0],
+    "square": lambda c: (c / 3.0) ** 2,
+}
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_powers_of_a_single_number(name):
+    """A tensor without axes is an array; NumPy's scalars have another pow, which differs for a seventeenth of these."""
+    step = te.compile(POWERS[name])
+    for k in range(1, 200):
+        c = te.tensor(float(k), dtype=te.float64)
+        assert step(c).item() == POWERS[name](c).item()
+
+
 def test_clipping_belongs_to_the_step():
     """clip_grad_norm_ between backward and update."""
     assert_same_steps(lambda: training(Residual, sgd, before_update=clip), [rows()] * 5)

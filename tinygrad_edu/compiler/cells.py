@@ -75,6 +75,7 @@ class Notes:
         self.by: Primitive | None = None
         self.kept: list[Any] = []  # what keys name by id
         self.generators: dict[int, Value] = {}
+        self.arrays: set[Value] = set()  # what eager mode keeps in arrays, although NumPy gives a scalar
 
     def call(self, function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Make a call and note it. Returns Cells, or plain values where no Cell is among the arguments."""
@@ -333,9 +334,15 @@ class Cell(Operand, NDArrayOperatorsMixin):
     T = property(lambda self: _note(method("T", Attribute), (self,), {}))
     mT = property(lambda self: _note(method("mT", Attribute), (self,), {}))
 
+    @property
+    def is_scalar(self) -> bool:
+        """Whether eager mode has one of NumPy's scalars here."""
+        notes = Notes.current
+        return isinstance(self.value.data, np.generic) and (notes is None or self.value not in notes.arrays)
+
     def __pow__(self, exponent: Any) -> Any:
         """As an array's operator: the usual exponents have functions of their own, with results of their own."""
-        if isinstance(self.value.data, np.generic):  # a scalar of NumPy has another pow than an array
+        if self.is_scalar:  # which has another pow than an array
             return _note(method("__pow__"), (self, exponent), {})
         ufunc = POWERS.get(exponent) if exponent.__class__ in (int, float) and self.dtype.kind == "f" else None
         if ufunc is None or self.value.number:
@@ -372,7 +379,10 @@ def _note(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 def _as_method(name: str) -> Callable[..., Any]:
     def called(self: Cell, *args: Any, **kwargs: Any) -> Any:
-        return _note(method(name), (self, *args), kwargs)
+        result = _note(method(name), (self, *args), kwargs)
+        if name == "astype" and isinstance(result, Cell) and not self.is_scalar:
+            Notes.current.arrays.add(result.value)  # type: ignore[union-attr]  # where cells are, there are notes
+        return result
 
     called.__name__ = name
     return called

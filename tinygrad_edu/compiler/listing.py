@@ -217,6 +217,8 @@ def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
         return result
     if not isinstance(result, Cell):
         result = as_array(result)
+    elif symbol.held:
+        notes.arrays.add(result.value)
     return result if result.dtype == symbol.dtype else result.astype(symbol.dtype)
 
 

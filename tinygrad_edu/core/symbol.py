@@ -30,7 +30,7 @@ class Symbol(Operand, NDArrayOperatorsMixin):
     """An expression: a primitive applied to Symbols and constants, or, with primitive None, a name."""
 
     rank = 1
-    __slots__ = ("dtype", "index", "inputs", "name", "ndim", "number", "params", "primitive", "shape")
+    __slots__ = ("dtype", "held", "index", "inputs", "name", "ndim", "number", "params", "primitive", "shape")
     # A comparison of Symbols is one more expression, so identity is what a dict must go by.
     __hash__ = object.__hash__
 
@@ -51,6 +51,7 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         self.inputs = inputs
         self.params = params or {}
         self.index = next(_count)  # creation order is an order of execution
+        self.held = False  # by a Tensor: without axes it is an array all the same, and not one of NumPy's scalars
         # Stands for Python numbers only, which adopt the dtype of the array that they meet
         self.number: bool = bool(inputs)
         for x in inputs:

@@ -385,7 +385,10 @@ def leaf_record(tensor: Tensor, needs_grad: bool) -> Record:
 
 def as_array(value: Any) -> Array:
     """NumPy's reductions return scalars, on which `-=` would change nothing: make them 0-d arrays."""
-    return value if isinstance(value, (np.ndarray, Symbol)) else np.asarray(value)
+    if isinstance(value, Symbol):
+        value.held = True
+        return value
+    return value if isinstance(value, np.ndarray) else np.asarray(value)
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:

@@ -15,7 +15,7 @@ from ..core.errors import TraceError, name_of
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, Storage
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, as_array
 from ..core.views import follow
 from ..ops.writes import assign
 from .layouts import Layouts, truths_like
@@ -250,6 +250,7 @@ class Aliases:
         Args:
             former: what it has held before.
         """
+        as_array(tensor._array)
         lies = self._lies(tensor, former)
         owner = self._base_of(tensor)[0] is tensor
         if owner and not lies.flags.c_contiguous:

@@ -424,7 +424,9 @@ for _pattern, _scores, _labels, _ignore in (
         output_row(
             "cross_entropy_of_classes", _pattern, real(*_scores), exactly(_labels), output=_output, ignore_index=_ignore
         )
-    row("log_likelihood_of_classes", _pattern, real(*_scores), exactly(_labels), ignore_index=_ignore)
+    for _mean in (True, False):
+        row("log_likelihood_of_classes", f"{_pattern}-{'mean' if _mean else 'sum'}", real(*_scores), exactly(_labels),
+            ignore_index=_ignore, mean=_mean)  # fmt: skip
 for _ignore, _which in ((-100, "kept"), (2, "one-ignored")):
     row("minus_one_hot", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
     row("count_kept", _which, exactly([2, 0, 1]), ignore_index=_ignore, dtype=np.dtype("float64"))

@@ -136,6 +136,16 @@ def test_cost_of_log_probabilities(rng):
     ignored = explain(F.nll_loss(A, te.tensor([0, -100, 1, 1])))  # a row of Y has no 1
     assert lines(ignored)["dZ"] == "dA - (Σ dA) ∘ exp(A)"
     assert ignored.check() < 1e-10
+    total = explain(F.cross_entropy(Z, te.tensor([0, 2, 1, 1]), reduction="sum"))
+    assert lines(total)["dZ"] == "exp(H1) - Y"
+
+
+def test_what_goes_without_saying(rng):
+    """Parameters with the values that they have if nobody names them; a limit at infinity."""
+    (Z,) = values(rng, (4, 3))
+    said = explain(F.soft_margin_loss(Z, te.ones(4, 3, dtype=te.float64)))
+    assert (lines(said)["H1"], lines(said)["dZ"]) == ("softplus(C1 ∘ Z)", "1/m C1 ∘ σ(C1 ∘ Z)")
+    assert "softplus(Z, beta=2)" in str(explain(F.softplus(Z, beta=2).sum()))
 
 
 def test_labels_that_none_ignores_leave_no_condition(rng):

@@ -134,29 +134,33 @@ def rows_of_labels(labels: Array, *, n_classes: int, ignore_index: int, dtype: n
 one_hot_rows.composition = rows_of_labels
 
 
-def _log_probabilities_rule(dL: Array, L: Array, A: Array, labels: Array, *, ignore_index: int) -> Array:
-    """-Y / m: each sample's own label, and no other class."""
-    m = count_kept(labels, ignore_index=ignore_index, dtype=A.dtype)
+def _log_probabilities_rule(dL: Array, L: Array, A: Array, labels: Array, *, ignore_index: int, mean: bool) -> Array:
+    """-Y, over m for a mean: each sample's own label, and no other class."""
     Y = one_hot_rows(labels, n_classes=A.shape[1], ignore_index=ignore_index, dtype=A.dtype)
-    return Y * (-dL / np.maximum(m, 1))
+    if not mean:
+        return Y * -dL
+    return Y * (-dL / np.maximum(count_kept(labels, ignore_index=ignore_index, dtype=A.dtype), 1))
 
 
 @primitive(name="nll_loss", types=None, opaque=True, dA=_log_probabilities_rule)
-def log_likelihood_of_classes(A: Array, labels: Array, *, ignore_index: int) -> Array:
-    """L = -mean(A[i, labels[i]]) of log-probabilities A (m, n_classes), in nats per sample.
+def log_likelihood_of_classes(A: Array, labels: Array, *, ignore_index: int, mean: bool) -> Array:
+    """L = -sum(A[i, labels[i]]) of log-probabilities A (m, n_classes), in nats; or the mean, per sample.
 
-    Samples labelled ignore_index are left out of the mean.
+    Samples labelled ignore_index are left out.
     """
     kept = labels != ignore_index
     rows = np.flatnonzero(kept)
     labels = valid_labels(np.where(kept, labels, 0), n_classes=A.shape[1])[rows]
     total = -np.add.reduce(A[rows, labels])
+    if not mean:
+        return total
     return total / len(rows) if len(rows) else total * math.nan
 
 
-def _cost_of_log_probabilities(A: Array, labels: Array, *, ignore_index: int) -> Array:
+def _cost_of_log_probabilities(A: Array, labels: Array, *, ignore_index: int, mean: bool) -> Array:
     Y = rows_of_labels(labels, n_classes=A.shape[1], ignore_index=ignore_index, dtype=A.dtype)
-    return -np.sum(Y * A) / np.sum(labels != ignore_index, dtype=A.dtype)
+    total = -np.sum(Y * A)
+    return total / np.sum(labels != ignore_index, dtype=A.dtype) if mean else total
 
 
 log_likelihood_of_classes.composition = _cost_of_log_probabilities
@@ -202,8 +206,9 @@ def nll_loss(
     _check_scores(input, weight, axis, "nll_loss")
     target = _without_batch(input, target)
     _check_labels(input, target, ignore_index, "nll_loss")
-    if weight is None and reduction == "mean" and input.ndim == 2:
-        return apply(log_likelihood_of_classes, (input, target), {"ignore_index": ignore_index})
+    if weight is None and reduction != "none" and input.ndim == 2:
+        mean = reduction == "mean"
+        return apply(log_likelihood_of_classes, (input, target), {"ignore_index": ignore_index, "mean": mean})
     ignored = target == ignore_index
     labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
     picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)

@@ -341,6 +341,8 @@ class Algebra(Polynomials):
     def _choose(self, x: Symbol, condition: Poly, a: Poly, b: Poly) -> Poly | None:
         if not isinstance(x.inputs[0], Symbol):
             return None
+        if _is_never(x.inputs[0]):
+            return b
         if not b:
             return multiplied(self._factor(a), self._indicator(x.inputs[0], negated=False))
         if not a:
@@ -415,6 +417,11 @@ class _Axes:
 
     def __init__(self, axes: tuple[int, ...], ndim: int) -> None:
         self.params, self.ndim = {"axes": axes}, ndim
+
+
+def _is_never(condition: Symbol) -> bool:
+    """Whether a number is asked to be more than infinity: what is said where there is no limit."""
+    return _key(condition) == "gt" and condition.inputs[1].__class__ is float and condition.inputs[1] == math.inf
 
 
 def _key(x: Symbol) -> str:

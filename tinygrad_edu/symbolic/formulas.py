@@ -11,6 +11,7 @@ business of printer.py.
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from typing import Any
@@ -38,10 +39,12 @@ _SILENT = {
     "plane",
     "reduction",
     "ignore_index",
+    "mean",
     "dtype",
     "shape",
     "grid",
 }  # parameters that the shapes tell
+_USUAL = {"beta": (1,), "scale": (1,), "threshold": (20, math.inf)}  # values that go without saying
 
 
 def formula(x: Any, style: Style = TEXT) -> str:
@@ -147,7 +150,8 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
     if key == "scatter":
         at = style.index(style.setting("at="), _index(x.params["key"], parts[1:]))
         return style.call("scatter", [parts[0][0], at]), ATOM
-    arguments += [style.setting(f"{name}={_setting(value)}") for name, value in x.params.items() if name not in _SILENT]
+    said = {k: v for k, v in x.params.items() if k not in _SILENT and v not in _USUAL.get(k, ())}
+    arguments += [style.setting(f"{name}={_setting(value)}") for name, value in said.items()]
     word = _WORDS.get(key) or (x.primitive.numpy.__name__ if x.primitive.numpy is not None else x.primitive.name)
     return style.call(word, arguments), ATOM
 

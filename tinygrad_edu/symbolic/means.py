@@ -46,7 +46,7 @@ def means(root: Record) -> dict[Record, int]:
         if record.params.get("reduction") == "mean":
             counts[record] = _size(np.broadcast_shapes(*(x.shape for x in sources)))
             continue
-        if primitive.key in OF_LABELS:
+        if primitive.key in OF_LABELS and record.params.get("mean", True):
             counts[record] = int(np.count_nonzero(kept_input(record, 1) != record.params["ignore_index"]))
             continue
         if record not in decided and _factor(record) is not None:

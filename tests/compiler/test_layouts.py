@@ -179,3 +179,23 @@ def test_ndarrays_that_are_read_only_are_not_written():
         with pytest.raises(RuntimeError, match=r"is read-only, .* write to a \.clone"):
             step(te.from_numpy(numbers))
         assert step(te.ones(3)).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_strides_are_known_of_what_a_step_computes():
+    """They are eager mode's."""
+
+    def step(x):
+        h, part = x.T * 2, (x * 2)[:, 1:]
+        return [x.stride(), h.stride(), part.stride(), h.is_contiguous(), h.T.is_contiguous(), part.is_contiguous()]
+
+    compiled = te.compile(step)
+    for x in (te.ones(3, 4), te.ones(3, 4).T, te.ones(3, 8)[:, ::2]):
+        assert compiled(x) == step(x)
+
+
+def test_what_can_not_be_viewed_is_refused_as_in_eager_mode():
+    """view() never copies."""
+    compiled = te.compile(lambda x: (x.T * 2).view(-1))
+    with pytest.raises(RuntimeError, match="is not laid out for"):
+        compiled(te.ones(2, 3))
+    assert compiled(te.ones(2, 3).T).shape == (6,)

@@ -41,11 +41,8 @@ def copy_of(input: Any, *, memory_format: Any = None) -> Any:
 @public("contiguous", function=False)
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """This tensor if its memory is in the order of its indices, else a copy that is."""
-    if mode.trace is not None:
-        in_order = mode.trace.in_order(input)
-    else:
-        in_order = not isinstance(input._array, np.ndarray) or input.is_contiguous()
-    return input if in_order else clone(input)
+    known = mode.trace is not None or isinstance(input._array, np.ndarray)
+    return clone(input) if known and not input.is_contiguous() else input
 
 
 def _cast(input: Any, dtype: Any) -> Any:

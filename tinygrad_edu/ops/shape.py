@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.dtypes import as_dtype
 from ..core.errors import ShapeError, describe
+from ..core.mode import mode
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
 from .conversion import contiguous
@@ -131,7 +132,8 @@ def view(input: Any, *sizes: Any, size: Any = None) -> Any:
     if len(shape) == 1 and not isinstance(shape[0], (int, tuple, list)) and not hasattr(shape[0], "__index__"):
         return _reread(input, as_dtype(shape[0]))
     result = reshape_to(input, shape=fill_in(shape, input.shape, "view"))
-    if result._view is None and isinstance(input._array, np.ndarray) and input._array.size:
+    known = mode.trace is not None or isinstance(input._array, np.ndarray)  # how it lies in memory
+    if result._view is None and known and math.prod(input.shape):
         raise RuntimeError(
             f"view: the memory of shape {tuple(input.shape)} is not laid out for {tuple(result.shape)}; "
             "use .reshape(...), which copies, or .contiguous().view(...)."

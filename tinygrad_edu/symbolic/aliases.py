@@ -190,21 +190,10 @@ class Aliases:
         was = self.before.get(tensor)
         return np.asarray(was.array) if was is not None and symbol is was.symbol else self.layouts.of(symbol)
 
-    def in_order(self, tensor: Tensor) -> bool:
-        """Whether a tensor's elements lie in memory in the order of their indices."""
-        self.enter((tensor,))
-        return bool(self._lies(tensor, tensor._array).flags.c_contiguous)
-
     def memory_of(self, tensor: Tensor) -> Any:
-        """How a tensor from outside lies in memory: the program holds for that layout. A computed one is refused."""
+        """An array that lies in memory as a tensor does: the program holds for that layout."""
         self.enter((tensor,))
-        was = self.before.get(tensor)
-        if was is None:
-            raise TraceError(
-                f"how {name_of(tensor)}, which the step computes, lies in memory is not known while it is traced. Draw "
-                "with rand() or randn() instead of in place, and leave strides alone."
-            )
-        return was.array
+        return self._lies(tensor, tensor._array)
 
     def _refuse_written(self, tensor: Tensor) -> None:
         """A tensor that the step meets must not lie in memory that it has written under another name."""

@@ -669,3 +669,20 @@ def test_an_equal_number_is_made_once():
     assert "W -= lr * dW" in text
     assert "b -= lr * db" in text
     assert step.source.count(" = -lr\n") == 1
+
+
+def test_what_is_drawn_is_drawn_once():
+    """The slopes of the forward pass are those of the backward pass, also where dA has been put into dZ."""
+    W, w = te.randn(3, 3, requires_grad=True), te.randn(4, 3)
+
+    def step(x):
+        Z = x @ W
+        A = F.rrelu(Z, training=True)
+        W.grad = None
+        L = (A * w).sum()
+        L.backward()
+        return L
+
+    step = te.compile(step)
+    step(te.randn(4, 3))
+    assert step.source(readable=True).count("= _slopes(") == 1

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol, leaves
+from ..ops.generator import drawn
 from ..symbolic.algebra import Algebra
 from ..symbolic.expressions import substituted
 from ..symbolic.formulas import formula
@@ -32,6 +33,10 @@ def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol,
     found: dict[Symbol, Symbol] = {}
     for symbol in equations:
         name = names.get(symbol)
+        if symbol.primitive is drawn:  # once, whatever is made of it
+            atom = atoms[id(symbol)] = Symbol(symbol.shape, symbol.dtype, name)
+            given[id(atom)] = symbol
+            continue
         if name is None or isinstance(symbol.dtype, tuple):
             continue
         atom = _atom(symbol, name, by_name)

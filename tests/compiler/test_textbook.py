@@ -11,7 +11,7 @@ import pytest
 import tinygrad_edu as te
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
-from tinygrad_edu.compiler.numerals import spelled_number
+from tinygrad_edu.compiler.readable.numerals import spelled_number
 
 
 def training(model, loss_of, *batch, optimizer=None, clip=None):

@@ -27,10 +27,10 @@ from ..symbolic.aliases import Kept
 from ..symbolic.blame import line_of_step, line_that
 from ..symbolic.nested import arguments_of, fields_of, is_record, names_of
 from ..symbolic.trace import Trace, record
-from . import outside
-from .kernels import require_numba
-from .scopes import VALUES, equal, is_scalar
-from .watch import Watch
+from .kernels.engine import require_numba
+from .watching import outside
+from .watching.scopes import VALUES, equal, is_scalar
+from .watching.watch import Watch
 from .written import Written
 
 # A program's memory is one caller's at a time, and a trace exchanges the arrays of tensors that all threads share

@@ -24,16 +24,16 @@ from ..symbolic.program import Program, evaluated
 from ..symbolic.trace import Trace
 from .counts import equal_counts, still_equal
 from .emit import Emitted
-from .guard import Guard
-from .kernels import accelerated
+from .kernels.engine import accelerated
 from .listing import note
 from .memory import Memory
 from .names import name_values
 from .passes import changes
-from .readable import Formulas
+from .readable.source import Formulas
 from .reassociate import move_factors
-from .scopes import equal
-from .watch import Watch
+from .watching.guard import Guard
+from .watching.scopes import equal
+from .watching.watch import Watch
 
 
 class Written:

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from ..calls import NUMBERS, Call, Value
+from ..emit import Emitted
+from ..listing import Listing
+from ..memory import Memory
 from .cache import HOW, kept, numba_error
-from .calls import NUMBERS, Call, Value
-from .emit import Emitted
 from .formulas import element_type
 from .fuse import Fused, fused
-from .listing import Listing
 from .loops import KernelSource
-from .memory import Memory
 from .pieces import Piece, Shared
 from .quick import QUICK
 

@@ -17,9 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core.errors import TraceError
-from ..core.record import is_internal
-from ..symbolic.blame import of_library
+from ...core.errors import TraceError
+from ...core.record import is_internal
+from ...symbolic.blame import of_library
 
 CLOCKS = {getattr(time, name) for name in dir(time) if name.endswith(("time", "time_ns", "counter", "counter_ns",
           "monotonic", "monotonic_ns")) and callable(getattr(time, name))}  # fmt: skip

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..symbolic.layouts import outline
-from .calls import Attribute, Call, Reduce, Subscript, Value, method
-from .listing import Listing
+from ...symbolic.layouts import outline
+from ..calls import Attribute, Call, Reduce, Subscript, Value, method
+from ..listing import Listing
 
 SAME_NUMBERS = {"broadcast_to", "positive", "copy", "reshape", "astype", "T", "mT", "transpose", "__getitem__"}
 TURNED, TURNED_LAST = method("T", Attribute), method("mT", Attribute)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .calls import Call, Value
+from ..calls import Call, Value
+from ..spelling import indented
 from .nests import Loop
 from .references import reference
-from .spelling import indented
 
 # names that are neither attributes, called, nor Python's
 VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*\b(?!\()")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .calls import Call, Value
+from ..calls import Call, Value
+from ..spelling import indented
 from .formulas import element_type
 from .references import Ref, reference, straight
-from .spelling import indented
 
 if TYPE_CHECKING:
     from .loops import KernelSource

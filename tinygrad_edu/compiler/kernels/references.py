@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .calls import Call, Reduce, Subscript, Value, values_of
+from ..calls import Call, Reduce, Subscript, Value, values_of
 
 
 class Ref(NamedTuple):

@@ -1,6 +1,6 @@
 """How a call is written as a formula: signs for ufuncs, methods, subscripts, and what takes several lines.
 
-Which calls have a line of their own, and which stand within others' formulas, is readable.py's to say.
+Which calls have a line of their own, and which stand within others' formulas, is source.py's to say.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES
-from ..ops.indexing import Slot, add_along
-from ..symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
+from ...core.primitive import PRIMITIVES
+from ...ops.indexing import Slot, add_along
+from ...symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
+from ..calls import Attribute, Call, Method, Reduce, Subscript, Value, method
+from ..emit import Emitted, scalar
 from .arithmetic import BOTH, EITHER
-from .calls import Attribute, Call, Method, Reduce, Subscript, Value, method
-from .emit import Emitted, scalar
 from .numerals import Spelled, spelled_number
 from .rewriting import Share
 from .shaping import PARTS, SCATTER, puts_along

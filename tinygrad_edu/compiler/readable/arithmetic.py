@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ops.losses_classes import IGNORED, rows_of_labels
-from .calls import Call, Value
+from ...ops.losses_classes import IGNORED, rows_of_labels
+from ..calls import Call, Value
 from .rewriting import Share, alike, is_count, number_of
 from .shaping import Shaping, one_a_row, puts_along
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .calls import Value
+from ..calls import Value
 
 MANY_TERMS = 32  # of a chain of sums; a longer one is not searched for what cancels
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor
-from ..nn.module import Module
-from ..symbolic.program import Program
-from ..symbolic.trace import Trace
+from ...core.tensor import Tensor
+from ...nn.module import Module
+from ...symbolic.program import Program
+from ...symbolic.trace import Trace
 from .guard import Guard
 from .scopes import by_scope, equal, put_back
 from .surroundings import MISSING, Surroundings

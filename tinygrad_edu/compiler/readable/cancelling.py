@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.primitive import PRIMITIVES
-from ..core.symbol import Symbol, leaves
-from ..ops.generator import drawn
-from ..symbolic.algebra import Algebra
-from ..symbolic.expressions import substituted
-from ..symbolic.formulas import formula
-from ..symbolic.walk import upwards
+from ...core.primitive import PRIMITIVES
+from ...core.symbol import Symbol, leaves
+from ...ops.generator import drawn
+from ...symbolic.algebra import Algebra
+from ...symbolic.expressions import substituted
+from ...symbolic.formulas import formula
+from ...symbolic.walk import upwards
 
 NAMED = 300  # values with names; of larger programs the rules are left as they are
 PARTS = 60  # operations between two named values; what is larger does not cancel

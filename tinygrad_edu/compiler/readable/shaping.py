@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES
-from ..ops.indexing import add_along
-from .calls import Call, Reduce, Value, method
+from ...core.primitive import PRIMITIVES
+from ...ops.indexing import add_along
+from ..calls import Call, Reduce, Value, method
 from .rewriting import TURNED, TURNED_LAST, Rewriting, alike
 
 REDUCTIONS = {

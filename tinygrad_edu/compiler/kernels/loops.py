@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..ops.indexing import scatter
-from .calls import NUMBERS, Call, Reduce, Value
-from .emit import scalar
+from ...ops.indexing import scatter
+from ..calls import NUMBERS, Call, Reduce, Value
+from ..emit import scalar
+from ..spelling import indented
 from .formulas import (
     COMPARED,
     LOGICAL,
@@ -27,10 +28,9 @@ from .fuse import Fused, placed, quick
 from .nests import Loop, NestSource
 from .pieces import Piece, Shared, numbered, parts, words
 from .references import reference, straight
-from .spelling import indented
 
 if TYPE_CHECKING:
-    from .kernels import Accelerated
+    from .engine import Accelerated
 
 LONG = 1024  # numbers from which a sum of float32 is kept in float64: one running sum loses digits
 HELD = 4  # numbers of a product that are summed in registers

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ..calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, values_of
+from ..cells import bare
+from ..listing import Listing, alive, is_draw
+from ..spelling import spelled_array
 from .arithmetic import NOT, OPPOSITE, Arithmetic
-from .calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, values_of
-from .cells import bare
-from .listing import Listing, alive, is_draw
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
 from .shaping import SCATTER, SUMS
-from .spelling import spelled_array
 
 
 class Textbook(Arithmetic):

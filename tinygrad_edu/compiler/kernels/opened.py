@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .calls import Call, Method, Value, reduction
-from .listing import Listing, alive
+from ..calls import Call, Method, Value, reduction
+from ..listing import Listing, alive
 
 LEAST = 8  # numbers of a row, so that a loop over it computes several at a time
 

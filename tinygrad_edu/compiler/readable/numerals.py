@@ -5,7 +5,7 @@ from __future__ import annotations
 import fractions
 import math
 
-from ..symbolic.printer import ATOM, POWER, PRODUCT, UNARY
+from ...symbolic.printer import ATOM, POWER, PRODUCT, UNARY
 
 LONG = 10  # digits of a number that may be a ratio or a root
 ROOTS = {

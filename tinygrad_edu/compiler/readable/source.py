@@ -14,22 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from ..core.symbol import Symbol
-from ..core.tensor import Tensor
-from ..symbolic.layouts import outline
-from ..symbolic.naming import free_name
-from ..symbolic.printer import ATOM, PRODUCT, UNARY
-from ..symbolic.program import Program
-from ..symbolic.sources import at
-from .arguments import docstring
+from ...core.symbol import Symbol
+from ...core.tensor import Tensor
+from ...symbolic.layouts import outline
+from ...symbolic.naming import free_name
+from ...symbolic.printer import ATOM, PRODUCT, UNARY
+from ...symbolic.program import Program
+from ...symbolic.sources import at
+from ..arguments import docstring
+from ..calls import SMALL, Attribute, Call, Subscript, Value, values_of
+from ..listing import Listing, is_draw, note
+from ..spelling import ARRAY, indented, listed
 from .arithmetic import OPPOSITE
-from .calls import SMALL, Attribute, Call, Subscript, Value, values_of
 from .cancelling import cancelled
-from .listing import Listing, is_draw, note
 from .numerals import Spelled
 from .phrasing import SIGNS, Phrasing, assigns, is_statement, to_double
 from .rewriting import alike
-from .spelling import ARRAY, indented, listed
 from .textbook import Textbook
 
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.indexing import scatter
-from .calls import Call, Value
+from ...ops.indexing import scatter
+from ..calls import Call, Value
 
 ONE = "1"  # a number of an array of ones
 

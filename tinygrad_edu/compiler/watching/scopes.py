@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import device
-from ..core.number import Number
+from ...core.device import device
+from ...core.number import Number
 
 VALUES = (slice, range, frozenset, device)  # as good as another one that is equal
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)

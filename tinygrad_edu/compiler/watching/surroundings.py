@@ -20,14 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import TraceError
-from ..core.primitive import Primitive
-from ..core.tensor import Tensor
-from ..nn.hooks import KINDS
-from ..nn.module import Module
-from ..ops.generator import Generator
-from ..optim.optimizer import Optimizer
-from ..symbolic.blame import of_library
+from ...core.errors import TraceError
+from ...core.primitive import Primitive
+from ...core.tensor import Tensor
+from ...nn.hooks import KINDS
+from ...nn.module import Module
+from ...ops.generator import Generator
+from ...optim.optimizer import Optimizer
+from ...symbolic.blame import of_library
 from .reads import reads_of
 from .scopes import SCALARS, Cache, Context, Slots, attributes, is_scalar
 

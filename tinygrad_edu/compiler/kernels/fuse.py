@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ops.indexing import scatter
-from ..ops.pooling import onto_largest
-from ..ops.pooling_windows import are_tiles
-from .calls import Call, Check, Kernel, Method, Reduce, Value
+from ...ops.indexing import scatter
+from ...ops.pooling import onto_largest
+from ...ops.pooling_windows import are_tiles
+from ..calls import Call, Check, Kernel, Method, Reduce, Value
+from ..listing import Listing, is_draw
+from ..memory import may_follow_writes
 from .exact import must_be_exact
 from .formulas import ARITHMETIC, FORMULAS, LOGICAL, SLOW
-from .listing import Listing, is_draw
-from .memory import may_follow_writes
 from .nests import Loop, Nest, last_axis, nests, own_row
 from .opened import opened
 from .quick import QUICK

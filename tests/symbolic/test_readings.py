@@ -148,6 +148,14 @@ def test_what_goes_without_saying(rng):
     assert "softplus(Z, beta=2)" in str(explain(F.softplus(Z, beta=2).sum()))
 
 
+def test_a_functions_backward_may_use_any_operation():
+    """A draw of a gamma distribution: its backward calls primitives that Symbols can't be computed by."""
+    a = te.tensor([2.0, 3.0], dtype=te.float64, requires_grad=True)
+    e = explain((te.distributions.Gamma(a, te.ones_like(a)).rsample() ** 2).mean())
+    assert "gamma_moment(" in lines(e)["da"]
+    assert max(line.check() for line in e.backward) < 1e-10
+
+
 def test_labels_that_none_ignores_leave_no_condition(rng):
     """Weighted and smoothed cross-entropy: a mask that is 1 everywhere is not written."""
     (Z,) = values(rng, (4, 3))

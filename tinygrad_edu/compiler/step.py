@@ -95,11 +95,12 @@ class Compiled:
                     return last.run(args)
         if not kwargs and {*map(type, args)} == {Tensor}:
             given: Any = args
+            tensors = [*map(id, args)]
             key: Any = (tuple([_form(x) for x in args]), mode.grad, mode.anomaly, get_default_dtype())
         else:
             given = arguments_of((args, kwargs))
             key = (_form((args, kwargs)), mode.grad, mode.anomaly, get_default_dtype())
-        tensors = [id(x) for x in given if isinstance(x, Tensor)]
+            tensors = [id(x) for x in given if isinstance(x, Tensor)]
         if len({*tensors}) < len(tensors):  # one tensor given twice
             key = (*key, *map(tensors.index, tensors))
         with ONE_AT_A_TIME:

@@ -76,7 +76,9 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
             arrays = primitive.types(primitive.name, arrays)
         out = compute(*arrays, **params) if params else compute(*arrays)
     except (ValueError, IndexError, RuntimeError, TypeError, OverflowError) as error:
-        raise explained(primitive, args, error) from error
+        if compute is primitive or not (primitive.opaque and any(x.__class__ is Symbol for x in arrays)):
+            raise explained(primitive, args, error) from error
+        out = primitive(*arrays, **params)  # in a Function's backward that explain reads: an equation
     finally:
         restore(before)
 

@@ -152,7 +152,7 @@ def test_a_functions_backward_may_use_any_operation():
     """A draw of a gamma distribution: its backward calls primitives that Symbols can't be computed by."""
     a = te.tensor([2.0, 3.0], dtype=te.float64, requires_grad=True)
     e = explain((te.distributions.Gamma(a, te.ones_like(a)).rsample() ** 2).mean())
-    assert "gamma_moment(" in lines(e)["da"]
+    assert any("gamma_moment(" in line.text() for line in e.backward)
     assert max(line.check() for line in e.backward) < 1e-10
 
 

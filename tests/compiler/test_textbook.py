@@ -291,7 +291,7 @@ LINES = {
     log_likelihood: ("L = -np.sum(Y * A1) / 8", "dA1 = -Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
     smoothed: ("dA1 = -0.1 / 24 + -0.9 * Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
     each: ("np.put_along_axis(dA1, ", "-1 / 8, axis=1)", "dZ1 = dA1 + np.exp(A1) / 8"),
-    weighted: ("dZ1 = dA1 - np.exp(A1) * dH1", "np.broadcast_to(1 / "),
+    weighted: ("L = -np.sum(Y * A1 * weights) / t1", "dA1 = -Y / t1 * weights", "np.sum(weights[y])"),
     classifier: (
         "L = -np.sum(Y * log_P) / 64", "dZ2 = (np.exp(log_P) - Y) / 64", "dZ1 = dA1 * (A1 > 0)",
         "Y = y[:, None] == np.arange(10)",

@@ -52,8 +52,10 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     for record, name in names.items():
         if name.startswith("θ") and record in own:
             names[record] = free_name(own[record], names.values())
+    constants = {record: name for record, name in names.items() if _CONSTANT.fullmatch(name)}
     for record, name in names.items():
-        give(trace.values.get(record), name)
+        if record not in constants:
+            give(trace.values.get(record), name)
     letters = set(names.values())
     for record, name in [*names.items()]:  # sigmoid(Z), written twice, is one value: the second has no name
         symbol = trace.values.get(record)
@@ -78,6 +80,8 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     for tensor, symbol in program.tensors.items():
         if tensor in called:
             give(symbol, free_name(called[tensor], taken))
+    for record, name in constants.items():  # those that the user's code has no word for
+        give(trace.values.get(record), name)
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
     states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
     for parameter, key, tensor in states:
@@ -137,3 +141,4 @@ def _names(trace: Trace) -> dict[Record, str]:
 
 _LAYER = re.compile(r"[WbZA]\d+")
 _NUMBER = re.compile(r"\d+$")
+_CONSTANT = re.compile(r"C\d*")

@@ -206,9 +206,8 @@ def nll_loss(
     _check_scores(input, weight, axis, "nll_loss")
     target = _without_batch(input, target)
     _check_labels(input, target, ignore_index, "nll_loss")
-    if weight is None and reduction != "none" and input.ndim == 2:
-        mean = reduction == "mean"
-        return apply(log_likelihood_of_classes, (input, target), {"ignore_index": ignore_index, "mean": mean})
+    if reduction != "none" and input.ndim == 2:
+        return _of_rows(input, target, weight, ignore_index, reduction == "mean")
     ignored = target == ignore_index
     labels = valid_labels(choose(ignored, 0, target), n_classes=input.shape[axis])
     picked = take_along(input, labels.unsqueeze(axis), axis=axis).squeeze(axis)
@@ -217,6 +216,16 @@ def nll_loss(
     if reduction != "mean":
         return reduce_loss(losses, reduction)
     return reduce_loss(losses, "sum") / reduce_loss(scale, "sum")
+
+
+def _of_rows(A: Any, labels: Any, weight: Any, ignore_index: int, mean: bool) -> Any:
+    """One number for a sample per row; a mean by weights is over the sum of them."""
+    params = {"ignore_index": ignore_index, "mean": mean and weight is None}
+    total = apply(log_likelihood_of_classes, (A if weight is None else A * weight, labels), params)
+    if weight is None or not mean:
+        return total
+    ignored = labels == ignore_index
+    return total / reduce_loss(choose(ignored, 0, weight[choose(ignored, 0, labels)]), "sum")
 
 
 def cross_entropy(

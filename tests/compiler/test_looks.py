@@ -17,15 +17,7 @@ import tinygrad_edu as te
 from tinygrad_edu import nn, optim
 from tinygrad_edu.nn.utils import prune
 
-
-def assert_follows(step, change):
-    """A call after a change gives what the step itself gives, and a call without one takes no new program."""
-    compiled, x = te.compile(step), te.ones(2, 3)
-    compiled(x), compiled(x)
-    assert repr(compiled).endswith(": 1 program>")
-    before = step(x).tolist()
-    change()
-    assert compiled(x).tolist() == step(x).tolist() != before
+from .training import assert_follows
 
 
 def other_shape(t):

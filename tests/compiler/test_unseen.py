@@ -17,6 +17,8 @@ from tinygrad_edu.core.errors import TraceError
 from tinygrad_edu.distributions import Normal, kl_divergence, register_kl
 from tinygrad_edu.nn.utils import parametrize
 
+from .training import assert_follows
+
 
 def network():
     te.manual_seed(0)
@@ -339,16 +341,6 @@ CLASSES = (
     number_with_attributes,
     single_dispatch,
 )
-
-
-def assert_follows(step, change):
-    """A call after a change gives what the step itself gives, and a call without one takes no new program."""
-    compiled, x = te.compile(step), te.ones(2, 3)
-    compiled(x), compiled(x)
-    assert repr(compiled).endswith(": 1 program>")
-    before = step(x).tolist()
-    change()
-    assert compiled(x).tolist() == step(x).tolist() != before
 
 
 @pytest.mark.parametrize("make", CLASSES, ids=lambda make: make.__name__)

@@ -1,4 +1,4 @@
-"""Models in training, for the tests of compiled steps."""
+"""Models in training, and steps whose surroundings change, for the tests of compiled steps."""
 
 from __future__ import annotations
 
@@ -47,3 +47,13 @@ OPTIMIZERS = {
     "Adafactor": optim.Adafactor,
     "Muon": lambda p: optim.Muon([W for W in p if W.ndim == 2]),
 }
+
+
+def assert_follows(step, change):
+    """A call after a change gives what the step itself gives, and a call without one takes no new program."""
+    compiled, x = te.compile(step), te.ones(2, 3)
+    compiled(x), compiled(x)
+    assert repr(compiled).endswith(": 1 program>")
+    before = step(x).tolist()
+    change()
+    assert compiled(x).tolist() == step(x).tolist() != before

@@ -80,9 +80,7 @@ class Memory:
 
     def base(self, value: Value) -> Value:
         """The value whose memory a value lies in."""
-        while value in self.root:
-            value = self.root[value]
-        return value
+        return self.root.get(value, value)
 
     def _plan(self) -> None:
         lines = self.listing.lines
@@ -90,7 +88,7 @@ class Memory:
             for value in line.results:
                 source = shared_with(line, value)
                 if source is not None:
-                    self.root[value] = source
+                    self.root[value] = self.base(source)  # a chain of views may be long
         last: dict[Value, int] = {}  # base -> the last line that reads it
         for i, line in enumerate(lines):
             for value in line.operands:

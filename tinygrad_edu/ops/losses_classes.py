@@ -126,7 +126,7 @@ def one_hot_rows(labels: Array, *, n_classes: int, ignore_index: int, dtype: np.
 
 
 def rows_of_labels(labels: Array, *, n_classes: int, ignore_index: int, dtype: np.dtype[Any]) -> Array:
-    """Labels that are classes have a 1 in their rows."""
+    """As `_one_hot`, in numbers: truths have no minus. In a line of its own, which gives it its letter in sources."""
     Y = (labels[:, None] == np.arange(n_classes)).astype(dtype)
     return Y if ignore_index == IGNORED else Y * (labels != ignore_index)[:, None]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...symbolic.layouts import outline
-from ..calls import Attribute, Call, Reduce, Subscript, Value, method
+from ..calls import Attribute, Call, Reduce, Subscript, Value, method, values_of
 from ..listing import Listing
 
 SAME_NUMBERS = {"broadcast_to", "positive", "copy", "reshape", "astype", "T", "mT", "transpose", "__getitem__"}
@@ -33,15 +33,19 @@ class Rewriting:
 
     def __init__(self, listing: Listing) -> None:
         self.now: dict[Value, Any] = dict(listing.constants)
-        self.lines: list[Call] = []
-        self._made: dict[Value, Call] = {}
-        self._known: dict[Any, Value] = {}  # by call its result: what is equal by now is computed once
         self._shares: dict[int, Share] = {}  # by id of a constant
         self._section = ""
         self._sites = listing.sites
-        self._uses = Counter(v for line in listing.lines for v in line.operands)
-        self._uses.update(listing.roots)
+        self._roots = listing.roots
         self._kept = {*listing.roots, *(v.source for line in listing.lines for v in line.results)}
+
+    def _begin(self, lines: list[Call]) -> None:
+        """Go through some lines, from the first on."""
+        self.lines: list[Call] = []
+        self._made: dict[Value, Call] = {}
+        self._known: dict[Any, Value] = {}  # by call its result: what is equal by now is computed once
+        self._uses = Counter(v for line in lines for v in line.operands)
+        self._uses.update(values_of([self.of(v) for v in self._roots]))
 
     def of(self, x: Any) -> Any:
         """What stands for a value."""

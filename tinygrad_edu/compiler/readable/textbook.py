@@ -21,17 +21,22 @@ from .arithmetic import NOT, OPPOSITE, Arithmetic
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
 from .shaping import SCATTER, SUMS
 
+PASSES = 2  # what the first leaves out, the second does not count among the uses of what it was computed from
+
 
 class Textbook(Arithmetic):
     """The rewritten lines of a listing."""
 
     def __init__(self, listing: Listing) -> None:
         super().__init__(listing)
-        for line in listing.lines:
-            if not isinstance(line, Check):
+        lines = [line for line in listing.lines if not isinstance(line, Check)]
+        for _ in range(PASSES):
+            self._begin(lines)
+            for line in lines:
                 self._section = line.section
                 self._take(line)
-        self.lines = alive(self.lines, values_of([self.of(v) for v in listing.roots]))
+            lines = alive(self.lines, values_of([self.of(v) for v in listing.roots]))
+        self.lines = lines
 
     def _take(self, line: Call) -> None:
         args = bare(line.args, self.of)

@@ -289,7 +289,7 @@ LINES = {
     rows: ("dA2[:, 0] = (A2[:, 0] - y)", "dZ1 = dA1 * (1 - A1 ** 2)"),
     cost_by_hand: ("dZ1 = (A1 - y) / 8",),
     log_likelihood: ("L = -np.sum(Y * A1) / 8", "dA1 = -Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
-    smoothed: ("dA1 = -0.1 / 24 + -0.9 * Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
+    smoothed: ("dA1 = -0.1 / 24 - 0.9 * Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
     each: ("np.put_along_axis(dA1, ", "-1 / 8, axis=1)", "dZ1 = dA1 + np.exp(A1) / 8"),
     weighted: ("L = -np.sum(Y * A1 * weights) / t1", "dA1 = -Y / t1 * weights", "np.sum(weights[y])"),
     classifier: (
@@ -615,7 +615,7 @@ def test_no_label_is_added_where_it_can_be_set():
         (dW,) = function(*(given.get(name, W).detach().numpy() for name in words))
         np.testing.assert_allclose(dW, step(X, y).numpy(), atol=1e-6)  # float32; the sums differ in order
     assert "-0.9 / 6, axis=1)" in texts[0]
-    assert "-0.1 / 24 + " in texts[0]
+    assert " - 0.1 / 24" in texts[0]
     assert "[np.arange(6), y] = -1 / 6" in texts[1]
     assert "dZ1 = dA1 + np.exp(A1) / 6" in texts[1]
     assert not any("add_along" in text or "np.add.at" in text for text in texts)

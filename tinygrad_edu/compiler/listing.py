@@ -51,6 +51,7 @@ class Listing:
         self.grads = [(t, None if s is None else self.value_of[s]) for t, s in program.grads]
         self.created = [self.value_of[s] if isinstance(s, Symbol) else None for s in created]
         self.generators = list(notes.generators.values())
+        self.constant_names: dict[Symbol, str] = {}  # what arrays that are the same at every call are called
         self.constants, self.sites = notes.constants, notes.sites
         self.result = program.result
         self.states = {t for o in program.optimizers for entries in o.state.values() for t in entries.values()}

@@ -10,6 +10,8 @@ import operator
 import re
 from typing import Any
 
+import numpy as np
+
 from ..core.record import Record
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
@@ -34,9 +36,14 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
 
     def give(symbol: Any, name: str) -> None:
         value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
-        if isinstance(value, Value) and value.name is None and name.isidentifier() and name not in taken:
+        if not name.isidentifier() or name in taken:
+            return
+        if isinstance(value, Value) and value.name is None:
             taken.add(name)
             value.name = name
+        elif isinstance(value, np.ndarray) and value.ndim and not _CONSTANT.fullmatch(name):
+            taken.add(name)
+            listing.constant_names[symbol] = name
 
     arguments = {symbol: word for symbol, word in zip(program.arguments, words, strict=True) if symbol is not None}
     for symbol, word in zip(program.arguments, words, strict=True):

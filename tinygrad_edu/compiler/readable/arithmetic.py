@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...ops.losses_classes import IGNORED, rows_of_labels
+from ...symbolic.layouts import outline
 from ..calls import Call, Value
 from .rewriting import Share, alike, is_count, number_of
 from .shaping import Shaping, one_a_row, puts_along
@@ -24,6 +25,7 @@ OPPOSITE = {
     np.equal: np.not_equal,
     np.not_equal: np.equal,
 }
+BRIEF = 6  # characters of a number that two were multiplied to
 BOTH, EITHER, NOT = (np.logical_and, np.bitwise_and), (np.logical_or, np.bitwise_or), (np.logical_not, np.invert)
 
 
@@ -51,6 +53,9 @@ class Arithmetic(Shaping):
         if call.function is np.divide and is_count(number_of(call.args[1])):
             inner = self._scaled(call.args[0])
             return inner._replace(m=inner.m * int(number_of(call.args[1])))
+        over = number_of(call.args[0]) if call.function is np.divide else None
+        if over not in (None, 0, 1) and isinstance(call.args[1], Value) and alike(call.args[1], x):
+            return Scaled(over, 1, self._new(x, np.divide, 1, call.args[1]))
         if call.function is np.multiply and isinstance(call.args[1], Value) and alike(call.args[1], x):
             number, inner = number_of(call.args[0]), self._scaled(call.args[1])
             if number is not None and _is_exact(number, inner.number):
@@ -59,6 +64,12 @@ class Arithmetic(Shaping):
 
     def _put_scaled(self, line: Call, number: float, m: int, core: Value) -> bool:
         """`number * core / m`, with a minus in front for -1."""
+        inverse = self._inner(core) if number != 1 else None
+        if inverse is not None and inverse.function is np.divide and number_of(inverse.args[0]) is not None:
+            over = number * number_of(inverse.args[0])
+            if m == 1:
+                return self._put(line.results, np.divide, over, inverse.args[1])
+            number, core = 1, self._new(core, np.divide, over, inverse.args[1])
         if number == m == 1:
             return self._same(line, core) or self._put(line.results, np.positive, core)
         if number != -1 and m == 1:
@@ -84,7 +95,7 @@ class Arithmetic(Shaping):
         (result,) = line.results
         args = self._unstretched(args, result)
         if args[0] is args[1]:
-            return self._put(line.results, np.square, args[0])
+            return self._put(line.results, np.square, self._unsigned(args[0]))
         for x, factor in (args, args[::-1]):
             number, m, core = self._scaled(factor)
             inverse = self._inner(core)
@@ -114,9 +125,12 @@ class Arithmetic(Shaping):
             return False
         if number == 1:
             return self._same(line, x)
+        share = self._shares.get(id(factor), Share(number, 1))
         if not _is_floating(x):
-            return self._put(line.results, np.multiply, number, x)
-        share, inner = self._shares.get(id(factor), Share(number, 1)), self._scaled(x)
+            if share.number == 1:
+                return self._put(line.results, np.divide, x, share.m)
+            return self._put(line.results, np.multiply, number if share.m == 1 else share, x)
+        inner = self._scaled(x)
         if not _is_exact(share.number, inner.number):
             inner = Scaled(1, 1, x)
         return self._put_scaled(line, share.number * inner.number, share.m * inner.m, inner.core)
@@ -125,10 +139,19 @@ class Arithmetic(Shaping):
         """`1`, `X` and `X ** 2` for the powers 0, 1 and 2."""
         (result,), power = line.results, number_of(args[1])
         if power == 2:
-            return self._put(line.results, np.square, args[0])
+            return self._put(line.results, np.square, self._unsigned(args[0]))
         if power == 0:
             return self._same(line, np.ones(np.shape(result.data), result.data.dtype))
         return power == 1 and isinstance(args[0], Value) and alike(args[0], result) and self._same(line, args[0])
+
+    def _unsigned(self, x: Any) -> Any:
+        """What has the same magnitude."""
+        call = self._call(x)
+        return call.args[0] if call is not None and call.function is np.negative else x
+
+    def _magnitude(self, line: Call, args: Any) -> bool:
+        """Of a negated value that of the value."""
+        return self._put(line.results, np.absolute, self._unsigned(args[0]))
 
     def _put_square(self, line: Call, x: Value, y: Value) -> bool:
         """`c * y**2` for `c * y * y`."""
@@ -141,12 +164,18 @@ class Arithmetic(Shaping):
         """A mean for a sum divided by its count; signs and counts outside."""
         (result,), (x, divisor) = line.results, self._unstretched(args, line.results[0])
         n, call = number_of(divisor), self._call(x)
+        negated = call is not None and call.function is np.negative
+        if negated:
+            call = self._call(call.args[0])
         if call is not None and n is not None and call.function is np.sum and "dtype" not in call.kwargs:
             of, axis = call.args[0], call.kwargs.get("axis")
             shape = np.shape(of.data)
             axes = range(len(shape)) if axis is None else (axis,) if isinstance(axis, int) else axis
             if math.prod(shape[a] for a in axes) == n:
-                return self._put(line.results, np.mean, of, **call.kwargs)
+                if not negated:
+                    return self._put(line.results, np.mean, of, **call.kwargs)
+                mean = self._new(result, np.mean, of, **call.kwargs)
+                return self._put(line.results, np.negative, mean)
         if isinstance(x, Value) and alike(x, result) and _is_floating(x):
             scale = self._scaled(x)
             if is_count(n):
@@ -176,6 +205,8 @@ class Arithmetic(Shaping):
         if line.function is np.subtract:
             other = other._replace(number=-other.number)
         m = one.m if one.m == other.m and alike(*args) else 1
+        if one.core is other.core and one.m == other.m and alike(*args) and one.number + other.number:
+            return self._put_scaled(line, one.number + other.number, one.m, one.core)
         swapped = one.number < 0 < other.number
         function = np.subtract if (one if swapped else other).number < 0 else np.add
         if m == 1 and not swapped and function is line.function:
@@ -202,11 +233,17 @@ class Arithmetic(Shaping):
             return self._same(line, x)
         if 0 in numbers and line.function is np.subtract:
             return self._negative(line, (x,))
-        plain = (
-            part if number is None else self._shares.get(id(part), number)
-            for part, number in zip(args, numbers, strict=True)
-        )
-        return self._put(line.results, line.function, *plain)
+        first, added = numbers[0] is not None, line.function is np.add
+        constant, scale = (args[0] if first else args[1]), self._scaled(x)
+        share = self._shares.get(id(constant), Share(numbers[0] if first else numbers[1], 1))
+        if scale.number < 0 and (first or (added and share.number > 0)):  # c - x for c + -x
+            positive = self._apply(scale._replace(number=-scale.number))
+            return self._put(line.results, np.subtract if added else np.add, _plain(share), positive)
+        if share.number < 0 and (added or not first):  # x - c for x + -c
+            opposite = _plain(Share(-share.number, share.m))
+            return self._put(line.results, np.subtract if added else np.add, x, opposite)
+        parts = (_plain(share), x) if first else (x, _plain(share))
+        return self._put(line.results, line.function, *parts)
 
     def _negative(self, line: Call, args: Any) -> bool:
         """Two minuses cancel."""
@@ -238,7 +275,20 @@ class Arithmetic(Shaping):
     # --- sums of rows
 
     def _reduction(self, line: Call, args: Any) -> bool:
-        return self._picked(line, args[0]) or super()._reduction(line, args)
+        return self._picked(line, args[0]) or self._of_negated(line, args[0]) or super()._reduction(line, args)
+
+    def _of_negated(self, line: Call, x: Any) -> bool:
+        """Minus a sum, for the sum of what has a minus."""
+        sums = line.function in (np.sum, np.mean) or getattr(line.function, "__name__", "") == "add.reduce"
+        scale = self._scaled(x) if sums and isinstance(x, Value) else None
+        if scale is None or scale.number >= 0:
+            return False
+        (result,) = line.results
+        total = Value(outline(np.empty(np.shape(result.data), result.data.dtype)))
+        inner = Call(line.function, (self._apply(scale._replace(number=-scale.number)),), line.kwargs)
+        inner.results = (total,)
+        self._uses[total] = 1
+        return super()._reduction(inner, inner.args) and self._put(line.results, np.negative, total)
 
     def _picked(self, line: Call, x: Any) -> bool:
         """Sums of rows in which one place has a number: that number. What is added everywhere is counted."""
@@ -246,9 +296,13 @@ class Arithmetic(Shaping):
         sums = line.function is np.sum or getattr(line.function, "__name__", "") == "add.reduce"
         if not sums or not line.kwargs.get("keepdims") or axis not in (last, -1, (last,), (-1,)):
             return False
-        call, added = self._call(x), Share(0, 1)
-        if call is not None and call.function is np.add and call.args[0].__class__ is Share:
-            added, x = call.args
+        call, added, sign = self._call(x), Share(0, 1), 1
+        if call is not None and call.function in (np.add, np.subtract):
+            one, other = call.args
+            if one.__class__ is Share:
+                added, x, sign = one, other, 1 if call.function is np.add else -1
+            elif other.__class__ is Share:
+                added, x = (other if call.function is np.add else Share(-other.number, other.m)), one
             call = self._call(x)
         share: Share | None = None
         if call is not None and puts_along(call) and call.kwargs["axis"] in (last, -1):
@@ -263,7 +317,7 @@ class Arithmetic(Shaping):
         n = np.shape(getattr(x, "data", x))[-1]
         if share is None or (added.number and added.m != n * share.m):
             return False
-        share = Share(share.number + added.number, share.m)
+        share = Share(sign * share.number + added.number, share.m)
         total = np.full(np.shape(line.results[0].data), share.number / share.m, line.results[0].data.dtype)
         self._shares[id(total)] = share
         return self._same(line, total)
@@ -325,10 +379,17 @@ class Arithmetic(Shaping):
         return isinstance(x, Value) and alike(x, line.results[0]) and np.shape(x.data) == shape and self._same(line, x)
 
 
+def _plain(share: Share) -> Any:
+    return share.number if share.m == 1 else share
+
+
 def _is_floating(x: Any) -> bool:
     return isinstance(x, Value) and isinstance(x.data, (np.ndarray, np.generic)) and x.data.dtype.kind == "f"
 
 
 def _is_exact(a: float, b: float) -> bool:
     """Whether the product of two factors is written with as few digits as they are."""
-    return 1 in (abs(a), abs(b)) or float(a * b * 1024).is_integer() if math.isfinite(a * b) else False
+    if not math.isfinite(a * b):
+        return False
+    brief = len(repr(a * b)) <= BRIEF
+    return 1 in (abs(a), abs(b)) or brief or float(a * b * 1024).is_integer()

@@ -5,14 +5,20 @@ from __future__ import annotations
 import fractions
 import math
 
+import numpy as np
+
 from ...symbolic.printer import ATOM, POWER, PRODUCT, UNARY
 
 LONG = 10  # digits of a number that may be a ratio or a root
-ROOTS = {
-    math.sqrt(0.5): "0.5 ** 0.5",
-    math.sqrt(2 / math.pi): "(2 / np.pi) ** 0.5",
-    1 / math.sqrt(2 * math.pi): "1 / (2 * np.pi) ** 0.5",
+KNOWN = {
+    math.sqrt(0.5): ("0.5 ** 0.5", POWER),
+    math.sqrt(2 / math.pi): ("(2 / np.pi) ** 0.5", POWER),
+    math.sqrt(2 * math.pi): ("(2 * np.pi) ** 0.5", POWER),
+    1 / math.sqrt(2 * math.pi): ("1 / (2 * np.pi) ** 0.5", PRODUCT),
+    **dict.fromkeys((float(np.finfo(np.float32).max), 3.4028235e38), ("np.finfo(np.float32).max", ATOM)),
+    float(np.finfo(np.float64).max): ("np.finfo(np.float64).max", ATOM),
 }
+LARGEST = {x for x in KNOWN if x > 1e30}
 
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
@@ -20,9 +26,11 @@ Spelled = tuple[str, int]  # a text, and how tightly it binds
 def spelled_number(x: float) -> Spelled:
     """A finite number: whole ones without a point, of ratios and roots what they are."""
     text = str(int(x)) if x.is_integer() and abs(x) < 1e6 else repr(x)
+    if len(text) > LONG and -x in LARGEST:
+        return f"-{KNOWN[-x][0]}", UNARY
     if len(text) > LONG and x > 0:
-        if x in ROOTS:
-            return ROOTS[x], PRODUCT
+        if x in KNOWN:
+            return KNOWN[x]
         ratio = fractions.Fraction(x).limit_denominator(1000)
         if ratio and ratio.numerator / ratio.denominator == x:
             return f"{ratio.numerator} / {ratio.denominator}", PRODUCT

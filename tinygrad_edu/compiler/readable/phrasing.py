@@ -50,6 +50,8 @@ class Phrasing(Emitted):
 
     _textbook: Textbook
     _texts: dict[Value, Spelled]
+    _wanted: str | None = None  # what the constant is called that is being spelled
+    _width: tuple[int, ...] = ()  # and its shape
 
     def _put_parts(self, line: Call, old: Value | None) -> None:
         """Zeros, or an array, with something in some of its places; of places that repeat the sum."""
@@ -95,14 +97,22 @@ class Phrasing(Emitted):
 
     def _constant(self, x: Any) -> str:
         """A constant array; of equal numbers the count that they are divided by."""
+        self._wanted, self._width = self._textbook.name_of(x), np.shape(x)
         share = self._textbook.share_of(x)
         if share is not None and x.ndim:
             return self._kept_as("c", f"np.full({x.shape}, {_ratio(share)}, {self._dtype(x.dtype)})")
         return super()._constant(x)
 
     def _kept_as(self, wanted: str, made: str) -> str:
-        """A constant array where it is used, if it is short."""
-        return made if len(made) < SHORT else super()._kept_as(wanted, made)
+        """A constant array where it is used, if it is short; before that if it has a name."""
+        called, self._wanted = self._wanted, None
+        if called is None:
+            return made if len(made) < SHORT else super()._kept_as(wanted, made)
+        name = self._constants.get(f"{called} = {made}")
+        if name is None:
+            name = self._constants[f"{called} = {made}"] = self._free(called)
+            self.body.append(f"{name} = {made}  # {self._width}")
+        return name
 
     def _spelled(self, x: Any) -> Spelled:
         x = self._textbook.of(x)

@@ -34,6 +34,8 @@ class Rewriting:
     def __init__(self, listing: Listing) -> None:
         self.now: dict[Value, Any] = dict(listing.constants)
         self._shares: dict[int, Share] = {}  # by id of a constant
+        arrays = ((self.of(listing.value_of.get(symbol)), name) for symbol, name in listing.constant_names.items())
+        self._called = {id(x): (x, name) for x, name in arrays if isinstance(x, np.ndarray)}
         self._section = ""
         self._sites = listing.sites
         self._roots = listing.roots
@@ -56,6 +58,10 @@ class Rewriting:
     def share_of(self, x: Any) -> Share | None:
         """What a constant is the quotient of."""
         return self._shares.get(id(x))
+
+    def name_of(self, x: Any) -> str | None:
+        """What a constant is called."""
+        return self._called[id(x)][1] if id(x) in self._called else None
 
     def call_of(self, value: Value) -> Call | None:
         """What computes a value."""

@@ -303,6 +303,7 @@ class Formulas:
         self._created = [tensor._array for *_, tensor in program.created]
         self._generators = listing.generators
         self._names = {s: v.name for s, v in listing.value_of.items() if isinstance(v, Value) and v.name}
+        self._constants = dict(listing.constant_names)
 
     def takes(self, arguments: list[Value], names: dict[Value, str]) -> None:
         """These are the arguments of the program, in order."""
@@ -314,10 +315,11 @@ class Formulas:
         """The program as formulas."""
         instead = cancelled(self._program.equations, self._names)
         listing = note(self._program, self._given, self._counts, self._created, instead)
-        for symbol, name in self._names.items():
+        for symbol, name in (*self._names.items(), *self._constants.items()):
             value = listing.value_of.get(symbol)
             if isinstance(value, Value) and value.name is None:
                 value.name = name
+        listing.constant_names = self._constants
         arguments = {
             (listing.value_of[symbol] if place is None else listing.generators[place]): name
             for name, symbol, place in self._arguments

@@ -29,6 +29,7 @@ class Textbook(Arithmetic):
 
     def __init__(self, listing: Listing) -> None:
         super().__init__(listing)
+        self._gradients = {f"d{value.name}" for _, value in listing.tensors}
         lines = [line for line in listing.lines if not isinstance(line, Check)]
         for _ in range(PASSES):
             self._begin(lines)
@@ -60,6 +61,7 @@ class Textbook(Arithmetic):
             np.power: self._power,
             np.minimum: self._bounded,
             np.sqrt: self._root,
+            np.absolute: self._magnitude,
             np.where: self._chosen,
             np.transpose: self._axes_turned,
             np.broadcast_to: self._stretched,
@@ -87,7 +89,16 @@ class Textbook(Arithmetic):
             result = line.function(*args, **kwargs)
         if np.ndim(result) > 1 and number_of(result) is None and spelled_array(result) is None:
             return False
-        self.now[line.results[0]] = result
+        (value,) = line.results
+        if value.name is not None and np.ndim(result):
+            self._called[id(result)] = result, value.name
+        if value.name in self._gradients and number_of(result) is not None:  # what an update reads by its name
+            shape = result.shape[0] if result.ndim == 1 else result.shape
+            filled = (np.full, shape, number_of(result)) if np.any(result) else (np.zeros, shape)
+            return self._put(line.results, *filled, result.dtype)
+        if isinstance(line.function, Attribute) and self.name_of(args[0]) is not None:  # dZ.T, of a dZ that has a line
+            return self._put(line.results, line.function, *args)
+        self.now[value] = result
         share = self._share_of(line.function, args)
         if share is not None:
             self._shares[id(result)] = share

@@ -419,6 +419,8 @@ for _pattern, _scores, _labels, _ignore in (
     ("some-ignored", (5, 4), [3, -1, 1, -1, 2], -1),
     ("a-class-ignored", (5, 4), [3, 0, 1, 1, 2], 1),
     ("one-sample", (1, 3), [2], -100),
+    ("pixels", (2, 3, 2, 2), [[[2, 0], [1, 1]], [[0, 0], [2, 1]]], -100),
+    ("some-pixels-ignored", (2, 3, 2), [[2, -1], [-1, 0]], -1),
 ):
     for _output in (0, 1):
         output_row(
@@ -431,6 +433,9 @@ for _ignore, _which in ((-100, "kept"), (2, "one-ignored")):
     row("minus_one_hot", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
     row("count_kept", _which, exactly([2, 0, 1]), ignore_index=_ignore, dtype=np.dtype("float64"))
     row("one_hot_rows", _which, exactly([2, 0, 1]), n_classes=4, ignore_index=_ignore, dtype=np.dtype("float64"))
+    _pixels = exactly([[2, 0], [1, 1]])
+    row("minus_one_hot", f"pixels-{_which}", real(2, 3, 2), _pixels, ignore_index=_ignore)
+    row("one_hot_rows", f"pixels-{_which}", _pixels, n_classes=4, ignore_index=_ignore, dtype=np.dtype("float64"))
 row("valid_labels", "labels", exactly([2, 0, 1]), n_classes=3)
 row("valid_labels", "of-pixels", exactly([[2, 0], [1, 1]]), n_classes=3)
 

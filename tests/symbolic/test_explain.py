@@ -420,3 +420,16 @@ def test_a_backward_on_arrays_is_refused_with_the_way_out():
     x = te.ones(3, requires_grad=True)
     with pytest.raises(TypeError, match=r"array of shape \(3,\).*save_for_backward"):
         explain(OnArrays.apply(x).sum())
+
+
+def test_costs_of_pixels_read_as_those_of_rows(rng):
+    """Scores with further axes than samples and classes: P - Y, too; and the source makes Y of the labels."""
+    Z = te.tensor(rng.standard_normal((2, 3, 4, 4)), requires_grad=True)
+    labels = te.tensor(rng.integers(0, 3, (2, 4, 4)))
+    e = explain(F.cross_entropy(Z, labels))
+    assert lines(e)["dZ"] == "1/m (P - Y)"
+    assert e.m == 32
+    assert e.check() < 1e-12  # float64
+    assert "Y = np.moveaxis(np.eye(3)[labels], -1, 1)" in e.source()
+    A = F.log_softmax(Z, dim=1)
+    assert lines(explain(F.nll_loss(A, labels)))["dA"] == "-1/m Y"

@@ -153,7 +153,9 @@ class Spelling:
 
 
 def spelled_array(x: np.ndarray[Any, Any]) -> str | None:
-    """The function that makes a matrix: an upper or lower triangle of equal numbers, or the identity."""
+    """What makes a matrix: an upper or lower triangle of equal numbers, the identity, a column of numbers in turn."""
+    if x.ndim > 1 and x.dtype == np.int64 and x.size == len(x) > 1 and np.array_equal(x.ravel(), np.arange(len(x))):
+        return f"np.arange({len(x)})[{', '.join([':', *('None' for _ in x.shape[1:])])}]"
     if x.ndim != 2 or not x.size:
         return None
     dtype = "bool" if x.dtype.kind == "b" else f"np.{x.dtype.name}"

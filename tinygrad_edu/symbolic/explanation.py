@@ -112,7 +112,7 @@ class Explanation:
         """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""
         one_hot: dict[int, Symbol] = {}
         self.labels: dict[Symbol, str] = {}  # what the source calls labels whose one-hot rows the formulas call Y
-        self._classes: list[tuple[str, str, int]] = []
+        self._classes: list[tuple[str, str, int, int]] = []
         self._rows: dict[int, Any] = {}  # by id of such a Y, its numbers
         for record in self._order:
             for k, shape in enumerate(record.shape if isinstance(record.dtype, tuple) else ()):
@@ -128,13 +128,13 @@ class Explanation:
                     continue  # P - Y is not the whole story: rows of ignored labels send nothing
                 labels, shape = record.inputs[1], record.inputs[0].shape
                 classes = shape[1]
-                Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.eye(n)[v[x]])
-                self._rows[id(Y)] = np.eye(classes)[numbers]
+                Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.moveaxis(np.eye(n)[v[x]], -1, 1))
+                self._rows[id(Y)] = np.moveaxis(np.eye(classes)[numbers], -1, 1)
                 known = self._reading.value(labels)
                 one_hot[id(known)] = Y
                 if isinstance(known, Symbol):
                     self.labels[known] = "labels" if known.name in (None, "Y") else str(known.name)
-                    self._classes.append((str(known.name), self.labels[known], classes))
+                    self._classes.append((str(known.name), self.labels[known], classes, len(shape)))
         return one_hot
 
     def _forward(self) -> Iterator[Line]:
@@ -354,9 +354,12 @@ class Explanation:
         own = {f.__name__ for r in self._order if (f := getattr(r.primitive, "function", None)) is not None}
         head += [f"# to be written on arrays, as the program's own: {', '.join(sorted(own))}"] if own else []
         head += [] if self.m is None else [f"m = {self.m}"]
-        for name, labels, classes in self._classes:
+        for name, labels, classes, ndim in self._classes:
             head += [f"{labels} = {name}"] if labels != name else []
-            head += [f"Y = np.eye({classes})[{labels}]  # a row per sample, with 1 at its label"]
+            if ndim > 2:
+                head += [f"Y = np.moveaxis(np.eye({classes})[{labels}], -1, 1)  # in the class axis a 1 at each label"]
+            else:
+                head += [f"Y = np.eye({classes})[{labels}]  # a row per sample, with 1 at its label"]
         return "\n".join([*head, *equations])
 
     def _repr_latex_(self) -> str:

@@ -165,7 +165,7 @@ class Arithmetic(Shaping):
         (result,), (x, divisor) = line.results, self._unstretched(args, line.results[0])
         n, call = number_of(divisor), self._call(x)
         negated = call is not None and call.function is np.negative
-        if negated:
+        if call is not None and negated:
             call = self._call(call.args[0])
         if call is not None and n is not None and call.function is np.sum and "dtype" not in call.kwargs:
             of, axis = call.args[0], call.kwargs.get("axis")
@@ -235,7 +235,7 @@ class Arithmetic(Shaping):
             return self._negative(line, (x,))
         first, added = numbers[0] is not None, line.function is np.add
         constant, scale = (args[0] if first else args[1]), self._scaled(x)
-        share = self._shares.get(id(constant), Share(numbers[0] if first else numbers[1], 1))
+        share = self._shares.get(id(constant), Share(number_of(constant), 1))
         if scale.number < 0 and (first or (added and share.number > 0)):  # c - x for c + -x
             positive = self._apply(scale._replace(number=-scale.number))
             return self._put(line.results, np.subtract if added else np.add, _plain(share), positive)
@@ -292,10 +292,12 @@ class Arithmetic(Shaping):
 
     def _picked(self, line: Call, x: Any) -> bool:
         """Sums of rows in which one place has a number: that number. What is added everywhere is counted."""
-        axis, last = line.kwargs.get("axis"), np.ndim(getattr(x, "data", x)) - 1
+        axis, ndim = line.kwargs.get("axis"), np.ndim(getattr(x, "data", x))
         sums = line.function is np.sum or getattr(line.function, "__name__", "") == "add.reduce"
-        if not sums or not line.kwargs.get("keepdims") or axis not in (last, -1, (last,), (-1,)):
+        axes = axis if axis.__class__ is tuple else (axis,)
+        if not sums or not line.kwargs.get("keepdims") or len(axes) != 1 or axes[0].__class__ is not int:
             return False
+        axis = axes[0] % ndim
         call, added, sign = self._call(x), Share(0, 1), 1
         if call is not None and call.function in (np.add, np.subtract):
             one, other = call.args
@@ -305,16 +307,16 @@ class Arithmetic(Shaping):
                 added, x = (other if call.function is np.add else Share(-other.number, other.m)), one
             call = self._call(x)
         share: Share | None = None
-        if call is not None and puts_along(call) and call.kwargs["axis"] in (last, -1):
+        if call is not None and puts_along(call) and call.kwargs["axis"] % ndim == axis:
             if not added.number:
                 return self._same(line, call.args[0])
             share = self.share_of(call.args[0])
-        elif call is not None and one_a_row(call):
+        elif call is not None and one_a_row(call) and axis == 1:
             share = self.share_of(self.of(call.args[0]))
         else:
             number, m, core = self._scaled(x, named=True)
-            share = Share(number, m) if self._is_one_hot(core) else None
-        n = np.shape(getattr(x, "data", x))[-1]
+            share = Share(number, m) if axis == 1 and self._is_one_hot(core) else None
+        n = np.shape(getattr(x, "data", x))[axis]
         if share is None or (added.number and added.m != n * share.m):
             return False
         share = Share(sign * share.number + added.number, share.m)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...symbolic.sources import at
 from ..calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, values_of
 from ..cells import bare
 from ..listing import Listing, alive, is_draw
@@ -90,8 +91,9 @@ class Textbook(Arithmetic):
         if np.ndim(result) > 1 and number_of(result) is None and spelled_array(result) is None:
             return False
         (value,) = line.results
-        if value.name is not None and np.ndim(result):
-            self._called[id(result)] = result, value.name
+        called = value.name or (spelled_array(result) and at(self._sites.get(value))[1])
+        if called and np.ndim(result):
+            self._called[id(result)] = result, called
         if value.name in self._gradients and number_of(result) is not None:  # what an update reads by its name
             shape = result.shape[0] if result.ndim == 1 else result.shape
             filled = (np.full, shape, number_of(result)) if np.any(result) else (np.zeros, shape)

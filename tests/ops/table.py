@@ -419,8 +419,6 @@ for _pattern, _scores, _labels, _ignore in (
     ("some-ignored", (5, 4), [3, -1, 1, -1, 2], -1),
     ("a-class-ignored", (5, 4), [3, 0, 1, 1, 2], 1),
     ("one-sample", (1, 3), [2], -100),
-    ("pixels", (2, 3, 2, 2), [[[2, 0], [1, 1]], [[0, 0], [2, 1]]], -100),
-    ("some-pixels-ignored", (2, 3, 2), [[2, -1], [-1, 0]], -1),
 ):
     for _output in (0, 1):
         output_row(
@@ -433,9 +431,20 @@ for _ignore, _which in ((-100, "kept"), (2, "one-ignored")):
     row("minus_one_hot", _which, real(3, 4), exactly([2, 0, 1]), ignore_index=_ignore)
     row("count_kept", _which, exactly([2, 0, 1]), ignore_index=_ignore, dtype=np.dtype("float64"))
     row("one_hot_rows", _which, exactly([2, 0, 1]), n_classes=4, ignore_index=_ignore, dtype=np.dtype("float64"))
-    _pixels = exactly([[2, 0], [1, 1]])
-    row("minus_one_hot", f"pixels-{_which}", real(2, 3, 2), _pixels, ignore_index=_ignore)
-    row("one_hot_rows", f"pixels-{_which}", _pixels, n_classes=4, ignore_index=_ignore, dtype=np.dtype("float64"))
+for _pattern, _scores, _labels, _ignore in (
+    ("image", (2, 3, 2, 2), [[[2, 0], [1, 1]], [[0, 0], [2, 1]]], -100),
+    ("some-ignored", (2, 3, 2), [[2, -1], [-1, 0]], -1),
+    ("a-class-ignored", (2, 3, 2), [[2, 1], [1, 0]], 1),
+):
+    for _output in (0, 1):
+        output_row(
+            "cross_entropy_of_pixels", _pattern, real(*_scores), exactly(_labels), output=_output, ignore_index=_ignore
+        )
+    for _mean in (True, False):
+        row("log_likelihood_of_pixels", f"{_pattern}-{'mean' if _mean else 'sum'}", real(*_scores), exactly(_labels),
+            ignore_index=_ignore, mean=_mean)  # fmt: skip
+    row("minus_one_hot_of_pixels", _pattern, real(*_scores), exactly(_labels), ignore_index=_ignore)
+    row("one_hot_pixels", _pattern, exactly(_labels), n_classes=3, ignore_index=_ignore, dtype=np.dtype("float64"))
 row("valid_labels", "labels", exactly([2, 0, 1]), n_classes=3)
 row("valid_labels", "of-pixels", exactly([[2, 0], [1, 1]]), n_classes=3)
 

@@ -94,6 +94,8 @@ _OTHERS: dict[str, str | Callable[[Record], str]] = {
     "absolute_error": lambda r: {"mean": "Mean", "sum": "Sum"}.get(r.params["reduction"], "Abs") + "Backward0",
     "cross_entropy_of_classes": "NllLossBackward0",
     "log_likelihood_of_classes": "NllLossBackward0",
+    "cross_entropy_of_pixels": "NllLoss2DBackward0",
+    "log_likelihood_of_pixels": "NllLoss2DBackward0",
     "max_pool": _of_plane("MaxPool{}DWithIndices"),
     "mean_pool": _of_plane("AvgPool{}D"),
     "standardized": "NativeLayerNormBackward0",

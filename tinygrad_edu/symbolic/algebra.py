@@ -404,6 +404,8 @@ class Algebra(Polynomials):
         Y = self.one_hot.get(id(x.inputs[0]))
         return None if Y is None else self._base(Y)
 
+    _minus_one_hot_of_pixels, _one_hot_pixels = _minus_one_hot, _one_hot_rows
+
     def _count_kept(self, x: Symbol, labels: Poly) -> Poly | None:
         return None if self.m is None else self._base(self.m[0])
 

@@ -17,7 +17,7 @@ from .algebra import Algebra
 from .calls import Calls
 from .derive import Reading, cotangents
 from .expressions import evaluate, substituted, without_minus
-from .formulas import formula
+from .formulas import WITH_PROBABILITIES, formula
 from .helpers import called_in
 from .lines import TOLERANCE, Given, Line, plain_terminal
 from .means import OF_LABELS, means, with_m
@@ -146,7 +146,7 @@ class Explanation:
             for joint, k, name in self._outputs:
                 if joint is record:
                     raw = reading.formulas[record][k]
-                    if k == 1 and record.primitive is not None and record.primitive.key == "cross_entropy_of_classes":
+                    if k == 1 and record.primitive is not None and record.primitive.key in WITH_PROBABILITIES:
                         raw = softmax_over(reading.value(record.inputs[0]), axis=1)
                     yield Line(self, record, name, raw, raw, k, forward=True)
 

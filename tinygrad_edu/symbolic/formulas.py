@@ -24,6 +24,8 @@ from ..ops.indexing import Slot
 from .notations import ATOM, POWER, PRODUCT, SUM, TEXT, UNARY, Spelled, Style
 from .walk import upwards
 
+WITH_PROBABILITIES = "cross_entropy_of_classes", "cross_entropy_of_pixels"  # the second output is P
+
 STANDARDIZED = "standardize", "mean", "var"  # its outputs
 DIGITS = 6  # of a number that has more of them than anybody reads; the source has them all
 _NUMBER = re.compile(r"-?\d+(\.\d*)?(e[+-]?\d+)?")  # a constant of one element goes by it
@@ -136,7 +138,7 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return parts[0]
     if key == "getitem":
         return style.index(w(parts[0], ATOM), _index(x.params["key"], parts[1:])), ATOM
-    if key == "pick" and x.inputs[0].primitive.key == "cross_entropy_of_classes" and x.params["output"] == 0:
+    if key == "pick" and x.inputs[0].primitive.key in WITH_PROBABILITIES and x.params["output"] == 0:
         return parts[0]
     if key == "pick" and x.inputs[0].primitive.key == "standardized" and not x.params["output"]:
         return parts[0]

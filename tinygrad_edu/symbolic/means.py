@@ -24,7 +24,9 @@ from .derive import Reading, topological
 from .sources import at, operands_of
 from .walk import upwards
 
-OF_LABELS = "cross_entropy_of_classes", "log_likelihood_of_classes"  # losses with labels as their second input
+OF_LABELS = (  # losses with labels as their second input
+    "cross_entropy_of_classes", "log_likelihood_of_classes", "cross_entropy_of_pixels", "log_likelihood_of_pixels",
+)  # fmt: skip
 PRODUCTS = "dot", "matrix_product", "matrix_vector", "vector_matrix"
 
 

@@ -160,10 +160,16 @@ class Names:
         return f"{letter}{free}"
 
 
-_OUTPUTS = {"cross_entropy_of_classes": ("L", "P"), "standardized": ("N", "μ", "V"), "attend": ("O", "P")}
+_OUTPUTS = {
+    "cross_entropy_of_classes": ("L", "P"),
+    "cross_entropy_of_pixels": ("L", "P"),
+    "standardized": ("N", "μ", "V"),
+    "attend": ("O", "P"),
+}
 _PARAMETERS = {"scaled": ("γ", "β"), "correlation": ("K", "c")}
 _LOSSES = {"squared_error", "absolute_error", "cross_entropy_of_probabilities", "cross_entropy_of_scores",
-           "cross_entropy_of_classes", "log_likelihood_of_classes", "limited_error"}  # fmt: skip
+           "cross_entropy_of_classes", "log_likelihood_of_classes", "cross_entropy_of_pixels",
+           "log_likelihood_of_pixels", "limited_error"}  # fmt: skip
 
 
 def free_name(wanted: str, taken: Container[str], between: str = "_") -> str:

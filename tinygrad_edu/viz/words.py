@@ -18,6 +18,8 @@ _FORWARD = {
     "squared_error": "One number says how far the predictions are from the targets.",
     "cross_entropy_of_classes": "One number says how little probability the right classes were given.",
     "log_likelihood_of_classes": "One number says how little probability the right classes were given.",
+    "cross_entropy_of_pixels": "One number says how little probability the right classes were given.",
+    "log_likelihood_of_pixels": "One number says how little probability the right classes were given.",
     "cross_entropy_of_probabilities": "One number says how wrong the predicted probabilities are.",
     "cross_entropy_of_scores": "One number says how wrong the scores are, as probabilities.",
 }

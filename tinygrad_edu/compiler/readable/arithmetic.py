@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...ops.losses_classes import IGNORED, rows_of_labels
+from ...ops.losses_labels import IGNORED, rows_of_labels
 from ...symbolic.layouts import outline
 from ..calls import Call, Value
 from .rewriting import Share, alike, is_count, number_of
@@ -295,7 +295,7 @@ class Arithmetic(Shaping):
         axis, ndim = line.kwargs.get("axis"), np.ndim(getattr(x, "data", x))
         sums = line.function is np.sum or getattr(line.function, "__name__", "") == "add.reduce"
         axes = axis if axis.__class__ is tuple else (axis,)
-        if not sums or not line.kwargs.get("keepdims") or len(axes) != 1 or axes[0].__class__ is not int:
+        if not sums or not ndim or not line.kwargs.get("keepdims") or len(axes) != 1 or axes[0].__class__ is not int:
             return False
         axis = axes[0] % ndim
         call, added, sign = self._call(x), Share(0, 1), 1

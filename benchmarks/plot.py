@@ -2,12 +2,16 @@
 
 `overview` has a line per workload and a mark per contender, at its median over PyTorch eager's, quartiles as a bar.
 `growth` has a chart per question, size against time per step, both scales logarithmic.
+
+python -m benchmarks.plot   draws the figures that are kept again, from their JSON
 """
 
 from __future__ import annotations
 
 import html
+import json
 import math
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -62,7 +66,9 @@ def overview(results: dict[str, Any]) -> str:
             for key, c in result["contenders"].items()
             if key in COLOURS
         }
-    left, right, top, line = 128, 740, 92, 26
+    beyond = {name: {edge: _beyond(row, edge) for edge in (NEAR, FAR)} for name, row in ratios.items()}
+    before, after = (max((_length(b[edge]) for b in beyond.values()), default=0) for edge in (NEAR, FAR))
+    left, right, top, line = 128 + before, 740 + before, 92, 26
     bottom = top + line * len(shown)
     x = Scale((_within(v[0]) for row in ratios.values() for v in row.values()), left, right, (1, 3))
     body = [_text(left, 20, "A training step's time (memory: its peak), PyTorch eager = 1", size=15, weight="bold")]
@@ -73,17 +79,32 @@ def overview(results: dict[str, Any]) -> str:
         body.append(_text(x(tick), bottom + 16, _number(tick), anchor="middle"))
     for i, (name, row) in enumerate(ratios.items()):
         y = top + line * (i + 0.5)
-        body.append(_text(left - 10, y + 4, name, anchor="end"))
+        body.append(_text(left - 10 - before, y + 4, name, anchor="end"))
         body.append(_line(left, y, right, y, "#f0f0f0"))
         for key in sorted(row, key=lambda k: k in WARM):  # ours above the others
             middle, low, high = map(_within, row[key])
             if x(high) - x(low) > 6:  # else the mark hides it
                 body.append(_line(x(low), y, x(high), y, COLOURS[key], 2))
             body.append(_mark(x(middle), y, key))
-        for edge in (NEAR, FAR):
-            beyond = sorted(v[0] for v in row.values() if _within(v[0]) != v[0] and _within(v[0]) == edge)
-            body.append(_text(x(edge) + 9, y + 4, ", ".join(map(_number, beyond))) if beyond else "")
-    return _svg(right + 60, bottom + 28, body)
+        body.append(_numbers(x(NEAR) - 9, y + 4, beyond[name][NEAR], "end") if beyond[name][NEAR] else "")
+        body.append(_numbers(x(FAR) + 9, y + 4, beyond[name][FAR], "start") if beyond[name][FAR] else "")
+    return _svg(right + max(after, 20) + 20, bottom + 28, body)
+
+
+def _beyond(row: dict[str, list[float]], edge: float) -> list[tuple[float, str]]:
+    """What lies beyond an edge: its number and whose it is."""
+    return sorted((v[0], key) for key, v in row.items() if _within(v[0]) == edge != v[0])
+
+
+def _length(numbers: list[tuple[float, str]]) -> int:
+    """The pixels that numbers take, with what parts them from the mark at the edge."""
+    return 6 * len(", ".join(_number(x) for x, _ in numbers)) + 4 if numbers else 0
+
+
+def _numbers(x: float, y: float, numbers: list[tuple[float, str]], anchor: str) -> str:
+    """Numbers in their contenders' colours: their marks lie on one another."""
+    parts = [f'<tspan fill="{COLOURS[key]}">{_number(value)}</tspan>' for value, key in numbers]
+    return f'<text x="{x}" y="{y}" {FONT} font-size="11" text-anchor="{anchor}">{", ".join(parts)}</text>'
 
 
 def _within(ratio: float) -> float:
@@ -155,3 +176,16 @@ def _svg(width: float, height: float, body: list[str]) -> str:
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     inside = "\n".join([f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *body])
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>\n{inside}\n</svg>\n'
+
+
+def _draw_again() -> None:
+    for kind, picture in {"figures": overview, "growth": growth}.items():
+        stem = os.path.join(os.path.dirname(__file__), "results", kind)
+        with open(f"{stem}.json") as file:
+            results = json.load(file)["results"]
+        with open(f"{stem}.svg", "w") as file:
+            file.write(picture(results))
+
+
+if __name__ == "__main__":
+    _draw_again()

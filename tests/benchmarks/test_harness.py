@@ -209,6 +209,18 @@ def test_overview_marks_every_contender():
     assert (scale(0.1), scale(1), scale(1000)) == (0, 100, 400)
 
 
+def test_numbers_beyond_an_edge_lie_outside_of_the_plane():
+    """No mark is written over: what is faster than the scale stands left of it, each number in its mark's colour."""
+    found = figures()
+    found["article"]["contenders"]["torch compiled"] = {"median": 4e-6, "quartiles": [4e-6, 4e-6]}
+    root = ElementTree.fromstring(plot.overview(found))
+    (number,) = (t for t in root.iter("{http://www.w3.org/2000/svg}text") if "".join(t.itertext()) == "0.001")
+    edge = min(float(c.get("cx", "nan")) for c in root.iter("{http://www.w3.org/2000/svg}circle"))
+    assert number.get("text-anchor") == "end"
+    assert float(number.get("x", "nan")) < edge
+    assert [part.get("fill") for part in number] == [plot.COLOURS["torch compiled"]]
+
+
 def test_growth_plot_has_a_line_per_contender():
     """Each contender is one line of as many points as it has sizes."""
     result = {"question": "size?", "points": {"numpy": [[1, 1e-3], [10, 1e-2]], "torch": [[1, 2e-3]]}}

@@ -40,6 +40,9 @@ def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol,
         if name is None or isinstance(symbol.dtype, tuple):
             continue
         atom = _atom(symbol, name, by_name)
+        if id(atom) in meant:  # 1 * dA is called dA, too
+            atoms[id(symbol)] = atom
+            continue
         if name[:1] == "d" and name[1:] in known and symbol.shape and _size(symbol, atoms) <= PARTS:
             raw = substituted(symbol, atoms)
             inlined = substituted(raw, meant)

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import tinygrad_edu as te
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.ops import columns as columns_module
+from tinygrad_edu.ops import correlation as correlation_module
 from tinygrad_edu.ops.columns import Columns, Grid, Shifted
 from tinygrad_edu.ops.correlation import correlation, kernel_correlation, transposed_correlation
 
@@ -32,12 +33,20 @@ GRIDS = {
     "plain": ((5, 4), (2, 3), Grid((1, 1), (0, 0), (1, 1)), (4, 2)),
     "framed unevenly": ((5, 4), (2, 3), Grid((1, 1), (2, 1), (1, 1)), (7, 5)),
     "cropped": ((5, 4), (2, 3), Grid((1, 1), (-1, -1), (1, 1)), (2, 1)),
+    "dilated, in groups": ((7, 8), (2, 3), Grid((1, 1), (1, 2), (2, 3), 2), (7, 6)),
     "strided, dilated, in groups": ((7, 8), (2, 3), Grid((3, 2), (1, 2), (2, 1), 2), (3, 4)),
     "nothing of the image seen": ((2, 2), (1, 1), Grid((1, 1), (9, 9), (1, 1)), (2, 2)),
     "far beyond the image": ((2, 3), (2, 2), Grid((4, 4), (5, 1), (3, 1)), (4, 3)),
 }
 
 
+@pytest.fixture(params=[1, 10**9], ids=["samples last", "sample by sample"])
+def layout(request, monkeypatch):
+    """Both ways of laying out images with short rows."""
+    monkeypatch.setattr(columns_module, "SEVERAL", request.param)
+
+
+@pytest.mark.usefixtures("layout")
 @pytest.mark.parametrize(("image", "window", "grid", "count"), GRIDS.values(), ids=GRIDS)
 def test_correlation_is_the_sum_of_its_definition(image, window, grid, count, rng):
     """Small whole numbers, so that every sum is exact; windows may begin and end anywhere."""
@@ -46,15 +55,29 @@ def test_correlation_is_the_sum_of_its_definition(image, window, grid, count, rn
     assert_array_equal(correlation(X, W, grid=grid, shape=count), written_out(X, W, grid, count))
 
 
+@pytest.mark.usefixtures("layout")
+@pytest.mark.parametrize("filters", [6, 8])  # twice as many as channels of X: rows of Y are spread
 @pytest.mark.parametrize(("image", "window", "grid", "count"), GRIDS.values(), ids=GRIDS)
-def test_the_three_products_are_one_form(image, window, grid, count, rng):
+def test_the_three_products_are_one_form(image, window, grid, count, filters, rng):
     """<Y, correlation(X, W)> = <X, transposed_correlation(Y, W)> = <W, kernel_correlation(X, Y)>."""
     X = rng.integers(-3, 4, (2, 4, *image)).astype(float)
-    Y = rng.integers(-3, 4, (2, 6, *count)).astype(float)
-    W = rng.integers(-3, 4, (6, 4 // grid.groups, *window)).astype(float)
+    Y = rng.integers(-3, 4, (2, filters, *count)).astype(float)
+    W = rng.integers(-3, 4, (filters, 4 // grid.groups, *window)).astype(float)
     form = np.sum(Y * correlation(X, W, grid=grid, shape=count))
     assert np.sum(X * transposed_correlation(Y, W, grid=grid, shape=image)) == form
     assert np.sum(W * kernel_correlation(X, Y, grid=grid, shape=window)) == form
+
+
+@pytest.mark.usefixtures("layout")
+@pytest.mark.parametrize("filters", [3, 8])
+def test_a_bias_is_added_once(filters, rng):
+    """To each channel of the result, however it is laid out."""
+    X, W, b = rng.standard_normal((2, 4, 5, 6)), rng.standard_normal((filters, 4, 3, 3)), rng.standard_normal(filters)
+    grid, b_of_X = Grid((1, 1), (1, 1), (1, 1)), rng.standard_normal(4)
+    Y = correlation(X, W, grid=grid, shape=(5, 6))
+    assert_array_equal(correlation(X, W, b, grid=grid, shape=(5, 6)), Y + b.reshape(-1, 1, 1))
+    X = transposed_correlation(Y, W, grid=grid, shape=(5, 6))
+    assert_array_equal(transposed_correlation(Y, W, b_of_X, grid=grid, shape=(5, 6)), X + b_of_X.reshape(-1, 1, 1))
 
 
 @functools.cache
@@ -64,16 +87,17 @@ def small_correlations():
     made = []
     for image, window in (((6, 5), (3, 2)), ((9,), (3,)), ((4, 3, 5), (2, 3, 2))):
         X = rng.integers(-3, 4, (3, 6, *image)).astype(float)
-        W = rng.integers(-3, 4, (4, 3, *window)).astype(float)
+        W = rng.integers(-3, 4, (4 if len(window) < 3 else 12, 3, *window)).astype(float)
         for stride in (1, 2):
             ones = (1,) * len(image)
             grid = Grid((stride,) * len(image), ones, ones, 2)
             count = grid.fitting(image, window, ones)
-            Y = rng.integers(-3, 4, (3, 4, *count)).astype(float)
+            Y = rng.integers(-3, 4, (3, len(W), *count)).astype(float)
             made.append((X, W, Y, grid, written_out(X, W, grid, count)))
     return made
 
 
+@pytest.mark.usefixtures("layout")
 @pytest.mark.parametrize("tile", [1, 300, 10**6])
 @pytest.mark.parametrize("buffer", [1, 3000, 10**7])
 @pytest.mark.parametrize("short", [0, 10**9])
@@ -85,6 +109,7 @@ def test_results_do_not_depend_on_how_they_are_computed(tile, buffer, short, mon
             patched.setattr(columns_module, "SHORT", short)
             patched.setattr(columns_module, "BUFFER", buffer)
             patched.setattr(columns_module, "WASTE", 10)
+            patched.setattr(correlation_module, "SHORT_TILES", short)
             found = correlation(X, W, grid=grid, shape=expected.shape[2:])
             assert_array_equal(found, expected)
             form = np.sum(found * Y)

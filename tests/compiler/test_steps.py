@@ -153,8 +153,8 @@ MODELS = {
     ),
     "convolutions": (
         lambda: nn.Sequential(
-            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3), nn.ReLU(), nn.AvgPool2d(2),
-            nn.Flatten(), nn.Linear(24, 5),
+            nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 8, 3), nn.ReLU(), nn.AvgPool2d(2),
+            nn.Flatten(), nn.Linear(32, 5),
         ),
         sgd,
         cross_entropy,

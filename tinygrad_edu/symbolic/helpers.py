@@ -129,7 +129,9 @@ class Helpers:
         _definition(kind)  # may be Foreign, before anything is noted
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):
             self.imports.append("import collections")
-            base = f"(collections.namedtuple({name!r}, {kind._fields!r}))"
+            defaults = tuple(kind._field_defaults.values())
+            given = f", defaults={defaults!r}" if defaults else ""
+            base = f"(collections.namedtuple({name!r}, {kind._fields!r}{given}))"
         else:
             bases = [b for b in kind.__bases__ if b is not object]
             base = f"({', '.join(map(self._class, bases))})" if bases else ""

@@ -79,7 +79,7 @@ def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, s
         windows = V.reshape(groups, O // groups, -1).mT @ Y.reshape(-1, groups, O // groups, math.prod(count))
         X = scatter_windows.forward(windows.reshape(-1, groups * C, *window, *count), shape=shape, grid=grid)
         return X if b is None else X + np.reshape(b, (-1,) + (1,) * len(window))
-    if 2 * C * groups <= O and narrow(len(Y), tuple(window), Y.shape[2:], Grid(*grid)):
+    if 2 * C * groups * Y.shape[-1] <= O * shape[-1] and narrow(len(Y), tuple(window), Y.shape[2:], Grid(*grid)):
         X = np.zeros((Y.shape[0], C * groups, *shape), Y.dtype)
         own = shares(len(X), Y.size * math.prod(W.shape[1:]))
         shared_out(lambda k: _spread(Y[own[k]], W, Grid(*grid), X[own[k]]), len(own))

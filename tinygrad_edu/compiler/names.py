@@ -87,6 +87,8 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     for tensor, symbol in program.tensors.items():
         if tensor in called:
             give(symbol, free_name(called[tensor], taken))
+    for symbol, name in _assigned(trace, program).items():
+        give(symbol, name)
     for record, name in constants.items():  # those that the user's code has no word for
         give(trace.values.get(record), name)
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
@@ -105,6 +107,47 @@ _SHORT = {
     "square_avg": "V",
     "step": "t",
 }
+
+
+def _assigned(trace: Trace, program: Program) -> dict[Any, str]:
+    """What the user's variables are assigned that needs no gradient: of several operations in a line the last."""
+    recorded = {at(record.site)[1] for record in trace.values}
+    shaped = {s.inputs[0]: s for s in program.equations if s.primitive is not None and s.primitive.key == "reshape_to"}
+    draws = {symbol: shaped.get(symbol, symbol) for symbol in trace.draws}  # they are drawn in a row
+    found: dict[str, dict[Any, list[Any]]] = {}
+    for symbol, site in trace.sites.items():
+        node, target = at(site)
+        if target is not None and target not in recorded and not target.startswith("_"):
+            found.setdefault(target, {}).setdefault(node, []).append(draws.get(symbol, symbol))
+    names: dict[Any, str] = {}
+    for target, by_node in found.items():
+        if len(by_node) == 1:
+            (symbols,) = by_node.values()
+            names |= {symbol: name for name, symbol in _numbered(target, symbols)} or {symbols[-1]: target}
+    return names
+
+
+def _numbered(target: str, computed: list[Any]) -> list[tuple[str, Any]]:
+    """Names of what a line in a loop has assigned to one variable in turn: `h1`, `h2` ..."""
+    keys = [x.primitive.key for x in computed]
+    n = len(keys)
+    turn = next((k for k in range(1, n) if n % k == 0 and keys[:k] * (n // k) == keys), n)  # operations of a line
+    return [(f"{target}{k}", x) for k, x in enumerate(computed[turn - 1 :: turn], 1)] if turn < n else []
+
+
+def _name_turns(names: Names) -> None:
+    """Give the values of loops the names of the user's variables, with numbers."""
+    found: dict[str, dict[Any, list[Record]]] = {}
+    for record in names.order:
+        node, target = at(record.site)
+        if target is not None and record.shape != () and not isinstance(record.dtype, tuple):
+            found.setdefault(target, {}).setdefault(node, []).append(record)
+    for target, by_node in found.items():
+        if len(by_node) == 1 and target not in ("W", "b") and not target.startswith("_"):
+            turns = _numbered(target, next(iter(by_node.values())))
+            if not names.taken.intersection(name for name, _ in turns):
+                for name, record in turns:
+                    names.give(record, name)
 
 
 def _of_leaves(program: Program, trace: Trace) -> dict[Record, Any]:
@@ -129,6 +172,7 @@ def _names(trace: Trace) -> dict[Record, str]:
         target = at(root.site)[1] if len(trace.roots) > 1 else None
         if target and target.isidentifier() and target not in taken:  # of several losses each has the user's name
             names.of[root] = target
+        _name_turns(names)
         names.from_source()
         names.by_order(values=False)
         numbers = [int(end.group()) for name in taken if (end := _NUMBER.search(name))]

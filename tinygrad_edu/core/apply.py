@@ -113,6 +113,8 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
             check_forward(record, arrays, (out,))
         if compute is primitive:
             mode.trace.values[record] = out
+    elif compute is primitive:
+        mode.trace.sites[out] = user_site(3)
     return result
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from ..core.dtypes import get_default_dtype, set_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
-from ..core.record import Record
+from ..core.record import Record, user_site
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, wrap
 from .aliases import Aliases, same_place
@@ -49,6 +49,7 @@ class Trace(Numbers, Aliases):
         self.asked_for: dict[Tensor, None] = {}  # whose .grad Python has looked at, or backward() added to
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
+        self.sites: dict[Any, Any] = {}  # by Symbol of what is not recorded the line that has computed it
         self.cotangents: list[tuple[Record, Symbol]] = []
         self.handed: list[tuple[Any, list[Any]]] = []  # what autograd.grad has returned, and at which line
         self.passes: list[dict[Record, Any]] = []  # of each backward pass the cotangents of leaves
@@ -116,6 +117,7 @@ class Trace(Numbers, Aliases):
     def drew(self, symbol: Symbol) -> None:
         """Note a draw: the generator's stream has to go on as it does eagerly."""
         self.draws.append(symbol)
+        self.sites[symbol] = user_site()
 
     def changes(self) -> tuple[list[Any], list[Any], list[Any]]:
         """What the step leaves in tensors: their new values; their gradients; whether they require one."""

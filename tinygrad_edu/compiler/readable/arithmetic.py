@@ -13,7 +13,7 @@ import numpy as np
 
 from ...ops.losses_labels import IGNORED, rows_of_labels
 from ...symbolic.layouts import outline
-from ..calls import Call, Value
+from ..calls import Call, Value, method
 from .rewriting import Share, alike, is_count, number_of
 from .shaping import Shaping, one_a_row, puts_along
 
@@ -164,6 +164,8 @@ class Arithmetic(Shaping):
         """A mean for a sum divided by its count; signs and counts outside."""
         (result,), (x, divisor) = line.results, self._unstretched(args, line.results[0])
         n, call = number_of(divisor), self._call(x)
+        if self._guarded(line, call, self._call(divisor)):
+            return True
         negated = call is not None and call.function is np.negative
         if call is not None and negated:
             call = self._call(call.args[0])
@@ -187,6 +189,15 @@ class Arithmetic(Shaping):
         if share is not None and isinstance(divisor, Value) and alike(divisor, result) and _is_floating(divisor):
             return self._put_scaled(line, share.number, share.m, self._new(result, np.divide, 1, divisor))
         return self._put(line.results, np.divide, x, divisor)
+
+    def _guarded(self, line: Call, x: Call | None, divisor: Call | None) -> bool:
+        """`np.where(c, 0, a / b)` for a quotient with 0 over 1 where c holds."""
+        if x is None or divisor is None or x.function is not np.where or divisor.function is not np.where:
+            return False
+        (condition, zero, a), (same, one, b) = x.args, divisor.args
+        if condition is not same or (number_of(zero), number_of(one)) != (0, 1):
+            return False
+        return self._put(line.results, np.where, condition, 0, self._new(line.results[0], np.divide, a, b))
 
     # --- sums
 
@@ -312,6 +323,9 @@ class Arithmetic(Shaping):
                 return self._same(line, call.args[0])
             share = self.share_of(call.args[0])
         elif call is not None and one_a_row(call) and axis == 1:
+            part = self.of(call.args[0])
+            if not added.number and isinstance(part, Value):
+                return self._put(line.results, method("reshape"), part, np.shape(line.results[0].data))
             share = self.share_of(self.of(call.args[0]))
         else:
             number, m, core = self._scaled(x, named=True)

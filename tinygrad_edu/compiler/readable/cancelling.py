@@ -49,7 +49,8 @@ def cancelled(equations: list[Symbol], names: dict[Symbol, str]) -> dict[Symbol,
             short = _shorter(raw, inlined, given) if inlined is not raw else None
             if isinstance(short, Symbol) and short.shape == symbol.shape:
                 found[symbol] = short if short.dtype == symbol.dtype else short.astype(symbol.dtype)
-            meant[id(atom)] = inlined if symbol in found else raw
+            if symbol in found or not _is_negated(raw):  # a sign that moves has cancelled nothing
+                meant[id(atom)] = inlined if symbol in found else raw
         atoms[id(symbol)] = atom
         given.setdefault(id(atom), symbol)
     return found
@@ -112,6 +113,12 @@ def _letter(dtype: Any) -> Symbol:
     letter = Symbol((), dtype, "m")
     letter.number = True
     return letter
+
+
+def _is_negated(x: Any) -> bool:
+    """Whether something is minus a named value."""
+    known = isinstance(x, Symbol) and x.primitive is not None and x.primitive.key == "negative"
+    return known and isinstance(x.inputs[0], Symbol) and x.inputs[0].primitive is None
 
 
 def _is_constant(x: Any) -> bool:

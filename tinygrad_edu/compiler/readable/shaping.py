@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...core.primitive import PRIMITIVES
-from ...ops.indexing import add_along
-from ..calls import Call, Reduce, Value, method
+from ...ops.indexing import Slot, add_along
+from ..calls import SUBSCRIPT, Call, Reduce, Subscript, Value, method
 from .rewriting import TURNED, TURNED_LAST, Rewriting, alike
 
 REDUCTIONS = {
@@ -121,6 +121,61 @@ class Shaping(Rewriting):
                 return self._put(line.results, call.function, call.args[0], column.args[0])
         return False
 
+    # --- one place of each row
+
+    def _taken(self, line: Call, args: Any) -> bool:
+        """A maximum for what lies where the largest is; `X[np.arange(m), y]` for one place of each row."""
+        (x, index), (result,), axis = args, line.results, line.kwargs["axis"]
+        place = self._call(index)
+        if place is None or axis is None:
+            return False
+        largest = {np.argmax: np.max, np.argmin: np.min}.get(place.function)
+        if largest is not None and place.args[0] is x and place.kwargs == {"axis": axis, "keepdims": True}:
+            return self._put(line.results, largest, x, axis=axis, keepdims=True)
+        labels = self._column(index)
+        if labels is None or np.ndim(x.data) != 2 or axis not in (1, -1) or len(labels.data) != len(x.data):
+            return False
+        key = np.arange(len(labels.data)), labels
+        picked = self._new(result, SUBSCRIPT, x, key, shape=np.shape(labels.data))
+        return self._put(line.results, method("reshape"), picked, np.shape(result.data))
+
+    def _put_along(self, line: Call, args: Any) -> bool:
+        """`dX[np.arange(m), y] = dA` for numbers that go to one place of each row."""
+        part, index = args
+        labels = self._column(index)
+        if (
+            labels is None
+            or not puts_along(line)
+            or len(line.kwargs["shape"]) != 2
+            or line.kwargs["axis"] not in (1, -1)
+        ):
+            return False
+        rows = len(labels.data)
+        if isinstance(part, Value):
+            call = self._call(part)
+            plain = call is not None and _is_reshape(call) and np.shape(call.args[0].data) == (rows,)
+            part = (
+                call.args[0]
+                if call is not None and plain
+                else self._new(part, method("reshape"), part, (rows,), shape=(rows,))
+            )
+        else:
+            share = self.share_of(part)
+            part = np.reshape(part, (rows,))
+            if share is not None:
+                self._shares[id(part)] = share
+        key = Slot(0), Slot(1)
+        return self._put(line.results, SCATTER, part, np.arange(rows), labels, key=key, shape=line.kwargs["shape"])
+
+    def _column(self, index: Any) -> Value | None:
+        """The vector that has been made a column."""
+        call = self._call(index)
+        x = call.args[0] if call is not None and (_is_reshape(call) or _adds_an_axis(call)) else None
+        column = isinstance(x, Value) and np.ndim(x.data) == 1 and np.shape(index.data) == (len(x.data), 1)
+        return x if column else None
+
+    # --- sums
+
     def _reduction(self, line: Call, args: Any) -> bool:
         """`np.sum(X, axis=1)` for `np.add.reduce(X, axis=(1,))`; no axis where it is all of them."""
         function = line.function
@@ -183,6 +238,10 @@ class Shaping(Rewriting):
                 self._uses.update(x for x in call.args if isinstance(x, Value))
         keys = one.kwargs["keys"] + other.kwargs["keys"]
         return self._put(line.results, PARTS, *one.args, *other.args, keys=keys, shape=one.kwargs["shape"])
+
+
+def _adds_an_axis(call: Call) -> bool:
+    return isinstance(call.function, Subscript) and _adds_axes(call.args[1])
 
 
 def _adds_axes(key: Any) -> bool:

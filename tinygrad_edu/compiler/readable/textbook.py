@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.indexing import add_along
 from ...symbolic.sources import at
 from ..calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, values_of
 from ..cells import bare
@@ -68,6 +69,8 @@ class Textbook(Arithmetic):
             np.broadcast_to: self._stretched,
             np.reshape: self._reshape,
             np.var: self._reduction,
+            np.take_along_axis: self._taken,
+            add_along: self._put_along,
             SCATTER: self._parts,
             **dict.fromkeys(NOT, self._opposite),
             **dict.fromkeys(OPPOSITE, self._compared),

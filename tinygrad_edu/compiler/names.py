@@ -88,7 +88,7 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
         if tensor in called:
             give(symbol, free_name(called[tensor], taken))
     for symbol, name in _assigned(trace, program).items():
-        give(symbol, name)
+        give(symbol, free_name(name, taken))
     for record, name in constants.items():  # those that the user's code has no word for
         give(trace.values.get(record), name)
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]

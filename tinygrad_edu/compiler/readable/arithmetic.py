@@ -125,6 +125,8 @@ class Arithmetic(Shaping):
             return False
         if number == 1:
             return self._same(line, x)
+        if number == 0 and self._is_clipped_log(x):
+            return self._same(line, np.zeros(np.shape(result.data), result.data.dtype))
         share = self._shares.get(id(factor), Share(number, 1))
         if not _is_floating(x):
             if share.number == 1:
@@ -134,6 +136,14 @@ class Arithmetic(Shaping):
         if not _is_exact(share.number, inner.number):
             inner = Scaled(1, 1, x)
         return self._put_scaled(line, share.number * inner.number, share.m * inner.m, inner.core)
+
+    def _is_clipped_log(self, x: Value) -> bool:
+        """The logarithm of a probability, as costs limit it: 0 times that is 0."""
+        call = self._call(x)
+        inner = self._call(call.args[0]) if call is not None and call.function is np.maximum else None
+        return (
+            inner is not None and inner.function is np.log and call is not None and number_of(call.args[1]) is not None
+        )
 
     def _power(self, line: Call, args: Any) -> bool:
         """`1`, `X` and `X ** 2` for the powers 0, 1 and 2."""
@@ -368,6 +378,17 @@ class Arithmetic(Shaping):
             parts = [self._opposed(part) for part in call.args]
             return None if None in parts else self._new(x, (EITHER if call.function in BOTH else BOTH)[1], *parts)
         return None
+
+    def _both(self, line: Call, args: Any) -> bool:
+        """`X == 0` for what is 0 and is a number."""
+        for one, other in (args, args[::-1]):
+            is_number, equals = self._call(other), self._call(one)
+            if is_number is None or equals is None or not is_number.function is equals.function is np.equal:
+                continue
+            x, y = is_number.args
+            if x is y is equals.args[0] and number_of(equals.args[1]) is not None:
+                return self._same(line, one)
+        return False
 
     def _compared(self, line: Call, args: Any) -> bool:
         """What is never so; labels that are given are classes: none is to be ignored."""

@@ -113,6 +113,9 @@ class Shaping(Rewriting):
         (x, key), call = args, self._call(args[0])
         if call is None or not isinstance(x, Value) or key.__class__ is not tuple:
             return False
+        part = _only_part(call, key[0]) if len(key) == 1 or key[1:] == (...,) else None
+        if isinstance(part, Value) and alike(part, line.results[0]) and self._same(line, part):
+            return True
         if call.function in KEEPING and _adds_axes(key):
             return self._kept_axes(line, call, np.shape(line.results[0].data))
         if call.function in PRODUCTS and len(key) == 2 and key[0] is ... and key[1] == 0 and np.ndim(x.data) == 2:
@@ -238,6 +241,19 @@ class Shaping(Rewriting):
                 self._uses.update(x for x in call.args if isinstance(x, Value))
         keys = one.kwargs["keys"] + other.kwargs["keys"]
         return self._put(line.results, PARTS, *one.args, *other.args, keys=keys, shape=one.kwargs["shape"])
+
+
+def _only_part(call: Call, k: Any) -> Any:
+    """What lies at an index of a stack of one, or of zeros with something in that place."""
+    if k.__class__ is not int:
+        return None
+    if call.function is np.stack and len(call.args[0]) == 1 and (*call.args[1:], 0)[0] == 0 and not call.kwargs:
+        return call.args[0][0]
+    if call.function is not PARTS or len(call.args) != 1:
+        return None
+    (at,), n = call.kwargs["keys"], call.kwargs["shape"][0]
+    at = at[0] if at.__class__ is tuple and at[1:] in ((), (...,)) else at
+    return call.args[0] if at.__class__ is int and at % n == k % n else None
 
 
 def _adds_an_axis(call: Call) -> bool:

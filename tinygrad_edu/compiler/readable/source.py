@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import textwrap
 from collections import Counter
 from typing import Any
 
@@ -35,6 +36,7 @@ from .textbook import Textbook
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
 WIDEST = 93  # columns of a formula; a longer one is cut in two
 CLIPS = np.multiply, np.clip, np.maximum, np.minimum
+LONGEST = 110  # columns of a line that is a call
 FRAME = 16  # of what stands beside it, the name and the shape
 
 
@@ -95,7 +97,8 @@ class Readable(Phrasing):
             while len(spelled[0]) > room and self._split(line):
                 spelled = self._spell(line)
             if len(line.results) > 1:
-                self.body.append(f"{', '.join(map(self._name, line.results))} = {spelled[0]}")
+                names = ", ".join(self._name(v) if self._uses[v] else "_" for v in line.results)
+                self.body.append(_filled(f"{names} = ", spelled[0], ""))
                 continue
             (value,) = line.results
             if value in in_place:
@@ -107,7 +110,7 @@ class Readable(Phrasing):
                 again = self._clipped(line, i, left)
                 if again is not None:
                     self.names[value] = self._name(again)
-                self.body.append(f"{self._name(value)} = {spelled[0]}{self._shape(value)}")
+                self.body.append(_filled(f"{self._name(value)} = ", spelled[0], self._shape(value)))
         later = [(olds[t], of(new)) for t, new in self.listing.writes if in_place.get(of(new)) is not olds[t]]
         changed = {old for old, _ in later}
         for value in map(of, (*left, *(new for _, new in later))):
@@ -266,6 +269,15 @@ class Readable(Phrasing):
         text = self._texts.pop(longest)[0]
         self.body.append(f"{self._name(longest)} = {text}{self._shape(longest)}")
         return True
+
+
+def _filled(target: str, text: str, shape: str) -> str:
+    """A line, or a call with its arguments in lines of their own if it is long."""
+    function, _, rest = text.partition("(")
+    if len(target) + len(text) < LONGEST or not rest.endswith(")") or not function.replace(".", "_").isidentifier():
+        return f"{target}{text}{shape}"
+    inside = textwrap.fill(rest[:-1], LONGEST, break_long_words=False, break_on_hyphens=False)
+    return f"{target}{function}(\n{indented(inside, 1)},\n){shape}"
 
 
 def _is_name(text: str) -> bool:

@@ -19,7 +19,7 @@ from ..calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, va
 from ..cells import bare
 from ..listing import Listing, alive, is_draw
 from ..spelling import spelled_array
-from .arithmetic import NOT, OPPOSITE, Arithmetic
+from .arithmetic import BOTH, NOT, OPPOSITE, Arithmetic
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
 from .shaping import SCATTER, SUMS
 
@@ -31,6 +31,12 @@ class Textbook(Arithmetic):
 
     def __init__(self, listing: Listing) -> None:
         super().__init__(listing)
+        changed = {id(tensor) for tensor, _ in listing.writes}
+        owned = [*listing.tensors, *listing.given.items()]
+        written = {value for tensor, value in owned if id(tensor) in changed}
+        self._unwritten = (
+            {v for v in (*listing.arguments, *(v for _, v in owned)) if v is not None} - written - self._kept
+        )
         self._gradients = {f"d{value.name}" for _, value in listing.tensors}
         lines = [line for line in listing.lines if not isinstance(line, Check)]
         for _ in range(PASSES):
@@ -73,6 +79,7 @@ class Textbook(Arithmetic):
             add_along: self._put_along,
             SCATTER: self._parts,
             **dict.fromkeys(NOT, self._opposite),
+            **dict.fromkeys(BOTH, self._both),
             **dict.fromkeys(OPPOSITE, self._compared),
         }
         if isinstance(function, Reduce) or function in SUMS:
@@ -129,9 +136,10 @@ class Textbook(Arithmetic):
     # --- copies
 
     def _copy(self, line: Call, args: Any) -> bool:
-        """A copy of what is computed here is the same number."""
+        """A copy of what is computed here, or given and never written, is the same number."""
         x = args[0]
-        fresh = isinstance(x, Value) and self.of(x.root) in self._made
+        given = x in self._unwritten and line.results[0] not in self._kept
+        fresh = isinstance(x, Value) and (given or self.of(x.root) in self._made)
         return fresh and np.shape(x.data) == np.shape(line.results[0].data) and self._same(line, x)
 
     def _alias(self, line: Call, args: Any) -> bool:

@@ -317,3 +317,17 @@ def test_constants_that_are_no_numbers(rng):
     page = explore(scores.masked_fill(later, float("-inf")).softmax(-1).square().sum())
     assert "\u2212\u221e" in str(page.data["steps"])
     assert explore(te.where(scores > 9, scores, float("nan")).sum()).data["steps"]
+
+
+@pytest.mark.parametrize("called", ["labels", "Y"])
+def test_rows_of_labels_have_their_numbers(called):
+    """The Y of P - Y is no card: its rows, a 1 at each label, stand beside P, and the labels' card lights up."""
+    Z = te.zeros(3, 4, requires_grad=True)
+    given = te.tensor([2, 0, 3], name=called)
+    page = explore(F.cross_entropy(Z, given))
+    (Y,) = page.data["rows"]
+    assert (Y["name"], Y["v"]) == ("Y", np.eye(4, dtype=int)[[2, 0, 3]].tolist())
+    names = [v["name"] for v in page.data["values"]]
+    step = next(s for s in page.data["steps"] if s["id"] == "dZ")
+    assert step["trees"]["exact"][2] == ["-", ["v", names.index("P")], ["v", len(names)]]
+    assert [names.index(called), 0] in step["uses"]

@@ -113,6 +113,7 @@ class Explanation:
         one_hot: dict[int, Symbol] = {}
         self.labels: dict[Symbol, str] = {}  # what the source calls labels whose one-hot rows the formulas call Y
         self._classes: list[tuple[str, str, int, int]] = []
+        self.rows: dict[str, Any] = {}  # by what the labels are called the numbers of that Y
         self._rows: dict[int, Any] = {}  # by id of such a Y, its numbers
         for record in self._order:
             for k, shape in enumerate(record.shape if isinstance(record.dtype, tuple) else ()):
@@ -135,6 +136,7 @@ class Explanation:
                 if isinstance(known, Symbol):
                     self.labels[known] = "labels" if known.name in (None, "Y") else str(known.name)
                     self._classes.append((str(known.name), self.labels[known], classes, len(shape)))
+                    self.rows[str(known.name)] = self._rows[id(Y)]
         return one_hot
 
     def _forward(self) -> Iterator[Line]:

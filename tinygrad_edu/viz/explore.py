@@ -14,6 +14,7 @@ import json
 import linecache
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,8 @@ def _page(
             continue  # nothing comes back through it: a softmax that is only shown, a constant
         for name in used_in(line.symbol):
             users.setdefault(name, []).append(line)
+    rows_of_labels = [(name, Y) for name, Y in exact.rows.items() if name in number][:1]  # what formulas call Y
+    extra = [{**_value("Y", "", Y.shape, Y, None, most, True), "labels": number[name]} for name, Y in rows_of_labels]
     code, rows = _code(forward)
     steps = [_start(number, given, before)]
     for line in forward:
@@ -165,7 +168,7 @@ def _page(
         name = line.name[1:]
         near = users.get(name, [])
         row = rows[near[-1].name if near else name]
-        steps.append(_step(line, number[name], "b", row, number, gradients, lines, users))
+        steps.append(_step(line, number[name], "b", row, number, gradients, lines, users, extra))
     notes = []
     if exact.stale:
         notes.append(f"{', '.join(exact.stale)} has been written since the loss was computed: formulas without values.")
@@ -177,6 +180,7 @@ def _page(
         "m": exact.m,
         "scales": list(lines),
         "values": values,
+        "rows": extra,
         "edges": drawn.edges,
         "modules": parts,
         "folded": folded,
@@ -237,8 +241,11 @@ def _step(
     gradients: dict[str, int],
     lines: dict[Scale, dict[str, Line]],
     users: dict[str, list[Line]],
+    extra: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     values = number if phase == "f" else {n: i for n, i in number.items() if n not in gradients}
+    labels = {x["name"]: x["labels"] for x in extra}  # they light up where their rows are read
+    values = values | {x["name"]: len(number) + k for k, x in enumerate(extra)}
     slopes = {} if phase == "f" else gradients
     trees: dict[str, Tree | None] = {}
     uses: dict[tuple[int, int], None] = {}
@@ -249,7 +256,7 @@ def _step(
             if name in slopes:
                 uses[slopes[name], 1] = None
             elif name in values:
-                uses[values[name], 0] = None
+                uses[labels.get(name, values[name]), 0] = None
     shown = trees[list(trees)[-1]]
     kinds = _kinds(shown)
     if phase == "f":

@@ -3,7 +3,7 @@
 /* controls, and characters that turn the text round, are shown as a sign that something is there */
 const visible = (_, v) => typeof v === "string" ? v.replace(/[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069]/gu, "\ufffd") : v;
 const D = JSON.parse(document.getElementById("data").textContent, visible);
-const { steps, values } = D, root = (steps.find(s => s.phase === "b") || {}).k, $ = id => document.getElementById(id);
+const { steps } = D, values = [...D.values, ...D.rows], root = (steps.find(s => s.phase === "b") || {}).k, $ = id => document.getElementById(id);
 const NS = "http://www.w3.org/2000/svg", MOST = 6;
 const svg = (name, attributes, parent) => {
   const e = document.createElementNS(NS, name);
@@ -273,7 +273,7 @@ function drawEquation(step) {
 }
 
 /* the page around them */
-const cards = values.map((_, k) => $(`c${k}`)), arrows = D.edges.map((_, i) => $(`e${i}`)), picture = $("graph-svg");
+const cards = D.values.map((_, k) => $(`c${k}`)), arrows = D.edges.map((_, i) => $(`e${i}`)), picture = $("graph-svg");
 cards.forEach((card, k) => {
   card.setAttribute("tabindex", "0");
   card.setAttribute("role", "button");
@@ -486,7 +486,7 @@ function go(i, playing) {
   if (fx.scrollWidth > fx.clientWidth + 1) $("step").classList.add("long");
   drawEquation(step);
   const known = new Set(), slopes = new Set();
-  values.forEach((v, k) => { if (v.given) known.add(k); });
+  D.values.forEach((v, k) => { if (v.given) known.add(k); });
   for (const s of steps.slice(0, current + 1)) { if (s.phase === "f") known.add(s.k); if (s.phase === "b") slopes.add(s.k); }
   const used = new Set(step.phase === "s" ? [] : step.uses.map(u => u[0]));
   cards.forEach((card, k) => {

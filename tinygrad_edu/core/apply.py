@@ -113,7 +113,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
             check_forward(record, arrays, (out,))
         if compute is primitive:
             mode.trace.values[record] = out
-    elif compute is primitive:
+    elif compute is primitive and out.__class__ is Symbol:
         mode.trace.sites[out] = user_site(3)
     return result
 

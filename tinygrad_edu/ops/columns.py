@@ -87,7 +87,6 @@ def narrow(N: int, window: Ints, count: Ints, grid: Grid) -> bool:
     return (
         N >= SEVERAL
         and count[-1] <= NARROW
-        and all(s == 1 for s in grid.stride)
         and grid.dilation[0] == 1
         and math.prod(window[1:]) > 1  # else nothing would be copied
     )

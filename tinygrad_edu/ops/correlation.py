@@ -79,7 +79,7 @@ def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, s
         windows = V.reshape(groups, O // groups, -1).mT @ Y.reshape(-1, groups, O // groups, math.prod(count))
         X = scatter_windows.forward(windows.reshape(-1, groups * C, *window, *count), shape=shape, grid=grid)
         return X if b is None else X + np.reshape(b, (-1,) + (1,) * len(window))
-    if 2 * C * groups * Y.shape[-1] <= O * shape[-1] and narrow(len(Y), tuple(window), Y.shape[2:], Grid(*grid)):
+    if _spreads(Y, W, Grid(*grid), shape):
         X = np.zeros((Y.shape[0], C * groups, *shape), Y.dtype)
         own = shares(len(X), Y.size * math.prod(W.shape[1:]))
         shared_out(lambda k: _spread(Y[own[k]], W, Grid(*grid), X[own[k]]), len(own))
@@ -137,7 +137,7 @@ def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints) -> Array:
 def _add_kernels(X: Array, Y: Array, grid: Grid, W: Array) -> None:
     """Add the correlation of X and Y to W, (groups, O, C, *window)."""
     window, count, C = W.shape[3:], Y.shape[2:], W.shape[2]
-    if narrow(len(X), window, count, grid):
+    if max(grid.stride) == 1 and narrow(len(X), window, count, grid):
         for x, y in samples_last(X, Y, window):
             _add_by_columns(x[None], y[None], grid.with_samples(), W[..., None], by_rows=True)
     elif C >= FEW and Shifted.serves(window, count, grid):
@@ -199,7 +199,7 @@ def _correlate(X: Array, W: Array, b: Array | None, grid: Grid, Y: Array) -> Non
 
 def _multiply(left: Array, X: Array, bias: Array | None, window: Ints, grid: Grid, Y: Array) -> None:
     """Store the products of the kernels `left` (groups, 1, O, elements) and X's windows, + bias, in Y."""
-    if narrow(len(X), window, Y.shape[2:], grid):
+    if max(grid.stride) == 1 and narrow(len(X), window, Y.shape[2:], grid):
         for x, y in samples_last(X, Y, window):
             b = None if bias is None else bias[..., None]
             _multiply_columns(left, x[None], b, (*window, 1), grid.with_samples(), y[None])
@@ -223,27 +223,40 @@ def _multiply_columns(left: Array, X: Array, bias: Array | None, window: Ints, g
             Y[n : n + m] = result
 
 
+def _spreads(Y: Array, W: Array, grid: Grid, shape: Ints) -> bool:
+    """Whether rows of Y had better be spread over X than gathered: with few channels, or an X much larger than Y."""
+    far = max(grid.stride) > 1 or 2 * W.shape[1] * grid.groups * Y.shape[-1] <= W.shape[0] * shape[-1]
+    return far and narrow(len(Y), W.shape[2:], Y.shape[2:], grid)
+
+
 def _spread(Y: Array, W: Array, grid: Grid, X: Array) -> None:
     """Store the transposed correlation of Y and W in X, which holds zeros: products along the first axis, then sums.
 
     Rows of Y lie below one another as a row of X sees them, so nothing is copied, and no zero beyond Y is multiplied:
-    0.6 of the time of a correlation where X has half the channels of Y; where it has as many, that is the faster one.
+    0.6 of the time of correlations where X has half the channels of Y, or 64 to 32 channels, 4 x 4, are spread over
+    twice as many rows; where X has as many channels and rows, a correlation is faster.
     """
     groups, (first, *rest), (h, *count), H = grid.groups, W.shape[2:], Y.shape[2:], X.shape[2]
-    O, C = W.shape[0] // groups, W.shape[1]
-    left = np.moveaxis(W.reshape(groups, O, C, first, *rest)[:, :, :, ::-1], (2, 3, 1), (-3, -2, -1))
-    left = np.ascontiguousarray(left).reshape(groups, -1, first * O)
+    O, C, step = W.shape[0] // groups, W.shape[1], grid.stride[0]
+    size = math.prod(rest) * C
+    kernels = np.moveaxis(W.reshape(groups, O, C, first, *rest), (2, 3, 1), (-3, -2, -1))
+    # of the window's elements every row of X sees those that leave the same remainder by the stride, the last first
+    lefts = [np.ascontiguousarray(kernels[..., k::step, :][..., ::-1, :]) for k in range(min(step, first))]
     others = Grid(grid.stride[1:], grid.before[1:], grid.dilation[1:])
     reach = others.reach(tuple(rest), tuple(count))
     framed, inside = overlap(others.before, reach, X.shape[3:])
     for x, y in samples_last(X, Y, W.shape[2:]):
         m = y.shape[-1]
         rows = np.swapaxes(y.reshape(groups, O, h, -1), 1, 2).reshape(groups, h * O, -1)
-        products = np.empty((groups, H, left.shape[1], rows.shape[-1]), X.dtype)
+        products = np.zeros((groups, H, size, rows.shape[-1]), X.dtype)
         for r in range(H):
-            start = r + grid.before[0] - first + 1  # of the rows of Y that it sees
-            i, j = (min(max(end, 0), h) for end in (start, start + first))
-            np.matmul(left[:, :, (i - start) * O : (j - start) * O], rows[:, i * O : j * O], out=products[:, r])
+            last, remainder = divmod(r + grid.before[0], step)
+            if remainder < first:
+                left = lefts[remainder]
+                start = last + 1 - left.shape[-2]  # of the rows of Y that it sees
+                i, j = (min(max(end, 0), h) for end in (start, last + 1))
+                left = left[..., i - start : j - start, :].reshape(groups, size, (j - i) * O)
+                np.matmul(left, rows[:, i * O : j * O], out=products[:, r])
         parts = products.reshape(groups, H, -1, C, *count, m)
         sums = np.zeros((groups, H, C, *reach, m), X.dtype)
         for n, k in enumerate(itertools.product(*map(range, rest))):

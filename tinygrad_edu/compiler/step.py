@@ -16,20 +16,17 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, overload
 
-import numpy as np
-
 from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor
-from ..core.value import Size
 from ..symbolic.aliases import Kept
 from ..symbolic.blame import line_of_step, line_that
-from ..symbolic.nested import arguments_of, fields_of, is_record, names_of
+from ..symbolic.nested import arguments_of
 from ..symbolic.trace import Trace, record
+from .forms import ALIKE, form_of, objects_of
 from .kernels.engine import require_numba
 from .watching import outside
-from .watching.scopes import VALUES, equal, is_scalar
 from .watching.watch import Watch
 from .written import Written
 
@@ -41,7 +38,6 @@ ADVICE = (
     "(scheduler.step(), a count, a list of losses), return the value, or keep it in a tensor written in place."
 )
 FILLED = "Call the cached function once outside of the step, with the same arguments, so that it is there already."
-ALIKE = (types.FunctionType, types.MethodType, functools.partial, Size, *VALUES)  # made anew where they are mentioned
 LIMIT = 16  # programs per step: more means that something changes at every call
 
 
@@ -93,16 +89,16 @@ class Compiled:
             with ONE_AT_A_TIME:
                 if last.holds_again(args):
                     return last.run(args)
+        places: list[int] = []
         if not kwargs and {*map(type, args)} == {Tensor}:
             given: Any = args
-            tensors = [*map(id, args)]
-            key: Any = (tuple([_form(x) for x in args]), mode.grad, mode.anomaly, get_default_dtype())
+            form: Any = tuple([form_of(x, places) for x in args])
         else:
             given = arguments_of((args, kwargs))
-            key = (_form((args, kwargs)), mode.grad, mode.anomaly, get_default_dtype())
-            tensors = [id(x) for x in given if isinstance(x, Tensor)]
-        if len({*tensors}) < len(tensors):  # one tensor given twice
-            key = (*key, *map(tensors.index, tensors))
+            form = form_of((args, kwargs), places)
+        key: Any = (form, mode.grad, mode.anomaly, get_default_dtype())
+        if len({*places}) < len(places):  # one tensor, or list, given twice
+            key = (*key, *map(places.index, places))
         with ONE_AT_A_TIME:
             known = self.programs.get(key)
             if known is not None:
@@ -130,13 +126,13 @@ class Compiled:
             )
         known = self.programs.setdefault(key, [])
         if self._count >= self.limit:
-            why = known[0].difference(given) if known else _argument(_objects((args, kwargs)))
+            why = known[0].difference(given) if known else _argument(objects_of((args, kwargs)))
             raise TraceError(
                 f"compile: {line_of_step(self.step)}{self._name} has been traced {self.limit} times, and something is "
                 f"different again: {why}. Pass what varies as a tensor or float argument, keep shapes to a few, "
                 "or call the step itself."
             )
-        trace, watch = Trace(), Watch([self.step, *_objects((args, kwargs))])
+        trace, watch = Trace(), Watch([self.step, *objects_of((args, kwargs))])
         restore = watch.mark()
         watch.tell(trace)
         try:
@@ -158,7 +154,7 @@ class Compiled:
                 for module, _, now in switched:
                     module.training = now
                 switched = []
-                first, watch = watch, Watch([self.step, *_objects((args, kwargs))])
+                first, watch = watch, Watch([self.step, *objects_of((args, kwargs))])
                 again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups, watch.types)
                 try:
                     again()
@@ -233,86 +229,11 @@ class Source(str):
         return self.written.formulas if readable else str(self)
 
 
-def _form(x: Any) -> Any:
-    """What tells one kind of arguments from another; ints and floats are all alike."""
-    if isinstance(x, Tensor):
-        array, record = x._array, x._record
-        kind = 0 if record is None or not record.needs_grad else 1 if record.primitive is None else 2
-        if x.__class__ is not Tensor or (record is not None and (record.hooks or record.grad_hooks)):
-            more = [*map(Same, _hooks(x)), *_attributes(x)]
-            return array.shape, array.strides, array.dtype.num, kind, *more
-        return array.shape, array.strides, array.dtype.num, kind
-    if x.__class__ is float or x.__class__ is np.float64:
-        return float
-    if x.__class__ is int:
-        return int
-    if x.__class__ is tuple or x.__class__ is list:
-        return (x.__class__, *map(_form, x))
-    if isinstance(x, dict):
-        return (x.__class__, *_attributes(x), *((name, _form(part)) for name, part in x.items()))
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return (type(x), *map(_form, x))
-    if is_record(x):
-        return (type(x), *names_of(x), *map(_form, fields_of(x)))
-    if isinstance(x, np.ndarray):
-        raise TraceError(
-            f"compile: an argument is an ndarray of shape {x.shape}; pass a tensor (from_numpy shares its memory)."
-        )
-    if is_scalar(x):
-        return (type(x), repr(x) if isinstance(x, (complex, np.generic)) else x)  # nan, -0.0
-    if isinstance(x, (list, set, bytearray)):
-        raise TraceError(
-            f"compile: an argument is a {type(x).__name__}; what a program is given may be nested in dicts, lists and "
-            "tuples. Pass dict(...) or list(...) of it."
-        )
-    return (type(x), Same(x))
-
-
-def _hooks(tensor: Tensor) -> list[Any]:
-    """What a tensor's gradient meets."""
-    record = tensor._record
-    return [] if record is None else [*(record.hooks or {}).values(), *(record.grad_hooks or {}).values()]
-
-
-def _attributes(x: Any) -> list[Any]:
-    """What a Parameter, or a dict of a class of the user's, has been given besides what it holds."""
-    return [(name, Same(value)) for name, value in getattr(x, "__dict__", {}).items()]
-
-
-def _objects(x: Any) -> list[Any]:
-    """What there is in nested arguments besides Tensors and numbers."""
-    if isinstance(x, Tensor):
-        return [*_hooks(x), *getattr(x, "__dict__", {}).values()]
-    if x.__class__ is tuple or x.__class__ is list:
-        return [found for part in x for found in _objects(part)]
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return [type(x), *(found for part in x for found in _objects(part))]
-    if isinstance(x, dict):
-        own = [] if x.__class__ is dict else [type(x), *getattr(x, "__dict__", {}).values()]
-        return [*own, *(found for part in x.values() for found in _objects(part))]
-    if is_record(x):
-        return [type(x), *(found for part in fields_of(x) for found in _objects(part))]
-    return [x] if isinstance(x, str) or not is_scalar(x) else []
-
-
 def _argument(objects: list[Any]) -> str:
     """Why no program has been written for arguments of this kind, for a message."""
     own = [type(x).__name__ for x in objects if not isinstance(x, (str, type, *ALIKE))]
     nested = f" (each {own[0]} by itself; tensors may be nested in dicts, lists, tuples and dataclasses)" if own else ""
     return f"the arguments{nested}"
-
-
-class Same:
-    """An object by identity, whatever it takes for equal; what it holds is watched. Functions may be alike."""
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-
-    def __hash__(self) -> int:
-        return hash(type(self.x)) if isinstance(self.x, ALIKE) else id(self.x)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and equal(other.x, self.x)
 
 
 def _words(step: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.tree import leaves, rebuild
+from ..core.mode import mode
 from ..core.tensor import Tensor
 from ..ops.generator import default_generator
 from ..ops.joining import stack
@@ -74,20 +75,23 @@ class _Draws:
 
     def __init__(self, randomness: str) -> None:
         self.randomness = randomness
-        self.start = None if randomness == "different" else default_generator.get_state()
+        self.start: Any = None
+        if randomness != "different":  # a trace knows the state by the draws so far
+            self.start = default_generator.get_state() if mode.trace is None else len(mode.trace.draws)
+
+    def _have_been(self) -> bool:
+        if mode.trace is not None:
+            return bool(len(mode.trace.draws) > self.start)
+        return not np.array_equal(default_generator.state_bytes(), self.start._array)
 
     def begin(self) -> None:
-        if self.randomness == "same":
-            assert self.start is not None
+        if self.randomness == "same" and self._have_been():
             default_generator.set_state(self.start)
 
     def end(self, word: str) -> None:
-        if self.randomness != "error":
-            return
-        assert self.start is not None
-        now = default_generator.get_state()
-        if not np.array_equal(now._array, self.start._array):
-            default_generator.set_state(self.start)
+        if self.randomness == "error" and self._have_been():
+            if mode.trace is None:
+                default_generator.set_state(self.start)
             raise RuntimeError(
                 f"{word}: called random operation while in randomness error mode. Please either use the 'same' or "
                 "'different' randomness flags on vmap or perform the randomness operation out of vmap"

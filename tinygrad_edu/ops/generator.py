@@ -90,6 +90,12 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """All that is needed to go on from here, for `set_state`: bytes, (5056,), laid out as PyTorch's are."""
+        return finish(self.state_bytes())
+
+    def state_bytes(self) -> np.ndarray[Any, Any]:
+        """What `get_state` gives. In a trace, an equation in its turn among the draws."""
+        if mode.trace is not None:
+            return self._traced(_STATE.itemsize, np.uint8, self.state_bytes)  # type: ignore[no-any-return]
         twister = self._bits.state["state"]
         state = np.zeros((), _STATE)
         state["seed"], state["seeded"] = self._seed % 2**64, 1
@@ -97,7 +103,7 @@ class Generator:
         state["words"] = twister["key"]
         if self._spare is not None:
             state["spare"], state["has_spare"] = self._spare, 1
-        return finish(np.frombuffer(state.tobytes(), np.uint8).copy())
+        return np.frombuffer(state.tobytes(), np.uint8).copy()
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on from where `get_state` was called, here or in PyTorch. Returns the generator.
@@ -106,8 +112,7 @@ class Generator:
             TypeError: it is no tensor of bytes.
             RuntimeError: it is of another length, or not the state of a generator. Nothing has been changed.
         """
-        if mode.trace is not None and mode.trace.draws:  # they have not happened yet
-            _refuse_in_trace("goes back to a generator's state after a draw")
+        _refuse_in_trace("sets a generator's state")
         if not isinstance(new_state, Tensor) or new_state.dtype != np.uint8:
             kind = f"a {new_state.dtype} tensor" if isinstance(new_state, Tensor) else type(new_state).__name__
             raise TypeError(f"RNG state must be a torch.ByteTensor: the uint8 tensor of get_state(), not {kind}.")
@@ -181,8 +186,10 @@ class Generator:
         """In a trace: an equation that draws from this very generator whenever the program runs."""
         count, settings = concrete((count, settings))
         words = () if dtype is np.uint64 else (dtype,)
-        params = {"draw": functools.partial(getattr(self, kind), count, *words, *settings)}
-        symbol = Symbol((count,), np.dtype(dtype), None, drawn, (), params)
+        return self._traced(count, dtype, functools.partial(getattr(self, kind), count, *words, *settings))
+
+    def _traced(self, count: int, dtype: Any, draw: Any) -> Any:
+        symbol = Symbol((count,), np.dtype(dtype), None, drawn, (), {"draw": functools.partial(draw)})
         mode.trace.drew(symbol)
         return symbol
 

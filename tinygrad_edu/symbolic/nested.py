@@ -20,36 +20,35 @@ from .blame import of_library
 def arguments_of(x: Any) -> list[Any]:
     """The Tensors and Python numbers in nested arguments, in order."""
     found: list[Any] = []
-    exchanged(x, lambda part: found.append(float(part) if part.__class__ is np.float64 else part), [])
+    exchanged(x, lambda part: found.append(float(part) if part.__class__ is np.float64 else part), {})
     return found
 
 
-def exchanged(x: Any, change: Callable[[Any], Any], made: list[Any]) -> Any:
+def exchanged(x: Any, change: Callable[[Any], Any], made: dict[int, Any]) -> Any:
     """Nested arguments with something in the place of each Tensor and number.
 
     Args:
-        made: takes the lists, dicts and dataclasses that hold them from now on.
+        made: takes, by the ids of those in x, the containers that hold them from now on; one that is met twice stays
+            one.
     """
     kind = x.__class__
     if isinstance(x, Tensor) or kind is float or kind is int or kind is np.float64:
         return change(x)
     if kind is tuple:
-        return tuple([exchanged(part, change, made) for part in x])
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return kind(*(exchanged(part, change, made) for part in x))
-    if kind is list:
-        made.append([exchanged(part, change, made) for part in x])
-        return made[-1]
-    if isinstance(x, dict):
+        new: Any = tuple([exchanged(part, change, made) for part in x])
+    elif isinstance(x, tuple) and hasattr(x, "_fields"):
+        new = kind(*(exchanged(part, change, made) for part in x))
+    elif kind is list:
+        new = [exchanged(part, change, made) for part in x]
+    elif isinstance(x, dict):
         new = copy.copy(x)  # of its class
         for name, part in x.items():
             dict.__setitem__(new, name, exchanged(part, change, made))  # a Counter's update() adds
-        made.append(new)
-        return new
-    if is_record(x):
-        made.append(_with_fields(x, lambda part: exchanged(part, change, made)))
-        return made[-1]
-    return x
+    elif is_record(x):
+        new = _with_fields(x, lambda part: exchanged(part, change, made))
+    else:
+        return x
+    return made.setdefault(id(x), new)
 
 
 def is_record(x: Any) -> bool:

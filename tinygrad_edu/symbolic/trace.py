@@ -309,9 +309,9 @@ def record(
         run.settings(settings)
         run.numbered = len(own) < len(given) or bool(settings)
         queue = iter(passed)
-        made: list[Any] = []
+        made: dict[int, Any] = {}
         args, kwargs = exchanged((args, kwargs), lambda _: next(queue), made)
-        held = [(x, contents(x)) for x in made]
+        held = [(x, contents(x)) for x in made.values() if not isinstance(x, tuple)]
         result = step(*args, **kwargs)
         if run.refused is not None:
             raise run.refused

@@ -15,9 +15,12 @@ GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBA
 ATTRIBUTES = ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR")
 # What takes the name of an attribute as a string, or goes on where there is none of that name; what takes all of them
 BY_NAME = {"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller", "globals", "AttributeError"}
-BY_MODULE = {"modules", "import_module", "__import__"}  # what takes the name of a module as a string
+BY_MODULE = {"import_module", "__import__"}  # what takes the name of a module as a string; and sys.modules does
 TEXTS = {"str", "repr", "format", "ascii"}  # what asks an object for a text; and instructions of f-strings that do
 FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE")
+FROM_TEXTS = {"float", "int", "complex"}  # what makes a number of a text; and functions of modules that do
+FROM_TEXTS_TOO = {"Decimal", "Fraction", "literal_eval"}
+SOUGHT = ("BINARY_SUBSCR", "COMPARE_OP", "CONTAINS_OP")  # a text that is looked up or compared, as soon as it is made
 ALL_NAMES = {"vars", "dir", "__dict__", "asdict", "astuple", "fields", "replace"}
 
 
@@ -28,14 +31,14 @@ class Reads(NamedTuple):
     attributes: frozenset[str]
     methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
     compares: bool  # whether it asks for equality
-    imports: frozenset[str]  # modules
+    imports: frozenset[tuple[int, str, Any]]  # how far up from the package, the module, what is taken from it
     strings: frozenset[str]  # its constants
     by_name: bool  # whether it looks attributes up by strings
     spells: bool  # whether it makes strings of parts
     takes_all: bool  # whether it looks at all attributes of an object
     texts: bool  # whether it may make texts of objects, and numbers of texts
     by_module: bool  # whether it looks modules up by strings
-    modules: frozenset[str]  # which may be these
+    modules: frozenset[str]  # which may be these, or made of them
 
 
 @functools.cache
@@ -44,15 +47,19 @@ def reads_of(code: types.CodeType) -> Reads:
     variables: set[str] = set()
     attributes: set[str] = set()
     methods: set[str] = set()
-    imports: set[str] = set()
-    compares = spells = formats = False
-    for i in dis.get_instructions(code):
+    imports: set[tuple[int, str, Any]] = set()
+    compares = spells = formats = sought = False
+    instructions = [*dis.get_instructions(code)]
+    for k, i in enumerate(instructions):
         compares |= i.opname == "COMPARE_OP" and i.argrepr.strip("bol()") in ("==", "!=")  # `bool(==)` in later Pythons
         spells |= i.opname == "BUILD_STRING"
         formats |= i.opname in FORMATS or (i.opname == "BINARY_OP" and i.argrepr == "%")
+        last = instructions[k - 1].opname
+        sought |= last.startswith(("CALL", "BUILD_STRING", *FORMATS)) and (i.opname in SOUGHT or i.argrepr == "[]")
         called = i.opname in METHODS or (i.opname == "LOAD_ATTR" and METHOD_BIT and i.arg and i.arg & 1)
         if i.opname == "IMPORT_NAME":
-            imports.add(i.argval)
+            level, items = (instructions[j].argval for j in (k - 2, k - 1))
+            imports.add((level, i.argval, items or ()))
         elif i.opname == "IMPORT_FROM":
             attributes.add(i.argval)
         elif i.opname in GLOBALS:
@@ -63,13 +70,13 @@ def reads_of(code: types.CodeType) -> Reads:
             attributes.add(i.argval)
     names = variables | attributes | methods
     strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
-    texts = bool(variables & {"float", "int"}) and (formats or bool(names & TEXTS))
-    dotted = {x for x in code.co_consts if isinstance(x, str) and x.replace(".", "a").isidentifier()}
-    by_module = bool(names & BY_MODULE)
+    sought |= bool(variables & FROM_TEXTS or names & FROM_TEXTS_TOO)
+    constants = {x for x in code.co_consts if isinstance(x, str)}
+    by_module = bool(names & BY_MODULE) or "modules" in variables | attributes  # and no `model.modules()`
     return Reads(
         frozenset(variables), frozenset(attributes), frozenset(methods), compares, frozenset(imports),
         frozenset(strings), bool(names & BY_NAME), spells, bool(names & ALL_NAMES),
-        texts, by_module, frozenset(dotted if by_module else ()),
+        sought and (formats or bool(names & TEXTS)), by_module, frozenset(constants if by_module else ()),
     )  # fmt: skip
 
 

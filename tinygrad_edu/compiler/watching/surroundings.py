@@ -6,12 +6,16 @@ Of the user's own objects it is the attributes that some code of the step's has 
 
 from __future__ import annotations
 
+import builtins
 import collections
 import contextvars
 import functools
+import importlib
 import io
 import operator
 import os
+import re
+import string
 import sys
 import types
 import weakref
@@ -68,7 +72,9 @@ class Surroundings:
         self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
         self._answering: list[Any] = []  # attributes of objects that have a __getattr__, so that any name may be one
         self._caches: list[Cache] = []  # of functions under functools.cache
-        self._kinds_of: list[tuple[Any, str]] = []  # objects that may be given another class, classes other bases
+        # What Python keeps of objects: their class, the bases of a class, a function's code and defaults
+        self._fields: list[tuple[Any, str]] = []
+        self._classes: list[type] = []  # which may be given methods that no code names
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
         self._dice: list[Any] = []  # generators of NumPy's
@@ -115,8 +121,14 @@ class Surroundings:
                 self._queue += self._texts
                 self._texts = []
             if self._by_module:
-                for name in sorted(name for name in self._strings if name in sys.modules and not of_library(name)):
-                    self._name(sys.modules, name)
+                for name in sorted(sys.modules):
+                    if not of_library(name) and self._may_be_spelt(name):
+                        self._name(sys.modules, name)
+
+    def _may_be_spelt(self, module: str) -> bool:
+        """Whether strings that the step has, and digits, may be put together to a module's name."""
+        words = (word.strip(string.digits) for word in re.split("[._]", module))
+        return all(any(word in known for known in self._strings) for word in words)
 
     def _visit(self, x: Any) -> None:
         if x.__class__ is str:
@@ -128,6 +140,9 @@ class Surroundings:
         if isinstance(x, Tensor) and of_library(type(x).__module__):
             if hasattr(x, "__dict__"):  # a parameter, which takes attributes
                 self._objects.append((vars(x), {}))
+            return
+        if x is sys.modules or x is importlib.import_module or x is builtins.__import__:
+            self._by_module = True
             return
         home = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
         if home == "decimal":
@@ -234,7 +249,7 @@ class Surroundings:
             shadowed = {name: value for k in kinds for name, value in vars(k).items()}
             if hasattr(x, "__dict__"):
                 self._objects.append((attributes(x), shadowed))
-                self._kinds_of.append((x, "__class__"))
+                self._fields.append((x, "__class__"))
                 if "__getattr__" in shadowed:
                     self._answering += [attributes(x), *map(vars, kinds)]
             if any("__slots__" in vars(k) for k in kind.__mro__):
@@ -252,10 +267,11 @@ class Surroundings:
             if not of_library(base.__module__):
                 scope = vars(base)
                 self._objects.append((scope, inherited.copy()))
-                self._kinds_of.append((base, "__mro__"))
+                self._fields.append((base, "__bases__"))
+                self._classes.append(base)
                 inherited.update(scope)
-                for name, value in [*scope.items()]:  # called without being named: x[k], x(...), len(x)
-                    if name.startswith("__") and name != "__init__" and isinstance(value, types.FunctionType):
+                for name, value in unnamed(base):
+                    if name != "__init__" and value is not None:
                         of = {"__eq__": self._equalities, "__str__": self._texts, "__repr__": self._texts}
                         if name in of:
                             of[name].append(value)
@@ -282,21 +298,38 @@ class Surroundings:
             self._strings |= reads.modules
             self.types |= "type" in reads.variables
             self.asks |= bool(reads.imports) or not reads.variables.isdisjoint(("open", "eval", "exec"))
-            self._queue += [sys.modules.get(name) for name in sorted(reads.imports)]
+            for level, name, items in sorted(reads.imports):
+                self._import(level, name, items, str(function.__globals__.get("__package__")))
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
             reads = reads_of(code)
             for name in sorted(reads.variables | (reads.strings if "globals" in reads.variables else set())):
-                self._name(function.__globals__, name)  # also where Python's own is meant: it may be hidden
+                self._name(function.__globals__, name)
+                if name not in function.__globals__:  # Python's own, which may be hidden
+                    self._name(function.__builtins__, name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
             value = getattr(cell, "cell_contents", None)
             self._queue.append(value)
             if isinstance(value, Tensor):
                 self._variables.setdefault(value, name)
-        for name in ("__defaults__", "__kwdefaults__"):
-            if getattr(function, name):
-                self._name(Slots(function), name)
+        self._fields += [(function, name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
+        self._queue += [function.__defaults__, function.__kwdefaults__]
+
+    def _import(self, level: int, name: str, items: tuple[str, ...], package: str) -> None:
+        """Watch what an import finds: `import a.b` gives a, whose attribute b is, and items may be modules."""
+        if level:
+            package = package.rsplit(".", level - 1)[0]
+            name = f"{package}.{name}" if name else package
+        module = sys.modules.get(name)
+        if of_library(name):
+            self._queue.append(module)
+            return
+        names = [name, *(f"{name}.{item}" for item in items if not hasattr(module, item))]
+        while name := name.rpartition(".")[0]:
+            names.append(name)
+        for known in names:
+            self._name(sys.modules, known)
 
     def _name(self, scope: Any, name: str) -> None:
         """Watch what a name stands for."""
@@ -311,7 +344,7 @@ class Surroundings:
 
     def _module(self, module: Module) -> None:
         self._modes.append((module, module.training))
-        self._kinds_of.append((module, "__class__"))
+        self._fields.append((module, "__class__"))
         own = vars(module)
         hooks = module._hooks
         derived: set[str] = set()  # attributes that a hook of ours computes anew at every forward
@@ -369,6 +402,15 @@ class Surroundings:
             self._whole(group["params"], None, f"the parameters of {name}")
             if not any(known is group for known, _, _ in self._groups):
                 self._groups.append((group, dict(group), name))
+
+
+def unnamed(kind: type) -> list[tuple[str, Any]]:
+    """The methods of a class that are called without being named: of x[k], x(...), len(x). None forbids such a call."""
+    return [(k, v) for k, v in [*vars(kind).items()] if k.startswith("__") and k != "__doc__" and (v is None or _runs(v))]
+
+
+def _runs(method: Any) -> bool:
+    return callable(method) or isinstance(method, (classmethod, property))
 
 
 def _of_python(kind: type) -> bool:

@@ -25,7 +25,7 @@ from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
 from .scopes import by_scope, equal, put_back
-from .surroundings import MISSING, Surroundings
+from .surroundings import MISSING, Surroundings, unnamed
 
 
 class Watch(Surroundings):
@@ -112,6 +112,7 @@ class Watch(Surroundings):
         containers, groups, caches = self._containers, self._groups, self._caches
         cells = [(cell, getattr(cell, "cell_contents", MISSING)) for cell, _ in self._cells]
         scopes = [(scope, name, scope.get(name, MISSING)) for scope, name in self._scopes]
+        fields = [(x, name, getattr(x, name)) for x, name in self._fields]
         state, legacy = random.getstate(), np.random.get_state() if "numpy.random" in sys.modules else None
         dice = [(d, _bits(d).state) for d in self._dice]
 
@@ -134,6 +135,9 @@ class Watch(Surroundings):
                     scope.pop(name, None)
                 else:
                     scope[name] = value
+            for x, name, value in fields:
+                if getattr(x, name) is not value:
+                    setattr(x, name, value)
             for x, content in self._arrays:
                 if x.flags.writeable:
                     np.copyto(x, content)
@@ -160,7 +164,8 @@ class Watch(Surroundings):
             except KeyError:  # deleted since
                 values = MISSING
             found += values if values.__class__ is tuple else (values,)
-        found += [getattr(x, name) for x, name in self._kinds_of]
+        found += [getattr(x, name) for x, name in self._fields]
+        found += [tuple(unnamed(kind)) for kind in self._classes]
         return found + [look() for look in self._library]
 
     def _alike(self, held: list[Any], outside: list[Any]) -> bool:
@@ -212,8 +217,11 @@ class Watch(Surroundings):
             guard.add(f"{{}}.get({name!r}, MISSING)", scope)
         for look in self._library:
             guard.add("{}()", look)
-        for x, name in self._kinds_of:
+        for x, name in self._fields:
             guard.add(f"{{}}.{name}", x)
+        for kind in self._classes:  # what has been added comes last
+            guard.add("len({})", vars(kind))
+            guard.add("next(reversed({}))", vars(kind))
         return guard
 
     def difference(self) -> str:
@@ -222,7 +230,8 @@ class Watch(Surroundings):
             return "a setting of an optimizer"
         names = [name for _, name in self._cells]
         names += [name for *_, several in self._getters for name in several]
-        names += [f"{name} of {(x if isinstance(x, type) else type(x)).__name__}" for x, name in self._kinds_of]
+        names += [f"{name} of {getattr(x, '__name__', type(x).__name__)}" for x, name in self._fields]
+        names += [f"a method of {kind.__name__}" for kind in self._classes]
         names += ["a setting of the library's" for _ in self._library]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
             if not equal(now, was):

@@ -35,6 +35,9 @@ ASKS = {
     "a generator of NumPy's": (lambda x: x * te.from_numpy(legacy.rand(3)), "changes the state of a random generator"),
     "NumPy's dice": (lambda x: x * float(np.random.rand()), "changes the state of a random generator"),
     "a fresh generator": (lambda x: x * float(np.random.default_rng().random()), "throws Python's dice"),
+    "a directory": (lambda x: x * len(os.listdir()), r"asks the operating system \(listdir\)"),
+    "whether there is a file": (lambda x: x * pathlib.Path(__file__).exists(), "asks the operating system"),
+    "the process": (lambda x: x * (os.getpid() % 7), "asks the operating system"),
     "the system's": (lambda x: x * os.urandom(1)[0], "throws Python's dice"),
     "an id": (lambda x: x * (uuid.uuid4().int % 7), "throws Python's dice"),
 }
@@ -104,6 +107,16 @@ def yields(x):
 def test_results_that_compute_later_are_refused(step):
     """A generator would run after the trace, on arrays that have no numbers."""
     with pytest.raises(te.TraceError, match=r"computes when it is asked.*Return list"):
+        te.compile(step)(te.ones(3))
+
+
+def test_async_functions_are_refused():
+    """A coroutine that nobody awaits is closed, so that Python does not warn of it."""
+
+    async def step(x):
+        return x * 2
+
+    with pytest.raises(te.TraceError, match=r"test_outside.py:\d+: .*coroutine.*a step is no async function"):
         te.compile(step)(te.ones(3))
 
 

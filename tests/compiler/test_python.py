@@ -160,7 +160,7 @@ def test_requires_grad_that_a_step_sets_stays_set():
 def test_iterators_are_refused():
     """A program could not ask for the next batch."""
     batches = iter([te.ones(2), te.zeros(2)])
-    with pytest.raises(te.TraceError, match=r"an iterator.*Call next\(\) outside"):
+    with pytest.raises(te.TraceError, match=r"test_python.py:\d+: .*an iterator.*Call next\(\) outside"):
         te.compile(lambda: next(batches) * 2)()
     count = itertools.count()
     with pytest.raises(te.TraceError, match="an iterator"):

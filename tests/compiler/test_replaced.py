@@ -7,6 +7,7 @@ import builtins
 import importlib
 import sys
 import types
+import weakref
 
 import pytest
 
@@ -281,3 +282,45 @@ def test_vmap_tells_draws_in_a_trace():
         drawing(te.ones(2, 3))
     plain = te.compile(lambda x: te.func.vmap(lambda row: row * 2, randomness="same")(x))
     assert plain(te.ones(2, 3)).tolist() == te.full((2, 3), 2.0).tolist()
+
+
+# --- what is held weakly
+
+
+class Holder:
+    rate = 2.0
+
+
+def through_a_proxy():
+    holder = Holder()
+    proxy = weakref.proxy(holder)
+    return lambda x: x * proxy.rate, lambda: setattr(holder, "rate", 3.0)
+
+
+def through_a_layer_s_proxy():
+    layer = nn.Dropout(0.0)
+    proxy = weakref.proxy(layer)
+    return lambda x: x * (2 if proxy.training else 3) * (layer is not None), lambda: layer.eval()
+
+
+def among_weak_keys():
+    holder, held = Holder(), weakref.WeakKeyDictionary()
+    held[holder] = 2.0
+    return lambda x: x * held[holder], lambda: held.update({holder: 3.0})
+
+
+def among_weak_values():
+    holder, other = Holder(), Holder()
+    other.rate = 3.0
+    held = weakref.WeakValueDictionary(a=holder)
+    return lambda x: x * held["a"].rate * (holder is not None), lambda: held.update(a=other)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [through_a_proxy, through_a_layer_s_proxy, among_weak_keys, among_weak_values],
+    ids=lambda make: make.__name__,
+)
+def test_what_is_held_weakly_is_watched(make):
+    """A proxy stands for its object; what weak dictionaries hold is looked at anew at every call."""
+    assert_follows(*make())

@@ -132,7 +132,7 @@ class Compiled:
                 f"different again: {why}. Pass what varies as a tensor or float argument, keep shapes to a few, "
                 "or call the step itself."
             )
-        trace, watch = Trace(), Watch([self.step, *objects_of((args, kwargs))])
+        trace, watch = Trace(), self._look(args, kwargs)
         restore = watch.mark()
         watch.tell(trace)
         try:
@@ -154,7 +154,7 @@ class Compiled:
                 for module, _, now in switched:
                     module.training = now
                 switched = []
-                first, watch = watch, Watch([self.step, *objects_of((args, kwargs))])
+                first, watch = watch, self._look(args, kwargs)
                 again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups, watch.types)
                 try:
                     again()
@@ -181,6 +181,13 @@ class Compiled:
             known.insert(0, written)
         self._last = written
         return result
+
+    def _look(self, args: Any, kwargs: Any) -> Watch:
+        """What the step sees now."""
+        try:
+            return Watch([self.step, *objects_of((args, kwargs))])
+        except TraceError as error:
+            raise TraceError(f"compile: {line_of_step(self.step)}{error}") from None
 
     @property
     def _name(self) -> str:

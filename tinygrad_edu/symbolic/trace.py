@@ -225,6 +225,15 @@ def _refuse_state(run: Trace, again: Callable[[], Any]) -> None:
         raise TraceError(f"{line}{_not_a_tensor(optimizer, name, value)}")
 
 
+def _computes_later(result: Any) -> str:
+    if hasattr(result, "close"):  # a coroutine warns where it has not been run
+        result.close()
+    way = "list(...) of it" if hasattr(result, "__next__") else "what it comes to: a step is no async function"
+    return (
+        f"the step returns a {type(result).__name__}, which computes when it is asked, after the trace. Return {way}."
+    )
+
+
 def _modes() -> tuple[Any, ...]:
     """What holds for all operations: whether they are recorded and looked after, the dtype of what is made."""
     return mode.grad, mode.anomaly, get_default_dtype()
@@ -315,11 +324,8 @@ def record(
         result = step(*args, **kwargs)
         if run.refused is not None:
             raise run.refused
-        if hasattr(type(result), "__next__"):
-            raise TraceError(
-                f"the step returns a {type(result).__name__}, which computes when it is asked, after the trace. "
-                "Return list(...) of it."
-            )
+        if any(hasattr(type(result), name) for name in ("__next__", "__anext__", "__await__")):
+            raise TraceError(_computes_later(result))
         _refuse_changed(held, lambda: step(*args, **kwargs))
         _refuse_modes(modes, lambda: step(*args, **kwargs))
         within = hides(result, run.is_new)

@@ -1,5 +1,5 @@
-"""What a step must not ask while it is traced: the clock, a file, dice that no generator of ours throws, a text
-of Python that its code does not show.
+"""What a step must not ask while it is traced: the clock, files and what else the operating system knows, dice that no
+generator of ours throws, a text of Python that its code does not show.
 
 A program would go on with the answer of that one time. Python tells a profiler of every C function that
 it calls, however the step has come by it, so that is where such a call is seen.
@@ -23,7 +23,8 @@ from ...symbolic.blame import of_library
 
 CLOCKS = {getattr(time, name) for name in dir(time) if name.endswith(("time", "time_ns", "counter", "counter_ns",
           "monotonic", "monotonic_ns")) and callable(getattr(time, name))}  # fmt: skip
-QUIET = ("linecache", "logging", "tokenize", "warnings")  # what these read has no part in what is computed
+# What these read has no part in what is computed
+QUIET = ("importlib", "inspect", "linecache", "logging", "tokenize", "traceback", "warnings")
 
 
 @contextmanager
@@ -68,4 +69,7 @@ def _asked(function: Any, frame: Any) -> str:
         return "" if of_library(frame.f_globals.get("__name__")) else f"calls {function.__name__}()"
     if function is builtins.open:
         return "opens a file"
-    return "throws Python's dice" if function is os.urandom or isinstance(owner, random.Random) else ""
+    if function is os.urandom or isinstance(owner, random.Random):
+        return "throws Python's dice"
+    system = getattr(function, "__module__", None) == os.name and function is not os.fspath  # it is posix's, or nt's
+    return f"asks the operating system ({function.__name__})" if system else ""

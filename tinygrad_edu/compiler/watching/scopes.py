@@ -106,6 +106,16 @@ class Cache:
         return iter([*self._held.values()] if self._keys is None else [self._held.get(k, self) for k in self._keys])
 
 
+class Values:
+    """What a mapping holds, at each look: the values() of weakref's can be looked through once."""
+
+    def __init__(self, x: Any) -> None:
+        self._x = x
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._x.values())
+
+
 class Context:
     """What holds in the present context: a ContextVar's value, or settings of decimal's, looked up as in a dict."""
 

@@ -33,7 +33,7 @@ from ...ops.generator import Generator
 from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
 from .reads import reads_of
-from .scopes import SCALARS, Cache, Context, Slots, attributes, is_scalar
+from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
@@ -131,6 +131,8 @@ class Surroundings:
         return all(any(word in known for known in self._strings) for word in words)
 
     def _visit(self, x: Any) -> None:
+        if type(x) in weakref.ProxyTypes:
+            x = x.__dir__.__self__  # what it stands for
         if x.__class__ is str:
             self._strings.add(x)
         if is_scalar(x) or isinstance(x, Primitive) or x.__class__ is Tensor or x is MISSING or id(x) in self._seen:
@@ -209,12 +211,12 @@ class Surroundings:
         elif isinstance(x, weakref.ReferenceType):
             self._queue.append(x())
         elif isinstance(x, (Mapping, Sequence)) and _of_python(type(x)):  # ChainMap, UserDict, array.array, a view
-            values = x.values() if isinstance(x, Mapping) else x
+            values = Values(x) if isinstance(x, Mapping) else x
             self._whole(values, None, f"a {type(x).__name__}")
             self._queue += list(values)
         elif hasattr(type(x), "__next__") and not isinstance(x, io.IOBase):
             raise TraceError(
-                f"compile: the step reads from a {type(x).__name__}, an iterator: a program could not ask it for the "
+                f"the step reads from a {type(x).__name__}, an iterator: a program could not ask it for the "
                 "next one. Call next() outside of the step, and pass what it gives as an argument."
             )
         else:
@@ -406,7 +408,9 @@ class Surroundings:
 
 def unnamed(kind: type) -> list[tuple[str, Any]]:
     """The methods of a class that are called without being named: of x[k], x(...), len(x). None forbids such a call."""
-    return [(k, v) for k, v in [*vars(kind).items()] if k.startswith("__") and k != "__doc__" and (v is None or _runs(v))]
+    return [
+        (k, v) for k, v in [*vars(kind).items()] if k.startswith("__") and k != "__doc__" and (v is None or _runs(v))
+    ]
 
 
 def _runs(method: Any) -> bool:

@@ -150,6 +150,13 @@ class Kind(type):
         return cls.factor
 
 
+NAMED, SECOND = "SECOND", 1.0
+
+
+class Shaded(metaclass=type("Above", (Kind,), {"factor": 1.0, "__module__": __name__})):
+    """Without a factor of its own, at first."""
+
+
 class OfKind(metaclass=Kind):
     factor = 1.0
 
@@ -212,6 +219,8 @@ NAMES = {
     "attrgetter": (lambda x: x.sum() * pick(settings), settings),
     "methodcaller": (lambda x: x.sum() * call(settings), settings),
     "globals": (lambda x: x.sum() * globals()["FACTOR"], lambda: globals().update(FACTOR=2.0)),
+    "globals by a name": (lambda x: x.sum() * globals()[NAMED], lambda: globals().update(SECOND=2.0)),
+    "of a metaclass": (lambda x: x.sum() * Shaded.scale, lambda: setattr(Shaded, "factor", 2.0)),
     "an attribute that is not there": (absent_at_first, lambda: setattr(settings, "momentum", 0.5)),
     "an attribute of a dict": (lambda x: x.sum() * words.scale, words),
     "of a function": (lambda x: x.sum() * marked.scale, marked),

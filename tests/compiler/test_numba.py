@@ -300,3 +300,29 @@ def test_results_that_are_constant():
         return bias.grad.norm()
 
     assert te.compile(step, engine="numba")(te.zeros(4, 2)).item() == step(te.zeros(4, 2)).item()
+
+
+def test_numbers_that_are_left_to_numpy():
+    """A norm that a check looks at is no array for the kernel that divides by it; of a number, x[None] is a vector."""
+
+    def clipped(model):
+        nn.utils.clip_grad_norm_(model.parameters(), 0.1, error_if_nonfinite=True)
+
+    def make():
+        build = lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+        return training(build, lambda p: optim.SGD(p, lr=0.1), before_update=clipped)
+
+    te.manual_seed(1)
+    assert_close_steps(make, [(te.randn(5, 3), te.tensor([0, 1, 0, 1, 1])) for _ in range(3)])
+    model = nn.Linear(3, 2)
+    parameters = dict(model.named_parameters())
+
+    def loss(parameters, x, y):
+        return F.cross_entropy(te.func.functional_call(model, parameters, (x[None],)), y[None])
+
+    def each(x, y):
+        return te.func.vmap(te.func.grad(loss), in_dims=(None, 0, 0))(parameters, x, y)
+
+    x, y = te.randn(4, 3), te.tensor([0, 1, 1, 0])
+    found, expected = te.compile(each, engine="numba")(x, y), each(x, y)
+    assert all(close(found[name], expected[name]) for name in expected)

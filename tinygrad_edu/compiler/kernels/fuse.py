@@ -339,7 +339,7 @@ def fused(listing: Listing) -> list[Call | Check]:
     lines = opened(listing)
     strict = must_be_exact(lines)
     in_kernel = [fusable(line, line in strict) for line in lines]
-    _show_scalars(lines, in_kernel)
+    scalars = _show_scalars(lines, in_kernel)
     clear = [_clear(line) for line in lines]
     slots = _scheduled(lines, in_kernel, clear)
     roots = set(listing.roots)
@@ -358,19 +358,26 @@ def fused(listing: Listing) -> list[Call | Check]:
             found.append(kernel)
         else:
             found += own
+            for value in (v for line in own for v in line.results if v in scalars):  # left to NumPy after all
+                value.data = scalars[value]
     return _stored(found, roots)
 
 
-def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> None:
-    """A kernel stores a number in an array without axes, of which `reshape` gives a view; NumPy's own is none."""
+def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> dict[Value, Any]:
+    """A kernel stores a number in an array without axes, of which `reshape` gives a view; NumPy's own is none.
+
+    Returns what NumPy gives.
+    """
+    scalars: dict[Value, Any] = {}
     made = {v for line, inside in zip(lines, in_kernel, strict=True) if inside for v in line.results}
     for line in lines:
         x = line.args[0] if isinstance(line, Call) and line.args else None
         if isinstance(x, Value) and x in made and isinstance(x.data, np.generic):
-            x.data = np.asarray(x.data)
+            x.data = np.asarray(scalars.setdefault(x, x.data))
         name = getattr(getattr(line, "function", None), "__name__", "")
         if isinstance(x, Value) and x in made and np.ndim(x.data) == 0 and name in VIEWS and len(line.results) == 1:
             line.results[0].source = x
+    return scalars
 
 
 def _stored(lines: list[Any], roots: set[Value]) -> list[Call | Check]:

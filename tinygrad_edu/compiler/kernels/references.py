@@ -90,7 +90,7 @@ def _sliced(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Any] | None:
         start, _, step = k.indices(n)
         found.append((place, start, step))
         place += 1
-    axes, starts, steps = zip(*found, strict=True)
+    axes, starts, steps = zip(*found, strict=True) if found else ((), (), ())  # `x[None]` of a number
     return axes, starts, steps
 
 

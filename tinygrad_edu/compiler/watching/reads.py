@@ -13,7 +13,7 @@ METHODS = ("LOAD_METHOD", "LOAD_SUPER_ATTR")
 # Instructions. What a step sets, it changes; a program would not
 GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL", "DELETE_GLOBAL")
 ATTRIBUTES = ("LOAD_ATTR", "STORE_ATTR", "DELETE_ATTR")
-# What takes the name of an attribute as a string, or goes on where there is none of that name; what takes all of them
+# What takes the name of an attribute as a string, or goes on where there is none of that name
 BY_NAME = {"getattr", "hasattr", "setattr", "delattr", "attrgetter", "methodcaller", "globals", "AttributeError"}
 BY_MODULE = {"import_module", "__import__"}  # what takes the name of a module as a string; and sys.modules does
 TEXTS = {"str", "repr", "format", "ascii"}  # what asks an object for a text; and instructions of f-strings that do
@@ -21,7 +21,8 @@ FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE")
 FROM_TEXTS = {"float", "int", "complex"}  # what makes a number of a text; and functions of modules that do
 FROM_TEXTS_TOO = {"Decimal", "Fraction", "literal_eval"}
 SOUGHT = ("BINARY_SUBSCR", "COMPARE_OP", "CONTAINS_OP")  # a text that is looked up or compared, as soon as it is made
-ALL_NAMES = {"vars", "dir", "__dict__", "asdict", "astuple", "fields", "replace"}
+BY_DICT = {"vars", "__dict__"}  # what takes all of them, and names as strings
+ALL_NAMES = {*BY_DICT, "dir", "asdict", "astuple", "fields", "replace"}
 
 
 class Reads(NamedTuple):
@@ -29,6 +30,7 @@ class Reads(NamedTuple):
 
     variables: frozenset[str]  # global ones
     attributes: frozenset[str]
+    stored: frozenset[str]  # attributes that it sets
     methods: frozenset[str]  # attributes that are called: of `optimizer.step()` a counter `self.step` is none
     compares: bool  # whether it asks for equality
     imports: frozenset[tuple[int, str, Any]]  # how far up from the package, the module, what is taken from it
@@ -46,6 +48,7 @@ def reads_of(code: types.CodeType) -> Reads:
     """What a code reads, not what the codes inside of it do."""
     variables: set[str] = set()
     attributes: set[str] = set()
+    stored: set[str] = set()
     methods: set[str] = set()
     imports: set[tuple[int, str, Any]] = set()
     compares = spells = formats = sought = False
@@ -68,14 +71,17 @@ def reads_of(code: types.CodeType) -> Reads:
             methods.add(i.argval)
         elif i.opname in ATTRIBUTES:
             attributes.add(i.argval)
+            if i.opname == "STORE_ATTR":
+                stored.add(i.argval)
     names = variables | attributes | methods
     strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
     sought |= bool(variables & FROM_TEXTS or names & FROM_TEXTS_TOO)
     constants = {x for x in code.co_consts if isinstance(x, str)}
     by_module = bool(names & BY_MODULE) or "modules" in variables | attributes  # and no `model.modules()`
     return Reads(
-        frozenset(variables), frozenset(attributes), frozenset(methods), compares, frozenset(imports),
-        frozenset(strings), bool(names & BY_NAME), spells, bool(names & ALL_NAMES),
+        frozenset(variables), frozenset(attributes), frozenset(stored), frozenset(methods), compares,
+        frozenset(imports),
+        frozenset(strings), bool(names & (BY_NAME | BY_DICT)), spells, bool(names & ALL_NAMES),
         sought and (formats or bool(names & TEXTS)), by_module, frozenset(constants if by_module else ()),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ import string
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
 # Libraries that know nothing of the world outside; of others a step may get the time, or a file's content
 CLOSED = ("tinygrad_edu", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "functools",
           "itertools", "math", "operator", "types", "typing")  # fmt: skip
+UNCALLED = {"extra_repr"}  # methods that may be the user's and that no step needs
 MISSING = object()
 
 
@@ -57,6 +58,9 @@ class Surroundings:
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
         self._called: set[str] = set()  # of attributes that it calls
+        self._stored: set[str] = set()  # of attributes that it sets
+        self._unset: dict[tuple[int, str], Any] = {}  # where there is none of such a name yet
+        self._listed: set[int] = set()  # objects of which all attributes are looked at
         self._strings: set[str] = set()  # that the step has, or its code
         self._by_name = False  # whether attributes are looked up by them
         self._looked_up: set[str] = set()  # those in the code that does it
@@ -70,11 +74,14 @@ class Surroundings:
         self._texts: list[Any] = []  # what str(...) would call
         self._equalities: list[Any] = []  # what a == would call, which reads all of a dataclass
         self._objects: list[tuple[Any, dict[str, Any]]] = []  # attributes of the user's, and what classes have for them
+        self._whose: dict[int, str] = {}  # the classes' names of these, for messages
         self._answering: list[Any] = []  # attributes of objects that have a __getattr__, so that any name may be one
         self._caches: list[Cache] = []  # of functions under functools.cache
         # What Python keeps of objects: their class, the bases of a class, a function's code and defaults
         self._fields: list[tuple[Any, str]] = []
-        self._classes: list[type] = []  # which may be given methods that no code names
+        # Dicts that may be added to without anything being named: of classes, of what a module calls its own; what is
+        # looked at there, and whose it is
+        self._growing: list[tuple[Any, Callable[[], Any], str]] = []
         self._containers: list[tuple[Any, Any]] = []  # (dict, list or set, a copy), to undo what a trace has changed
         self._arrays: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
         self._dice: list[Any] = []  # generators of NumPy's
@@ -103,6 +110,9 @@ class Surroundings:
                 own = set(scope.keys()) | inherited.keys()
                 if self._takes_all:
                     self._names |= own
+                    if id(scope) not in self._listed and isinstance(scope, (dict, types.MappingProxyType)):
+                        self._listed.add(id(scope))
+                        self._whole(scope, None, "the attributes of an object")
                 if self._by_name:  # by a name that comes from elsewhere, or one that may not be there yet
                     spelt = {name for name in own if any(part in name for part in self._parts)}
                     for name in sorted((self._strings & own) | spelt | self._looked_up):
@@ -111,6 +121,8 @@ class Surroundings:
                 called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
                 for name in sorted((self._names & own) | called):
                     self._name(scope, name)
+            for scope, _ in self._objects:
+                self._unset |= {(id(scope), name): scope for name in self._stored - set(scope.keys())}
             for scope in [*self._answering]:
                 for name in sorted(self._names | self._called):
                     self._name(scope, name)
@@ -157,7 +169,8 @@ class Surroundings:
             if not of_library(x.__module__):
                 self._function(x)
             else:  # one that a decorator or a registration of hooks has put around a function of the user's
-                self._queue += [getattr(cell, "cell_contents", None) for cell in x.__closure__ or ()]
+                held = [getattr(cell, "cell_contents", None) for cell in x.__closure__ or ()]
+                self._queue += [v for v in held if not isinstance(v, weakref.WeakKeyDictionary)]  # a dispatcher's cache
         elif isinstance(x, (functools.partial, functools.partialmethod)):
             self._queue += [x.func, x.args, x.keywords]
         elif isinstance(x, types.BuiltinMethodType):
@@ -189,6 +202,7 @@ class Surroundings:
             self._queue += [p for group in x.param_groups for p in group["params"]]
             self._seen |= {id(x.state), id(x.param_groups)}  # what the optimizer does to these is the program's
             self._name(vars(x), "_hooks")
+            self._name(vars(x), "step")
             self._attributes(x)
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
@@ -251,11 +265,13 @@ class Surroundings:
             shadowed = {name: value for k in kinds for name, value in vars(k).items()}
             if hasattr(x, "__dict__"):
                 self._objects.append((attributes(x), shadowed))
+                self._whose[id(self._objects[-1][0])] = kind.__name__
                 self._fields.append((x, "__class__"))
                 if "__getattr__" in shadowed:
                     self._answering += [attributes(x), *map(vars, kinds)]
             if any("__slots__" in vars(k) for k in kind.__mro__):
                 self._objects.append((Slots(x), {}))
+                self._whose[id(self._objects[-1][0])] = kind.__name__
             if isinstance(x, (collections.UserDict, collections.UserList)):
                 self._queue.append(x.data)
             self._class(kind)
@@ -264,13 +280,18 @@ class Surroundings:
         if kind in self._kinds:
             return
         self._kinds.add(kind)
-        inherited: dict[str, Any] = {}
+        above = (k for k in reversed(type(kind).__mro__) if not of_library(k.__module__))  # metaclasses
+        inherited = {name: value for k in above for name, value in vars(k).items()}
+        called = {name for k in kind.__mro__[:-1] if of_library(k.__module__) for name in vars(k)} - UNCALLED
         for base in reversed(kind.__mro__):
             if not of_library(base.__module__):
                 scope = vars(base)
+                for name in sorted(name for name in called & scope.keys() if not name.startswith("__")):
+                    self._name(scope, name)  # by the library: of a Function forward and backward
                 self._objects.append((scope, inherited.copy()))
+                self._whose[id(scope)] = base.__name__
                 self._fields.append((base, "__bases__"))
-                self._classes.append(base)
+                self._growing.append((scope, functools.partial(unnamed, base), f"a method of {base.__name__}"))
                 inherited.update(scope)
                 for name, value in unnamed(base):
                     if name != "__init__" and value is not None:
@@ -288,6 +309,7 @@ class Surroundings:
             reads = reads_of(code)
             self._names |= reads.attributes
             self._called |= reads.methods
+            self._stored |= reads.stored
             self._compares |= reads.compares
             self._strings |= reads.strings
             self._takes_all |= reads.takes_all
@@ -305,7 +327,9 @@ class Surroundings:
             codes.extend(c for c in code.co_consts if isinstance(c, types.CodeType))
         for code in codes:
             reads = reads_of(code)
-            for name in sorted(reads.variables | (reads.strings if "globals" in reads.variables else set())):
+            if "globals" in reads.variables:
+                self._objects.append((function.__globals__, {}))
+            for name in sorted(reads.variables):
                 self._name(function.__globals__, name)
                 if name not in function.__globals__:  # Python's own, which may be hidden
                     self._name(function.__builtins__, name)
@@ -333,6 +357,11 @@ class Surroundings:
         for known in names:
             self._name(sys.modules, known)
 
+    def _called_by(self, scope: Any, name: str) -> str:
+        """What a message calls something that is watched."""
+        whose = self._whose.get(id(scope))
+        return f"the variable {name}" if whose is None else f"{name}, an attribute of {whose}"
+
     def _name(self, scope: Any, name: str) -> None:
         """Watch what a name stands for."""
         if (id(scope), name) in self._watched:
@@ -346,7 +375,6 @@ class Surroundings:
 
     def _module(self, module: Module) -> None:
         self._modes.append((module, module.training))
-        self._fields.append((module, "__class__"))
         own = vars(module)
         hooks = module._hooks
         derived: set[str] = set()  # attributes that a hook of ours computes anew at every forward
@@ -359,12 +387,22 @@ class Surroundings:
                 if of_library(type(hook).__module__):
                     derived.add(str(getattr(hook, "name", None) or getattr(hook, "_tensor_name", "")))
         if derived:
+            self._fields.append((module, "__class__"))
             self._containers.append((own, dict(own)))
             self._derived += [(own, name) for name in sorted(derived)]
             for name in own.keys() - derived:
                 self._name(own, name)
+        elif _is_only_a_module(type(module)):  # the user's counts and lists matter where some code has names for them
+            self._containers.append((own, dict(own)))
+            self._attributes(module)
+            what = f"an attribute of {type(module).__name__}"
+            for name in ("training", "forward", *module._kinds):
+                self._name(own, name)
+            self._growing.append((module._kinds, lambda: [*module._kinds.items()], what))
+            self._scopes.append((own, "_hooks"))
         else:
             self._whole(own.values(), own, type(module).__name__)
+            self._fields.append((module, "__class__"))
         self._buffers.update({t: name for name, t in module._buffers.items() if t is not None})
         kind = type(module).__name__.lower()
         for name, parameter in module._parameters.items():
@@ -373,14 +411,14 @@ class Surroundings:
         for name, value in own.items():
             if isinstance(value, Tensor):
                 self._hooks_of(value)
-            if name not in ("_kinds", "_hooks"):
+            if name not in ("_kinds", "_hooks") and (name in module._kinds or not _is_only_a_module(type(module))):
                 self._queue.append(value)
         of = type(module)
-        if of not in self._kinds:
-            self._class(of)
-            above = next((k for k in of.__mro__ if "forward" in vars(k)), Module)
-            for k in of.__mro__[: of.__mro__.index(above) + 1]:
-                self._name(vars(k), "forward")
+        self._class(of)
+        self._name(vars(Module), "__call__")
+        above = next((k for k in of.__mro__ if "forward" in vars(k)), Module)
+        for k in of.__mro__[: of.__mro__.index(above) + 1]:
+            self._name(vars(k), "forward")
 
     def _hooks_of(self, tensor: Tensor) -> None:
         record = tensor._record
@@ -396,14 +434,24 @@ class Surroundings:
 
     def _optimizer(self, optimizer: Optimizer) -> None:
         name = type(optimizer).__name__
+        self._whose[id(vars(optimizer))] = name
+        self._scopes += [(vars(optimizer), "state"), (vars(optimizer), "param_groups")]
         self._whole(optimizer.param_groups, None, name)
         self._whole(optimizer.state.values(), None, f"{name}'s state")
         for entries in optimizer.state.values():
             self._whole(entries.values(), None, f"{name}'s state")
         for group in optimizer.param_groups:
             self._whole(group["params"], None, f"the parameters of {name}")
+            self._scopes.append((group, "params"))
+            self._whose[id(group)] = name
             if not any(known is group for known, _, _ in self._groups):
                 self._groups.append((group, dict(group), name))
+
+
+def _is_only_a_module(kind: type) -> bool:
+    """Whether a class of the user's has nothing of the library's but Module: of others the library reads settings."""
+    ours = [k for k in kind.__mro__ if k.__module__.partition(".")[0] == "tinygrad_edu"]
+    return ours[0] is Module and kind is not Module
 
 
 def unnamed(kind: type) -> list[tuple[str, Any]]:

@@ -25,7 +25,7 @@ from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
 from .scopes import by_scope, equal, put_back
-from .surroundings import MISSING, Surroundings, unnamed
+from .surroundings import MISSING, Surroundings
 
 
 class Watch(Surroundings):
@@ -52,7 +52,7 @@ class Watch(Surroundings):
         self._walk()
         self._keep()
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
-        del self._containers, self._groups, self._drawn
+        del self._containers, self._groups, self._drawn, self._unset
 
     def tell(self, trace: Trace) -> None:
         """Name what is to be looked after: attributes that modules compute, optimizers that may begin their state."""
@@ -96,6 +96,9 @@ class Watch(Surroundings):
                     return f"{key} of {name}"
         if any(not np.array_equal(x, was, equal_nan=x.dtype.kind in "fc") for x, was in self._arrays):
             return "an ndarray"
+        for (_, name), scope in self._unset.items():
+            if scope.get(name, MISSING) is not MISSING:
+                return self._called_by(scope, name)
         return "" if self._alike([*self._everything()], self._surroundings()) else self.difference()
 
     @property
@@ -112,6 +115,7 @@ class Watch(Surroundings):
         containers, groups, caches = self._containers, self._groups, self._caches
         cells = [(cell, getattr(cell, "cell_contents", MISSING)) for cell, _ in self._cells]
         scopes = [(scope, name, scope.get(name, MISSING)) for scope, name in self._scopes]
+        scopes += [(scope, name, MISSING) for (_, name), scope in self._unset.items()]
         fields = [(x, name, getattr(x, name)) for x, name in self._fields]
         state, legacy = random.getstate(), np.random.get_state() if "numpy.random" in sys.modules else None
         dice = [(d, _bits(d).state) for d in self._dice]
@@ -165,7 +169,7 @@ class Watch(Surroundings):
                 values = MISSING
             found += values if values.__class__ is tuple else (values,)
         found += [getattr(x, name) for x, name in self._fields]
-        found += [tuple(unnamed(kind)) for kind in self._classes]
+        found += [tuple(look()) for _, look, _ in self._growing]
         return found + [look() for look in self._library]
 
     def _alike(self, held: list[Any], outside: list[Any]) -> bool:
@@ -219,9 +223,10 @@ class Watch(Surroundings):
             guard.add("{}()", look)
         for x, name in self._fields:
             guard.add(f"{{}}.{name}", x)
-        for kind in self._classes:  # what has been added comes last
-            guard.add("len({})", vars(kind))
-            guard.add("next(reversed({}))", vars(kind))
+        for x, _, _ in self._growing:
+            guard.add("len({})", x)
+            if isinstance(x, types.MappingProxyType):  # a class's, where names may go unnoticed: the latest comes last
+                guard.add("next(reversed({}))", x)
         return guard
 
     def difference(self) -> str:
@@ -229,9 +234,9 @@ class Watch(Surroundings):
         if self._setting_changed():
             return "a setting of an optimizer"
         names = [name for _, name in self._cells]
-        names += [name for *_, several in self._getters for name in several]
+        names += [self._called_by(scope, name) for scope, _, several in self._getters for name in several]
         names += [f"{name} of {getattr(x, '__name__', type(x).__name__)}" for x, name in self._fields]
-        names += [f"a method of {kind.__name__}" for kind in self._classes]
+        names += [what for *_, what in self._growing]
         names += ["a setting of the library's" for _ in self._library]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
             if not equal(now, was):

@@ -1,0 +1,220 @@
+"""Attributes of the user's objects and modules: those that a step has names for matter, whenever they are set."""
+
+from __future__ import annotations
+
+import collections
+import types
+
+import pytest
+
+import tinygrad_edu as te
+from tinygrad_edu import nn, optim
+from tinygrad_edu.core.errors import TraceError
+
+from .training import assert_follows
+
+
+class Holder:
+    pass
+
+
+class Slotted:
+    __slots__ = ("seen",)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.gain, self.epoch, self.losses, self.options = 2.0, 0, [], {"power": 2.0}
+
+    def forward(self, x):
+        y = self.layer(x) * self.gain + self.options["power"]
+        return y if getattr(self, "skip", None) is None else x
+
+
+def test_counts_of_a_module_that_its_forward_does_not_read():
+    """They may change at every call; what forward has a name for may not, unnoticed."""
+    te.manual_seed(0)
+    model, x = Model(), te.ones(2, 3)
+    step = te.compile(model)
+    for k in range(20):
+        assert step(x).tolist() == model(x).tolist()
+        model.epoch += 1
+        model.losses.append(k)
+    assert repr(step).endswith(": 1 program>")
+
+
+CHANGES = {
+    "a number": lambda model: setattr(model, "gain", 3.0),
+    "in a dict": lambda model: model.options.update(power=3.0),
+    "a new attribute": lambda model: setattr(model, "skip", True),
+    "forward": lambda model: setattr(model, "forward", lambda x: x * 7),
+    "a layer": lambda model: setattr(model, "layer", nn.Identity()),
+    "a hook": lambda model: model.register_forward_hook(lambda module, given, y: y * 2),
+    "a class attribute": lambda model: (delattr(model, "gain"), setattr(type(model), "gain", 5.0)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_forward_reads_is_watched(name):
+    """By its name, wherever it is."""
+    te.manual_seed(0)
+    kind = type("Kind", (Model,), {"__module__": __name__})
+    model = kind()
+    assert_follows(model, lambda: CHANGES[name](model))
+
+
+ENTRIES = {
+    "a parameter": lambda model: setattr(model, "more", nn.Parameter(te.ones(3))),
+    "a buffer": lambda model: model.register_buffer("more", te.ones(3)),
+    "a layer": lambda model: setattr(model, "more", nn.Linear(2, 2)),
+    "none any more": lambda model: setattr(model.layer, "bias", None),
+}
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_a_module_has_without_a_name(name):
+    """A walk over parameters, buffers or children finds what has been registered since."""
+    te.manual_seed(0)
+    model = Model()
+
+    def step(x):
+        state = model.state_dict().values()
+        return model(x) + sum(p.sum() for p in model.parameters()) + sum(t.sum() for t in state)
+
+    assert_follows(step, lambda: ENTRIES[name](model))
+
+
+LISTED = {
+    "vars": lambda x, held: x * sum(vars(held).values()),
+    "dir": lambda x, held: x * len([name for name in dir(held) if name[0] != "_"]),
+    "the dict": lambda x, held: x * held.__dict__.get("later", 7.0),
+    "in the dict": lambda x, held: x * (3 if "later" in held.__dict__ else 7),
+}
+
+
+@pytest.mark.parametrize("name", LISTED)
+@pytest.mark.parametrize("kind", [Holder, types.SimpleNamespace])
+def test_attributes_that_are_listed(name, kind):
+    """A new one is noticed where all of an object's are looked at."""
+    held, look = kind(), LISTED[name]
+    held.rate = 2.0
+    assert_follows(lambda x: look(x, held), lambda: setattr(held, "later", 3.0))
+
+
+def keeping(holder, what):
+    def step(x):
+        holder.seen = what(x)
+        return x + 1
+
+    return step
+
+
+@pytest.mark.parametrize("make", [Holder, Slotted, Model, lambda: type("Kind", (), {"__module__": __name__})])
+def test_attributes_that_a_step_sets_first(make):
+    """A tensor that it computes is refused and not left behind; what each call would set again is set."""
+    holder = make()
+    with pytest.raises(
+        TraceError, match=r"test_attributes\.py:\d+: .*changes seen, an attribute of .*return the value"
+    ):
+        te.compile(keeping(holder, lambda x: x * 2))(te.ones(2))
+    if not isinstance(holder, type):
+        assert not hasattr(holder, "seen")
+    step = te.compile(keeping(make(), lambda x: x.shape))
+    holder = step.step.__closure__[0].cell_contents
+    for n in (2, 3, 3, 2, 2):
+        step(te.ones(n))
+        assert holder.seen == (n,)
+    holder.seen = None
+    step(te.ones(2))
+    assert holder.seen == (2,)
+
+
+# --- optimizers
+
+
+def other_parameters(optimizer):
+    optimizer.param_groups[0]["params"] = optimizer.param_groups[0]["params"][:1]
+
+
+def other_group(optimizer):
+    group = optimizer.param_groups[0]
+    optimizer.param_groups = [{**group, "params": group["params"][1:], "lr": 0.5}]
+
+
+def other_state(optimizer):
+    optimizer.state = collections.defaultdict(dict)
+
+
+def other_step(optimizer):
+    optimizer.step = lambda: None
+
+
+@pytest.mark.parametrize("change", [other_parameters, other_group, other_state, other_step])
+def test_what_an_optimizer_has_may_be_replaced(change):
+    """Its list of parameters, its groups, its state, its step: set as attributes, and not written into."""
+    results = []
+    for wrap in (lambda step: step, te.compile):
+        te.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x, model=model, optimizer=optimizer):
+            optimizer.zero_grad()
+            model(x).square().sum().backward()
+            optimizer.step()
+
+        run = wrap(step)
+        for k in range(5):
+            if k == 3:
+                change(optimizer)
+            run(te.ones(4, 3) * (k + 1) / 9)
+        results.append([p.tolist() for p in model.parameters()])
+    assert results[0] == results[1]
+
+
+# --- what the library calls
+
+RATES = {"forward": 2.0, "backward": 3.0, "call": 2.0, "log_prob": 2.0}
+
+
+class Scaling(te.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * RATES["forward"]
+
+    @staticmethod
+    def backward(ctx, dY):
+        return dY * RATES["backward"]
+
+
+class Stretching(te.distributions.transforms.Transform):
+    domain = codomain = te.distributions.constraints.real
+    bijective, sign = True, 1
+
+    def _call(self, x):
+        return x * RATES["call"]
+
+
+class Odd(te.distributions.Normal):
+    def log_prob(self, value):
+        return super().log_prob(value) * RATES["log_prob"]
+
+
+def differentiated(x):
+    return te.func.grad(lambda t: Scaling.apply(t).sum())(x)
+
+
+CALLED = {
+    "forward": Scaling.apply,
+    "backward": differentiated,
+    "call": lambda x: Stretching()(x),
+    "log_prob": lambda x: te.distributions.Independent(Odd(te.zeros(3), te.ones(3)), 1).log_prob(x),
+}
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_methods_that_the_library_calls(name, monkeypatch):
+    """A class of the user's says how; no code of the step names such a method."""
+    assert_follows(CALLED[name], lambda: monkeypatch.setitem(RATES, name, 7.0))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from .core.device import CPU, require_cpu
 from .core.device import device as Device
+from .core.mode import mode as modes
 
 _threads: dict[str, int] = {}
 _deterministic = {"enabled": False, "warn_only": False}
@@ -18,9 +20,16 @@ _precision = "highest"
 _PRECISIONS = ("highest", "high", "medium")
 
 
+def _told(look: Callable[[], Any]) -> Any:
+    """A setting; a step that is traced goes by it, so that it has to stay the same."""
+    if modes.trace is not None:
+        modes.trace.depends(look)
+    return look()
+
+
 def get_num_threads() -> int:
     """The number of threads asked for; default: this process's processors."""
-    return _threads.get("operations", _processors())
+    return int(_told(lambda: _threads.get("operations") or _processors()))
 
 
 def set_num_threads(num: int) -> None:
@@ -30,7 +39,7 @@ def set_num_threads(num: int) -> None:
 
 def get_num_interop_threads() -> int:
     """The number of threads between operations that was asked for."""
-    return _threads.get("between", _processors())
+    return int(_told(lambda: _threads.get("between") or _processors()))
 
 
 def set_num_interop_threads(num: int) -> None:
@@ -57,17 +66,17 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
 def are_deterministic_algorithms_enabled() -> bool:
     """What use_deterministic_algorithms was told."""
-    return _deterministic["enabled"]
+    return bool(_told(lambda: _deterministic["enabled"]))
 
 
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """What use_deterministic_algorithms was told by warn_only."""
-    return _deterministic["warn_only"]
+    return bool(_told(lambda: _deterministic["warn_only"]))
 
 
 def get_float32_matmul_precision() -> str:
     """What set_float32_matmul_precision was told."""
-    return _precision
+    return str(_told(lambda: _precision))
 
 
 def set_float32_matmul_precision(precision: str) -> None:

@@ -86,6 +86,44 @@ def test_what_a_module_has_without_a_name(name):
     assert_follows(step, lambda: ENTRIES[name](model))
 
 
+class Fresh:
+    def __init__(self):
+        self.rate = 2.0
+
+
+def test_objects_that_a_step_makes():
+    """By the __init__ that their class has by then."""
+    kind = type("Kind", (Fresh,), {"__module__": __name__})
+    assert_follows(
+        lambda x: x * kind().rate, lambda: setattr(kind, "__init__", lambda self: setattr(self, "rate", 3.0))
+    )
+
+
+def test_names_in_formats():
+    """`"{.rate}".format(x)` reads an attribute."""
+    held = types.SimpleNamespace(rate=2.0)
+    assert_follows(lambda x: x * float("{.rate:.1f}".format(held)), lambda: setattr(held, "rate", 3.0))  # noqa: UP032
+
+
+SETTINGS = {
+    "deterministic": (te.are_deterministic_algorithms_enabled, lambda on: te.use_deterministic_algorithms(on)),
+    "precision": (
+        lambda: te.get_float32_matmul_precision() == "high",
+        lambda on: te.set_float32_matmul_precision("high" if on else "highest"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_that_a_step_asks_for(name):
+    """They are kept and told, and a step may go by them."""
+    ask, switch = SETTINGS[name]
+    try:
+        assert_follows(lambda x: x * (2 if ask() else 3), lambda: switch(True))
+    finally:
+        switch(False)
+
+
 LISTED = {
     "vars": lambda x, held: x * sum(vars(held).values()),
     "dir": lambda x, held: x * len([name for name in dir(held) if name[0] != "_"]),
@@ -172,6 +210,12 @@ def test_what_an_optimizer_has_may_be_replaced(change):
             run(te.ones(4, 3) * (k + 1) / 9)
         results.append([p.tolist() for p in model.parameters()])
     assert results[0] == results[1]
+
+
+def test_a_setting_that_a_group_did_not_have():
+    """`group.get("scale", 1.0)`, before and after there is one."""
+    group = optim.SGD([te.ones(1, requires_grad=True)], lr=0.1).param_groups[0]
+    assert_follows(lambda x: x * group.get("scale", 1.0), lambda: group.update(scale=3.0))
 
 
 # --- what the library calls

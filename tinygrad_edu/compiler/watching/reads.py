@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import re
 import sys
 import types
 from typing import Any, NamedTuple
@@ -73,6 +74,10 @@ def reads_of(code: types.CodeType) -> Reads:
             attributes.add(i.argval)
             if i.opname == "STORE_ATTR":
                 stored.add(i.argval)
+    for text in (x for x in code.co_consts if isinstance(x, str)):  # "{0.rate}".format(x)
+        attributes.update(
+            word for field in re.findall(r"{[^{}]*}", text) for word in re.findall(r"\.([^\W\d]\w*)", field)
+        )
     names = variables | attributes | methods
     strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
     sought |= bool(variables & FROM_TEXTS or names & FROM_TEXTS_TOO)

@@ -55,6 +55,7 @@ class Surroundings:
         self._watched: set[tuple[int, str]] = set()
         self._seen: set[int] = set()
         self._kinds: set[type] = set()  # whose methods have been looked at
+        self._dicts: dict[type, Any] = {}  # of classes
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
         self._called: set[str] = set()  # of attributes that it calls
@@ -189,8 +190,9 @@ class Surroundings:
         elif isinstance(x, type):
             self._class(x)
             self._class(type(x))
-            if isinstance(vars(x).get("__init__"), types.FunctionType):
-                self._queue.append(vars(x)["__init__"])
+            for kind in x.__mro__:
+                if "__init__" in vars(kind) and not of_library(kind.__module__):
+                    self._name(self._dict_of(kind), "__init__")
         elif isinstance(x, Module):
             self._module(x)
         elif isinstance(x, Optimizer):
@@ -268,7 +270,7 @@ class Surroundings:
                 self._whose[id(self._objects[-1][0])] = kind.__name__
                 self._fields.append((x, "__class__"))
                 if "__getattr__" in shadowed:
-                    self._answering += [attributes(x), *map(vars, kinds)]
+                    self._answering += [attributes(x), *map(self._dict_of, kinds)]
             if any("__slots__" in vars(k) for k in kind.__mro__):
                 self._objects.append((Slots(x), {}))
                 self._whose[id(self._objects[-1][0])] = kind.__name__
@@ -276,16 +278,21 @@ class Surroundings:
                 self._queue.append(x.data)
             self._class(kind)
 
+    def _dict_of(self, kind: type) -> Any:
+        """The attributes of a class: vars(kind) makes a new view at each time."""
+        return self._dicts.setdefault(kind, vars(kind))
+
     def _class(self, kind: type) -> None:
         if kind in self._kinds:
             return
         self._kinds.add(kind)
-        above = (k for k in reversed(type(kind).__mro__) if not of_library(k.__module__))  # metaclasses
-        inherited = {name: value for k in above for name, value in vars(k).items()}
+        above: type = type(kind)
+        metaclasses = [k for k in reversed(above.__mro__) if not of_library(k.__module__)]
+        inherited = {name: value for k in metaclasses for name, value in vars(k).items()}
         called = {name for k in kind.__mro__[:-1] if of_library(k.__module__) for name in vars(k)} - UNCALLED
         for base in reversed(kind.__mro__):
             if not of_library(base.__module__):
-                scope = vars(base)
+                scope = self._dict_of(base)
                 for name in sorted(name for name in called & scope.keys() if not name.startswith("__")):
                     self._name(scope, name)  # by the library: of a Function forward and backward
                 self._objects.append((scope, inherited.copy()))
@@ -332,7 +339,7 @@ class Surroundings:
             for name in sorted(reads.variables):
                 self._name(function.__globals__, name)
                 if name not in function.__globals__:  # Python's own, which may be hidden
-                    self._name(function.__builtins__, name)
+                    self._name(function.__builtins__, name)  # type: ignore[attr-defined]
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
             value = getattr(cell, "cell_contents", None)
@@ -415,10 +422,10 @@ class Surroundings:
                 self._queue.append(value)
         of = type(module)
         self._class(of)
-        self._name(vars(Module), "__call__")
+        self._name(self._dict_of(Module), "__call__")
         above = next((k for k in of.__mro__ if "forward" in vars(k)), Module)
         for k in of.__mro__[: of.__mro__.index(above) + 1]:
-            self._name(vars(k), "forward")
+            self._name(self._dict_of(k), "forward")
 
     def _hooks_of(self, tensor: Tensor) -> None:
         record = tensor._record
@@ -443,6 +450,7 @@ class Surroundings:
         for group in optimizer.param_groups:
             self._whole(group["params"], None, f"the parameters of {name}")
             self._scopes.append((group, "params"))
+            self._growing.append((group, functools.partial(list, group), f"a setting of {name}"))
             self._whose[id(group)] = name
             if not any(known is group for known, _, _ in self._groups):
                 self._groups.append((group, dict(group), name))

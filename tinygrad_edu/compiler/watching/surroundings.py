@@ -32,6 +32,7 @@ from ...nn.module import Module
 from ...ops.generator import Generator
 from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
+from .kinds import called_by_library, is_only_a_module, of_python, unnamed
 from .reads import reads_of
 from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
@@ -40,7 +41,6 @@ DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
 # Libraries that know nothing of the world outside; of others a step may get the time, or a file's content
 CLOSED = ("tinygrad_edu", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "functools",
           "itertools", "math", "operator", "types", "typing")  # fmt: skip
-UNCALLED = {"extra_repr"}  # methods that may be the user's and that no step needs
 MISSING = object()
 
 
@@ -55,6 +55,7 @@ class Surroundings:
         self._watched: set[tuple[int, str]] = set()
         self._seen: set[int] = set()
         self._kinds: set[type] = set()  # whose methods have been looked at
+        self._bases: set[type] = set()  # classes of the user's, which may be given other bases and more methods
         self._dicts: dict[type, Any] = {}  # of classes
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
         self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
@@ -226,7 +227,7 @@ class Surroundings:
             self._strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
         elif isinstance(x, weakref.ReferenceType):
             self._queue.append(x())
-        elif isinstance(x, (Mapping, Sequence)) and _of_python(type(x)):  # ChainMap, UserDict, array.array, a view
+        elif isinstance(x, (Mapping, Sequence)) and of_python(type(x)):  # ChainMap, UserDict, array.array, a view
             values = Values(x) if isinstance(x, Mapping) else x
             self._whole(values, None, f"a {type(x).__name__}")
             self._queue += list(values)
@@ -289,16 +290,18 @@ class Surroundings:
         above: type = type(kind)
         metaclasses = [k for k in reversed(above.__mro__) if not of_library(k.__module__)]
         inherited = {name: value for k in metaclasses for name, value in vars(k).items()}
-        called = {name for k in kind.__mro__[:-1] if of_library(k.__module__) for name in vars(k)} - UNCALLED
+        called = called_by_library(kind)
         for base in reversed(kind.__mro__):
             if not of_library(base.__module__):
                 scope = self._dict_of(base)
-                for name in sorted(name for name in called & scope.keys() if not name.startswith("__")):
-                    self._name(scope, name)  # by the library: of a Function forward and backward
+                for name in sorted(called & scope.keys()):
+                    self._name(scope, name)
                 self._objects.append((scope, inherited.copy()))
                 self._whose[id(scope)] = base.__name__
-                self._fields.append((base, "__bases__"))
-                self._growing.append((scope, functools.partial(unnamed, base), f"a method of {base.__name__}"))
+                if base not in self._bases:
+                    self._bases.add(base)
+                    self._fields.append((base, "__bases__"))
+                    self._growing.append((scope, functools.partial(unnamed, base), f"a method of {base.__name__}"))
                 inherited.update(scope)
                 for name, value in unnamed(base):
                     if name != "__init__" and value is not None:
@@ -346,7 +349,9 @@ class Surroundings:
             self._queue.append(value)
             if isinstance(value, Tensor):
                 self._variables.setdefault(value, name)
-        self._fields += [(function, name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
+        self._fields += [(function, "__code__"), (function, "__defaults__")]
+        if function.__code__.co_kwonlyargcount:
+            self._fields.append((function, "__kwdefaults__"))
         self._queue += [function.__defaults__, function.__kwdefaults__]
 
     def _import(self, level: int, name: str, items: tuple[str, ...], package: str) -> None:
@@ -399,7 +404,7 @@ class Surroundings:
             self._derived += [(own, name) for name in sorted(derived)]
             for name in own.keys() - derived:
                 self._name(own, name)
-        elif _is_only_a_module(type(module)):  # the user's counts and lists matter where some code has names for them
+        elif is_only_a_module(type(module)):  # the user's counts and lists matter where some code has names for them
             self._containers.append((own, dict(own)))
             self._attributes(module)
             what = f"an attribute of {type(module).__name__}"
@@ -418,7 +423,7 @@ class Surroundings:
         for name, value in own.items():
             if isinstance(value, Tensor):
                 self._hooks_of(value)
-            if name not in ("_kinds", "_hooks") and (name in module._kinds or not _is_only_a_module(type(module))):
+            if name not in ("_kinds", "_hooks") and (name in module._kinds or not is_only_a_module(type(module))):
                 self._queue.append(value)
         of = type(module)
         self._class(of)
@@ -454,25 +459,3 @@ class Surroundings:
             self._whose[id(group)] = name
             if not any(known is group for known, _, _ in self._groups):
                 self._groups.append((group, dict(group), name))
-
-
-def _is_only_a_module(kind: type) -> bool:
-    """Whether a class of the user's has nothing of the library's but Module: of others the library reads settings."""
-    ours = [k for k in kind.__mro__ if k.__module__.partition(".")[0] == "tinygrad_edu"]
-    return ours[0] is Module and kind is not Module
-
-
-def unnamed(kind: type) -> list[tuple[str, Any]]:
-    """The methods of a class that are called without being named: of x[k], x(...), len(x). None forbids such a call."""
-    return [
-        (k, v) for k, v in [*vars(kind).items()] if k.startswith("__") and k != "__doc__" and (v is None or _runs(v))
-    ]
-
-
-def _runs(method: Any) -> bool:
-    return callable(method) or isinstance(method, (classmethod, property))
-
-
-def _of_python(kind: type) -> bool:
-    """Whether a class of containers is of Python itself, so that its methods are not followed. A range is a number."""
-    return of_library(kind.__module__) and kind.__module__.partition(".")[0] != "tinygrad_edu" and kind is not range

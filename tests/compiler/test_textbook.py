@@ -752,3 +752,28 @@ def test_norms_sums_and_outputs_read_plainly():
     run()
     assert ", _ = gru_pull_by_steps(" in run.source(readable=True)
     assert max(map(len, run.source(readable=True).splitlines())) <= 120
+
+
+def test_no_gradient_is_computed_that_nobody_wants():
+    """Without gradients left behind those of a GAN's critic are not computed when the generator learns."""
+    G, D = nn.Linear(2, 3), nn.Linear(3, 1)
+    optimizer = optim.SGD(G.parameters(), lr=0.1)
+
+    def step(z):
+        optimizer.zero_grad()
+        loss = F.binary_cross_entropy_with_logits(D(G(z)), te.ones(4, 1))
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    few = te.compile(step, grads=False)
+    for _ in range(2):
+        few(te.randn(4, 2))
+    for text in (few.source, few.source(readable=True)):
+        assert "dW1 = " in text
+        assert "dW2" not in text
+    assert D.weight.grad is None
+    D.weight.grad = None
+    every = te.compile(step)
+    every(te.randn(4, 2))
+    assert "dW2 = " in every.source(readable=True)

@@ -102,6 +102,11 @@ class Listing:
                 name = f"d{owner.name}"
                 line.results[0].name, value.name = name, None if value.name == name else value.name
 
+    def leave_no_gradients(self) -> None:
+        """Compute no gradient that neither an update reads nor anybody after the step, as those of a GAN's critic."""
+        self.grads = [(tensor, None) for tensor, _ in self.grads]
+        self.dead += self.drop_dead()
+
     def _drop_copies(self) -> int:
         """Let what is computed for a copy alone be the copy: `W -= t` has copied the difference. Returns how many."""
         uses = Counter(v for line in self.lines for v in line.operands)

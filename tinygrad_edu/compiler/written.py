@@ -248,6 +248,8 @@ class Written:
         name_values(listing, program, self.trace, self._words, self.watch.words)
         if self.grads:
             listing.own_gradients()
+        else:
+            listing.leave_no_gradients()
         self._formulas = Formulas(program, values, self._counts, listing, self.grads, self.name)
         self._write_out()
         self._forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from pathlib import Path
 
 from ..core.primitive import PRIMITIVES
@@ -30,7 +31,8 @@ def docs(name: str) -> None:
         near = ", ".join(difflib.get_close_matches(name, known, n=3))
         raise KeyError(f"no operation is called {name!r}." + (f" Near to it: {near}." if near else ""))
     if operation is not None and operation not in PRIMITIVES.values():
-        print(f"{name}{inspect.signature(operation)}\n\n{inspect.getdoc(operation)}\n")
+        signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(operation)))  # types are texts
+        print(f"{name}{signature}\n\n{inspect.getdoc(operation)}\n")
     entries = _BOOK.read_text(encoding="utf-8").split("\n## ")
     for entry in entries[1:]:
         if entry.split("\n", 1)[0] in keys:

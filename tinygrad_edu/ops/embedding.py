@@ -25,6 +25,7 @@ from .gathering import along, valid_index
 from .indexing import getitem, scatter, take_along
 from .norm import vector_norm
 from .ordering import bucketize
+from .reduction import mean_over, sum_over
 from .shape import reshape_to
 
 NORM_FLOOR = 1e-7  # added to a norm before it divides, as PyTorch does
@@ -202,6 +203,9 @@ def embedding_bag(
         rows = rows * reshape_to(per_sample_weights, shape=(-1, 1))
     if padding >= 0:
         rows = choose((flat != padding)[:, None], rows, -math.inf if mode == "max" else 0.0)
+    if input.ndim == 2 and mode != "max" and padding < 0 and input.shape[1]:
+        in_bags = reshape_to(rows, shape=(*input.shape, weight.shape[1]))
+        return (sum_over if mode == "sum" else mean_over)(in_bags, axis=(1,), keepdims=False)
     present: Any = None
     if mode != "sum":
         kept = astype(flat != padding, dtype=weight.dtype)

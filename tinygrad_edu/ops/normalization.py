@@ -258,7 +258,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
 
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Any = None) -> Any:
     """input over its norm of order p along `dim`, or over eps where the norm is smaller."""
-    result = input / np.maximum(vector_norm(input, p, dim, keepdim=True), eps)
+    result = input / vector_norm(input, p, dim, keepdim=True).clamp(min=eps)
     return result if out is None else out.copy_(result)
 
 

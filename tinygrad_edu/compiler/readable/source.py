@@ -327,6 +327,8 @@ class Formulas:
         """The program as formulas."""
         instead = cancelled(self._program.equations, self._names)
         listing = note(self._program, self._given, self._counts, self._created, instead)
+        if not self._grads:
+            listing.leave_no_gradients()
         for symbol, name in (*self._names.items(), *self._constants.items()):
             value = listing.value_of.get(symbol)
             if isinstance(value, Value) and value.name is None:

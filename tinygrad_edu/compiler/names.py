@@ -59,6 +59,9 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     for record, name in names.items():
         if name.startswith("θ") and record in own:
             names[record] = free_name(own[record], names.values())
+    for record, name in _handed(trace).items():  # the user's word goes before a letter
+        if _LETTER.fullmatch(names.get(record, "")) and name not in names.values():
+            names[record] = name
     constants = {record: name for record, name in names.items() if _CONSTANT.fullmatch(name)}
     for record, name in names.items():
         if record not in constants:
@@ -107,6 +110,16 @@ _SHORT = {
     "square_avg": "V",
     "step": "t",
 }
+
+
+def _handed(trace: Trace) -> dict[Record, str]:
+    """What the user calls gradients that are differentiated again."""
+    return {
+        gradient._record: name
+        for site, gradients in trace.handed
+        for gradient, name in zip(gradients, variables_at(site), strict=False)
+        if isinstance(gradient, Tensor) and gradient._record is not None and not name.startswith("_")
+    }
 
 
 def _assigned(trace: Trace, program: Program) -> dict[Any, str]:
@@ -191,5 +204,6 @@ def _names(trace: Trace) -> dict[Record, str]:
 
 
 _LAYER = re.compile(r"[WbZA]\d+")
+_LETTER = re.compile(r"[ZAH]\d+")
 _NUMBER = re.compile(r"\d+$")
 _CONSTANT = re.compile(r"C\d*")

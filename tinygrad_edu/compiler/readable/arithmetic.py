@@ -1,4 +1,4 @@
-"""How a textbook writes sums, products and comparisons.
+"""How a textbook writes sums and products.
 
 Signs, numbers and the counts of means move out of products: `-(x * 2) * y / 6` is -2, 6 and x * y, and is written
 `-2 * x * y / 6`. So two minuses cancel, and terms of one mean are divided together.
@@ -11,22 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...ops.losses_labels import IGNORED, rows_of_labels
+from ...ops.losses_labels import rows_of_labels
 from ...symbolic.layouts import outline
 from ..calls import Call, Value, method
+from .conditions import Conditions
 from .rewriting import Share, alike, is_count, number_of
-from .shaping import Shaping, one_a_row, puts_along
+from .shaping import one_a_row, puts_along
 
-OPPOSITE = {
-    np.less: np.greater_equal,
-    np.less_equal: np.greater,
-    np.greater: np.less_equal,
-    np.greater_equal: np.less,
-    np.equal: np.not_equal,
-    np.not_equal: np.equal,
-}
 BRIEF = 6  # characters of a number that two were multiplied to
-BOTH, EITHER, NOT = (np.logical_and, np.bitwise_and), (np.logical_or, np.bitwise_or), (np.logical_not, np.invert)
 
 
 class Scaled(NamedTuple):
@@ -37,7 +29,7 @@ class Scaled(NamedTuple):
     core: Any
 
 
-class Arithmetic(Shaping):
+class Arithmetic(Conditions):
     """Rules: each says whether it has taken the line."""
 
     # --- signs, numbers and counts
@@ -339,7 +331,8 @@ class Arithmetic(Shaping):
             share = self.share_of(self.of(call.args[0]))
         else:
             number, m, core = self._scaled(x, named=True)
-            share = Share(number, m) if axis == 1 and self._is_one_hot(core) else None
+            known = (axis == 1 and self._is_one_hot(core)) or self._is_softmax(core, axis)
+            share = Share(number, m) if known else None
         n = np.shape(getattr(x, "data", x))[axis]
         if share is None or (added.number and added.m != n * share.m):
             return False
@@ -347,6 +340,15 @@ class Arithmetic(Shaping):
         total = np.full(np.shape(line.results[0].data), share.number / share.m, line.results[0].data.dtype)
         self._shares[id(total)] = share
         return self._same(line, total)
+
+    def _is_softmax(self, x: Any, axis: int) -> bool:
+        """Whether something is divided by its sums along an axis."""
+        call = self._call(x)
+        total = self._call(call.args[1]) if call is not None and call.function is np.divide else None
+        if call is None or total is None or total.function is not np.sum or total.args[0] is not call.args[0]:
+            return False
+        ndim = np.ndim(x.data)
+        return total.kwargs.get("keepdims") is True and total.kwargs.get("axis") in (axis, axis - ndim)
 
     def _is_one_hot(self, x: Any) -> bool:
         """Whether each row has a 1 at its label, and zeros."""
@@ -357,63 +359,6 @@ class Arithmetic(Shaping):
             call = self._call(call.args[0])
         label = call.args[0] if call is not None else None
         return isinstance(label, Value) and self._are_classes(label)
-
-    # --- conditions
-
-    def _opposite(self, line: Call, args: Any) -> bool:
-        """`A > 0` for not `A <= 0`."""
-        opposite = self._opposed(args[0])
-        return opposite is not None and self._same(line, opposite)
-
-    def _opposed(self, x: Any) -> Any:
-        """What holds where a condition does not, if that can be said without a not."""
-        call = self._call(x)
-        if call is None or not isinstance(x, Value) or np.asarray(x.data).dtype != bool:
-            return None
-        if call.function in NOT:
-            return call.args[0]
-        if call.function in OPPOSITE:
-            return self._new(x, OPPOSITE[call.function], *call.args)
-        if call.function in (*BOTH, *EITHER):
-            parts = [self._opposed(part) for part in call.args]
-            return None if None in parts else self._new(x, (EITHER if call.function in BOTH else BOTH)[1], *parts)
-        return None
-
-    def _both(self, line: Call, args: Any) -> bool:
-        """`X == 0` for what is 0 and is a number."""
-        for one, other in (args, args[::-1]):
-            is_number, equals = self._call(other), self._call(one)
-            if is_number is None or equals is None or not is_number.function is equals.function is np.equal:
-                continue
-            x, y = is_number.args
-            if x is y is equals.args[0] and number_of(equals.args[1]) is not None:
-                return self._same(line, one)
-        return False
-
-    def _compared(self, line: Call, args: Any) -> bool:
-        """What is never so; labels that are given are classes: none is to be ignored."""
-        x, number = args
-        shape = np.shape(line.results[0].data)
-        if line.function is np.greater and number_of(number) == math.inf:
-            return self._same(line, np.full(shape, False))
-        if number.__class__ is not int or number != IGNORED or not self._are_classes(x):
-            return False
-        return line.function in (np.equal, np.not_equal) and self._same(
-            line, np.full(np.shape(x.data), line.function is np.not_equal)
-        )
-
-    def _are_classes(self, x: Any) -> bool:
-        """Whether labels are given, and none is to be ignored, as far as can be seen."""
-        root = x.root if isinstance(x, Value) else None
-        return root is not None and root.call is None and (root.hollow or not (np.asarray(root.data) == IGNORED).any())
-
-    def _chosen(self, line: Call, args: Any) -> bool:
-        """The one side of a choice that is known."""
-        known = number_of(args[0]) if len(args) == 3 else None
-        if known not in (0, 1):
-            return False
-        x, shape = args[1] if known else args[2], np.shape(line.results[0].data)
-        return isinstance(x, Value) and alike(x, line.results[0]) and np.shape(x.data) == shape and self._same(line, x)
 
 
 def _plain(share: Share) -> Any:

@@ -15,7 +15,7 @@ from ...ops.indexing import Slot, add_along
 from ...symbolic.printer import AND, ATOM, COMPARE, OR, POWER, PRODUCT, SUM, UNARY, infix, wrapped
 from ..calls import Attribute, Call, Method, Reduce, Subscript, Value, method
 from ..emit import Emitted, scalar
-from .arithmetic import BOTH, EITHER
+from .conditions import BOTH, EITHER
 from .numerals import Spelled, spelled_number
 from .rewriting import Share
 from .shaping import PARTS, SCATTER, puts_along

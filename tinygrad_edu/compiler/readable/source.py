@@ -26,8 +26,8 @@ from ..arguments import docstring
 from ..calls import SMALL, Attribute, Call, Subscript, Value, values_of
 from ..listing import Listing, is_draw, note
 from ..spelling import ARRAY, indented, listed
-from .arithmetic import OPPOSITE
 from .cancelling import cancelled
+from .conditions import OPPOSITE
 from .numerals import Spelled
 from .phrasing import SIGNS, Phrasing, assigns, is_statement, to_double
 from .rewriting import alike

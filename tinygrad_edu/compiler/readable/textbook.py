@@ -19,7 +19,8 @@ from ..calls import Attribute, Call, Check, Method, Reduce, Subscript, Value, va
 from ..cells import bare
 from ..listing import Listing, alive, is_draw
 from ..spelling import spelled_array
-from .arithmetic import BOTH, NOT, OPPOSITE, Arithmetic
+from .arithmetic import Arithmetic
+from .conditions import BOTH, NOT, OPPOSITE
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
 from .shaping import SCATTER, SUMS
 

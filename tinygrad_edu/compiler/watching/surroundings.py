@@ -427,7 +427,6 @@ class Surroundings:
                 self._queue.append(value)
         of = type(module)
         self._class(of)
-        self._name(self._dict_of(Module), "__call__")
         above = next((k for k in of.__mro__ if "forward" in vars(k)), Module)
         for k in of.__mro__[: of.__mro__.index(above) + 1]:
             self._name(self._dict_of(k), "forward")

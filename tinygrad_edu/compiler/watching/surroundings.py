@@ -36,6 +36,7 @@ from .kinds import called_by_library, is_only_a_module, of_python, unnamed
 from .reads import reads_of
 from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
+_builtins_of = operator.attrgetter("__builtins__")  # which mypy knows of in some versions, and not in others
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
 DECIMAL = ("prec", "rounding", "Emin", "Emax")  # what its results depend on
 # Libraries that know nothing of the world outside; of others a step may get the time, or a file's content
@@ -342,7 +343,7 @@ class Surroundings:
             for name in sorted(reads.variables):
                 self._name(function.__globals__, name)
                 if name not in function.__globals__:  # Python's own, which may be hidden
-                    self._name(function.__builtins__, name)  # type: ignore[attr-defined]
+                    self._name(_builtins_of(function), name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
             value = getattr(cell, "cell_contents", None)

@@ -165,9 +165,10 @@ def _add_by_shifts(X: Array, Y: Array, grid: Grid, W: Array) -> None:
     window, count, (groups, O, C) = W.shape[3:], Y.shape[2:], W.shape[:3]
     images = Shifted(X, window, count, grid, O * C)
     length = images.tiles * images.tile
-    shape = (length, O) if O * C >= SHORT_TILES else (O, length)
-    spread = np.zeros((images.samples, groups, *shape), X.dtype)
-    right = spread if shape[-1] == O else np.swapaxes(spread, 2, 3)
+    if O * C >= SHORT_TILES:
+        right = np.zeros((images.samples, groups, length, O), X.dtype)
+    else:
+        right = np.swapaxes(np.zeros((images.samples, groups, O, length), X.dtype), 2, 3)
     kept = right[:, :, : images.positions].reshape(*right.shape[:2], *images.lay, O)
     kept = kept[(slice(None), slice(None), *map(slice, count))]
     right = right.reshape(images.samples, groups, images.tiles, *(1,) * len(window), images.tile, O)

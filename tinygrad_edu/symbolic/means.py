@@ -21,12 +21,12 @@ from ..core.kept import kept_input
 from ..core.record import Record
 from ..core.symbol import Symbol
 from .derive import Reading, topological
+from .formulas import WITH_PROBABILITIES
 from .sources import at, operands_of
 from .walk import upwards
 
-OF_LABELS = (  # losses with labels as their second input
-    "cross_entropy_of_classes", "log_likelihood_of_classes", "cross_entropy_of_pixels", "log_likelihood_of_pixels",
-)  # fmt: skip
+# Losses with labels as their second input
+OF_LABELS = (*WITH_PROBABILITIES, "log_likelihood_of_classes", "log_likelihood_of_pixels")
 PRODUCTS = "dot", "matrix_product", "matrix_vector", "vector_matrix"
 
 

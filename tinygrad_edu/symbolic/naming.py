@@ -19,6 +19,8 @@ from typing import Any
 from ..core.joint import pick
 from ..core.record import Record
 from ..core.tensor import Tensor
+from .formulas import WITH_PROBABILITIES
+from .means import OF_LABELS
 from .sources import at, constant_formulas, data_of, recovered, sources_of
 
 PARTS = 24  # operations in a formula at most, beyond which a part of it has a line of its own
@@ -161,15 +163,13 @@ class Names:
 
 
 _OUTPUTS = {
-    "cross_entropy_of_classes": ("L", "P"),
-    "cross_entropy_of_pixels": ("L", "P"),
+    **dict.fromkeys(WITH_PROBABILITIES, ("L", "P")),
     "standardized": ("N", "μ", "V"),
     "attend": ("O", "P"),
 }
 _PARAMETERS = {"scaled": ("γ", "β"), "correlation": ("K", "c")}
 _LOSSES = {"squared_error", "absolute_error", "cross_entropy_of_probabilities", "cross_entropy_of_scores",
-           "cross_entropy_of_classes", "log_likelihood_of_classes", "cross_entropy_of_pixels",
-           "log_likelihood_of_pixels", "limited_error"}  # fmt: skip
+           "limited_error", *OF_LABELS}  # fmt: skip
 
 
 def free_name(wanted: str, taken: Container[str], between: str = "_") -> str:

@@ -6,6 +6,8 @@ the formulas themselves come from explain.
 
 from __future__ import annotations
 
+from ..symbolic.means import OF_LABELS
+
 _FORWARD = {
     "tanh": "tanh squashes every entry into (−1, 1), one by one.",
     "sigmoid": "The sigmoid turns every score into a number between 0 and 1, a probability.",
@@ -16,10 +18,7 @@ _FORWARD = {
     "standardized": "From every entry the mean is taken, and the result divided by the standard deviation.",
     "correlation": "A convolution: the same small kernel is laid on every place of its input.",
     "squared_error": "One number says how far the predictions are from the targets.",
-    "cross_entropy_of_classes": "One number says how little probability the right classes were given.",
-    "log_likelihood_of_classes": "One number says how little probability the right classes were given.",
-    "cross_entropy_of_pixels": "One number says how little probability the right classes were given.",
-    "log_likelihood_of_pixels": "One number says how little probability the right classes were given.",
+    **dict.fromkeys(OF_LABELS, "One number says how little probability the right classes were given."),
     "cross_entropy_of_probabilities": "One number says how wrong the predicted probabilities are.",
     "cross_entropy_of_scores": "One number says how wrong the scores are, as probabilities.",
 }

@@ -102,7 +102,9 @@ def test_objects_that_a_step_makes():
 def test_names_in_formats():
     """`"{.rate}".format(x)` reads an attribute."""
     held = types.SimpleNamespace(rate=2.0)
-    assert_follows(lambda x: x * float("{.rate:.1f}".format(held)), lambda: setattr(held, "rate", 3.0))  # noqa: UP032
+    written = "{.rate:.1f}"
+    assert_follows(lambda x: x * float(written.format(held)), lambda: setattr(held, "rate", 3.0))
+    assert_follows(lambda x: x * float(str.format("{0.rate}", held)), lambda: setattr(held, "rate", 4.0))
 
 
 SETTINGS = {

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dis
 import functools
 import re
+import string
 import sys
 import types
 from typing import Any, NamedTuple
+
+from .scopes import SCALARS
 
 METHOD_BIT = sys.version_info >= (3, 12)  # LOAD_METHOD is LOAD_ATTR with a mark since then
 METHODS = ("LOAD_METHOD", "LOAD_SUPER_ATTR")
@@ -74,10 +77,7 @@ def reads_of(code: types.CodeType) -> Reads:
             attributes.add(i.argval)
             if i.opname == "STORE_ATTR":
                 stored.add(i.argval)
-    for text in (x for x in code.co_consts if isinstance(x, str)):  # "{0.rate}".format(x)
-        attributes.update(
-            word for field in re.findall(r"{[^{}]*}", text) for word in re.findall(r"\.([^\W\d]\w*)", field)
-        )
+    attributes.update(*(_formatted(x) for x in code.co_consts if isinstance(x, str)))
     names = variables | attributes | methods
     strings = _strings(code.co_consts) | (attributes if "AttributeError" in variables else set())
     sought |= bool(variables & FROM_TEXTS or names & FROM_TEXTS_TOO)
@@ -95,3 +95,63 @@ def _strings(constants: Any) -> set[str]:
     """The strings among constants that may be names, in tuples too."""
     found = {x for x in constants if isinstance(x, str) and ("a" + x).isidentifier()}
     return found.union(*(_strings(x) for x in constants if isinstance(x, (tuple, frozenset))))
+
+
+def _formatted(text: str) -> set[str]:
+    """The attributes that `"{0.rate}".format(x)` reads."""
+    return {word for field in re.findall(r"{[^{}]*}", text) for word in re.findall(r"\.([^\W\d]\w*)", field)}
+
+
+class Sought:
+    """What all codes of a step read so far, and what strings may stand for there."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()  # of attributes that are read
+        self.called: set[str] = set()  # of attributes that are called
+        self.stored: set[str] = set()  # of attributes that are set
+        self.strings: set[str] = set()  # that the step has, or its code
+        self.by_name = False  # whether attributes are looked up by them
+        self.takes_all = False  # whether some code looks at all attributes of an object
+        self.compares = False  # whether it has a ==
+        self.texts = False  # whether it may make numbers of what str(...) gives
+        self.by_module = False  # whether it looks modules up by their names
+        self._looked_up: set[str] = set()  # strings of the code that looks attributes up
+        self._parts: set[str] = set()  # of which such code may make names
+
+    def add(self, reads: Reads) -> None:
+        """One more code."""
+        self.names |= reads.attributes
+        self.called |= reads.methods
+        self.stored |= reads.stored
+        self.strings |= reads.strings | reads.modules
+        self.compares |= reads.compares
+        self.takes_all |= reads.takes_all
+        self.texts |= reads.texts
+        self.by_module |= reads.by_module
+        if reads.by_name:
+            self.by_name = True
+            self._looked_up |= reads.strings
+            self._parts |= reads.strings if reads.spells else set()
+
+    def add_text(self, text: str) -> None:
+        """One more string: a name, or a format of some."""
+        self.strings.add(text)
+        self.names |= _formatted(text)
+
+    def among(self, scope: Any, inherited: dict[str, Any]) -> list[list[str]]:
+        """Attributes that a code may read of an object: those by strings, and those by names."""
+        own = set(scope.keys()) | inherited.keys()
+        if self.takes_all:
+            self.names |= own
+        by_strings: set[str] = set()
+        if self.by_name:  # by a name that comes from elsewhere, or one that may not be there yet
+            spelt = {name for name in own if any(part in name for part in self._parts)}
+            by_strings = (self.strings & own) | spelt | self._looked_up
+        value_of = {name: scope.get(name, inherited.get(name)) for name in self.called & own}
+        called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
+        return [sorted(by_strings), sorted((self.names & own) | called)]
+
+    def may_spell(self, module: str) -> bool:
+        """Whether strings that the step has, and digits, may be put together to a module's name."""
+        words = (word.strip(string.digits) for word in re.split("[._]", module))
+        return all(any(word in known for known in self.strings) for word in words)

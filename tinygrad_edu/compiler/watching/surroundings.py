@@ -12,10 +12,9 @@ import contextvars
 import functools
 import importlib
 import io
+import itertools
 import operator
 import os
-import re
-import string
 import sys
 import types
 import weakref
@@ -33,7 +32,7 @@ from ...ops.generator import Generator
 from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
 from .kinds import called_by_library, is_only_a_module, of_python, unnamed
-from .reads import reads_of
+from .reads import Sought, reads_of
 from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
 _builtins_of = operator.attrgetter("__builtins__")  # which mypy knows of in some versions, and not in others
@@ -59,19 +58,9 @@ class Surroundings:
         self._bases: set[type] = set()  # classes of the user's, which may be given other bases and more methods
         self._dicts: dict[type, Any] = {}  # of classes
         self._held: list[Any] = []  # keeps ids of what was made for a look, such as bound methods, from being reused
-        self._names: set[str] = set()  # of attributes that the code of the step and of its functions reads
-        self._called: set[str] = set()  # of attributes that it calls
-        self._stored: set[str] = set()  # of attributes that it sets
+        self._sought = Sought()
         self._unset: dict[tuple[int, str], Any] = {}  # where there is none of such a name yet
         self._listed: set[int] = set()  # objects of which all attributes are looked at
-        self._strings: set[str] = set()  # that the step has, or its code
-        self._by_name = False  # whether attributes are looked up by them
-        self._looked_up: set[str] = set()  # those in the code that does it
-        self._parts: set[str] = set()  # of which such code may make names
-        self._takes_all = False  # whether some code looks at all attributes of an object
-        self._compares = False  # whether it has a ==
-        self._makes_texts = False  # whether it may make numbers of what str(...) gives
-        self._by_module = False  # whether it looks modules up by their names
         self.types = False  # whether it has a type(...)
         self.asks = False  # whether it may ask the world outside: the clock, a file
         self._texts: list[Any] = []  # what str(...) would call
@@ -106,50 +95,38 @@ class Surroundings:
 
     def _walk(self) -> None:
         """Follow everything in the queue, and then the attributes that the code read so far has names for."""
+        sought = self._sought
         while self._queue:
             while self._queue:
                 self._visit(self._queue.pop())
             for scope, inherited in [*self._objects]:
-                own = set(scope.keys()) | inherited.keys()
-                if self._takes_all:
-                    self._names |= own
-                    if id(scope) not in self._listed and isinstance(scope, (dict, types.MappingProxyType)):
-                        self._listed.add(id(scope))
+                if sought.takes_all and id(scope) not in self._listed:
+                    self._listed.add(id(scope))
+                    if isinstance(scope, (dict, types.MappingProxyType)):
                         self._whole(scope, None, "the attributes of an object")
-                if self._by_name:  # by a name that comes from elsewhere, or one that may not be there yet
-                    spelt = {name for name in own if any(part in name for part in self._parts)}
-                    for name in sorted((self._strings & own) | spelt | self._looked_up):
-                        self._name(scope, name)
-                value_of = {name: scope.get(name, inherited.get(name)) for name in self._called & own}
-                called = {name for name, value in value_of.items() if not isinstance(value, SCALARS)}
-                for name in sorted((self._names & own) | called):
+                for name in itertools.chain(*sought.among(scope, inherited)):
                     self._name(scope, name)
             for scope, _ in self._objects:
-                self._unset |= {(id(scope), name): scope for name in self._stored - set(scope.keys())}
+                self._unset |= {(id(scope), name): scope for name in sought.stored - set(scope.keys())}
             for scope in [*self._answering]:
-                for name in sorted(self._names | self._called):
+                for name in sorted(sought.names | sought.called):
                     self._name(scope, name)
-            if self._compares:
+            if sought.compares:
                 self._queue += self._equalities
                 self._equalities = []
-            if self._makes_texts:
+            if sought.texts:
                 self._queue += self._texts
                 self._texts = []
-            if self._by_module:
+            if sought.by_module:
                 for name in sorted(sys.modules):
-                    if not of_library(name) and self._may_be_spelt(name):
+                    if not of_library(name) and sought.may_spell(name):
                         self._name(sys.modules, name)
-
-    def _may_be_spelt(self, module: str) -> bool:
-        """Whether strings that the step has, and digits, may be put together to a module's name."""
-        words = (word.strip(string.digits) for word in re.split("[._]", module))
-        return all(any(word in known for known in self._strings) for word in words)
 
     def _visit(self, x: Any) -> None:
         if type(x) in weakref.ProxyTypes:
             x = x.__dir__.__self__  # what it stands for
         if x.__class__ is str:
-            self._strings.add(x)
+            self._sought.add_text(x)
         if is_scalar(x) or isinstance(x, Primitive) or x.__class__ is Tensor or x is MISSING or id(x) in self._seen:
             return
         self._seen.add(id(x))
@@ -159,7 +136,7 @@ class Surroundings:
                 self._objects.append((vars(x), {}))
             return
         if x is sys.modules or x is importlib.import_module or x is builtins.__import__:
-            self._by_module = True
+            self._sought.by_module = True
             return
         home = x.__name__ if isinstance(x, types.ModuleType) else getattr(x, "__module__", None)
         if home == "decimal":
@@ -224,8 +201,8 @@ class Surroundings:
         elif isinstance(x, contextvars.ContextVar):
             self._name(Context(x), x.name)
         elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
-            self._by_name = True
-            self._strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
+            self._sought.by_name = True
+            self._sought.strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
         elif isinstance(x, weakref.ReferenceType):
             self._queue.append(x())
         elif isinstance(x, (Mapping, Sequence)) and of_python(type(x)):  # ChainMap, UserDict, array.array, a view
@@ -318,19 +295,7 @@ class Surroundings:
         codes = [function.__code__]
         for code in codes:
             reads = reads_of(code)
-            self._names |= reads.attributes
-            self._called |= reads.methods
-            self._stored |= reads.stored
-            self._compares |= reads.compares
-            self._strings |= reads.strings
-            self._takes_all |= reads.takes_all
-            if reads.by_name:
-                self._by_name = True
-                self._looked_up |= reads.strings
-                self._parts |= reads.strings if reads.spells else set()
-            self._makes_texts |= reads.texts
-            self._by_module |= reads.by_module
-            self._strings |= reads.modules
+            self._sought.add(reads)
             self.types |= "type" in reads.variables
             self.asks |= bool(reads.imports) or not reads.variables.isdisjoint(("open", "eval", "exec"))
             for level, name, items in sorted(reads.imports):

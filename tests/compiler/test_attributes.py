@@ -32,6 +32,9 @@ class Model(nn.Module):
         y = self.layer(x) * self.gain + self.options["power"]
         return y if getattr(self, "skip", None) is None else x
 
+    def extra_repr(self):
+        return f"epoch={self.epoch}"
+
 
 def test_counts_of_a_module_that_its_forward_does_not_read():
     """They may change at every call; what forward has a name for may not, unnoticed."""

@@ -100,6 +100,8 @@ ADDED = {
     "__contains__": (lambda self, k: True, lambda a, x: x * (2 if 1 in a else 3)),
     "__eq__": (lambda self, other: True, lambda a, x: x * (2 if a == 1 else 3)),
     "__lt__": (lambda self, other: True, lambda a, x: x * (2 if a < 1 else 3)),
+    "__rmul__": (None, lambda a, x: x * 2.0 if type(a).__rmul__ is None else x),
+    "__class_getitem__": (classmethod(lambda cls, k: 3.0 * k), lambda a, x: x * type(a)[1]),
 }
 
 

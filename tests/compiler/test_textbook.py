@@ -378,6 +378,12 @@ REWRITTEN = [
     (lambda x, y: x.max(1).values - y[:, 0], "np.max(x, axis=1) - y[:, 0]", "no place of the largest"),
     (lambda x, y: te.stack([x * y])[-1].exp(), "np.exp(x * y)", "no stack of one"),
     (lambda x, y: x.clone() * y, "return (x * y,)", "no copies of what is not written"),
+    (lambda x, y: te.where(x > 1, 0.0, y) / te.where(x > 2, 1.0, y), "0.0, y) / np.where(x > 2", "two conditions"),
+    (
+        lambda x, y: F.binary_cross_entropy(te.sigmoid(x), te.ones(3, 2)) * y,
+        "-np.mean(np.maximum(np.log(1 / (1 + np.exp(-x))), -100))",
+        "no 0 times a logarithm that is limited",
+    ),
     (lambda x, y: te.xlogy(y, y) - x, "y * np.log(np.where(y == 0, 1, y)) - x", "0 is a number"),
 ]  # fmt: skip
 

@@ -136,7 +136,7 @@ class Shaping(Rewriting):
         if largest is not None and place.args[0] is x and place.kwargs == {"axis": axis, "keepdims": True}:
             return self._put(line.results, largest, x, axis=axis, keepdims=True)
         labels = self._column(index)
-        if labels is None or np.ndim(x.data) != 2 or axis not in (1, -1) or len(labels.data) != len(x.data):
+        if labels is None or axis not in (1, -1) or len(labels.data) != len(x.data):
             return False
         key = np.arange(len(labels.data)), labels
         picked = self._new(result, SUBSCRIPT, x, key, shape=np.shape(labels.data))

@@ -48,7 +48,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Explorers as files: the article's network, a classifier of sampled arrays, blocks with shortcuts."""
+    """Explorers as files: the article's network, a classifier of sampled arrays, blocks with shortcuts, pixels."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("explorer")
     v = article(rng, 6)
@@ -61,13 +61,16 @@ def pages(tmp_path_factory):
     model = Residual()
     loss = F.mse_loss(model(te.tensor(rng.standard_normal((5, 4)).astype("f4"))), te.zeros(5, 1))
     made["residual"] = explore(loss, folder / "residual.html")
+    scores = te.tensor(rng.standard_normal((2, 3, 2, 2)).astype("f4"), requires_grad=True, name="scores")
+    loss = F.cross_entropy(scores, te.tensor(rng.integers(0, 3, (2, 2, 2))))
+    made["pixels"] = explore(loss, folder / "pixels.html")
     return {name: (page, (folder / f"{name}.html").as_uri()) for name, page in made.items()}
 
 
 @pytest.fixture
 def tab(browser):
     """A page that fails the test at its end if it said, asked or raised anything."""
-    with quiet(browser, ("/article.html", "/classifier.html", "/residual.html")) as page:
+    with quiet(browser, ("/article.html", "/classifier.html", "/residual.html", "/pixels.html")) as page:
         yield page
 
 
@@ -145,6 +148,18 @@ def test_nothing_overlaps_and_the_graph_stays(width, pages, tab):
         places.add(cards)
         tab.keyboard.press("ArrowRight")
     assert len(places) == 1
+
+
+@pytest.mark.parametrize("width", [800, 1100])
+def test_an_equation_too_wide_for_its_place_takes_the_whole_width(width, pages, tab):
+    """Matrices with more than 6 rows, too: beside the words the last would be cut off."""
+    page, address = pages["pixels"]
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto(address)
+    for number in range(len(page.data["steps"])):
+        over = tab.evaluate("(e => e.scrollWidth - e.clientWidth)(document.getElementById('eq'))")
+        assert over <= 0, f"step {number}"
+        tab.keyboard.press("ArrowRight")
 
 
 KNOBS = """() => [...document.querySelectorAll('#modules button:not([hidden])')]

@@ -235,7 +235,7 @@ function drawEquation(step) {
   const width = c => texts + tables.reduce((n, A, i) => n + 13 + Math.max(A.length * A[0].length > 1 ? A[0].length * c : 68, captions[i]), 0);
   let cell = Math.max(8, Math.min(27, Math.floor(high / rows)));
   while (cell > 8 && width(cell) > room) cell--;
-  if ((cell < Math.min(19, high / rows) || width(cell) > room) && rows <= 6 && !$("step").classList.contains("wide")) { $("step").classList.add("wide"); drawEquation(step); return; }
+  if ((width(cell) > room || (cell < Math.min(19, high / rows) && rows <= 6)) && !$("step").classList.contains("wide")) { $("step").classList.add("wide"); drawEquation(step); return; }
   const figures = new Map();
   let main = null;
   for (const p of parts) {

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.dtypes import as_dtype, floating_only, numeric
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
-from .choices import clamp_between, zero_where
+from .choices import choose, clamp_between, zero_where
 from .dims import one_axis
 from .domains import unit
 from .public import public
@@ -54,7 +54,7 @@ def relu(Z: Array) -> Array:
     return np.maximum(Z, 0)
 
 
-@primitive(name="leaky_relu", types=floating_only, dZ=lambda dA, A, Z, *, slope: np.where(Z > 0, dA, slope * dA))
+@primitive(name="leaky_relu", types=floating_only, dZ=lambda dA, A, Z, *, slope: choose(Z > 0, dA, slope * dA))
 def leaky(Z: Array, *, slope: float) -> Array:
     """A = Z where it is positive, slope * Z elsewhere; the derivative at 0 is slope."""
     if 0 < slope <= 1:  # the same, in half the time
@@ -116,7 +116,7 @@ def log_sigmoid(Z: Array) -> Array:
 def _elu_cotangent(dA: Array, Z: Array, alpha: float, scale: float, rate: float) -> Array:
     """By exp: A + alpha has no digits left where A nears -alpha. Its exponent ends at 0, above which it is not used."""
     left = (alpha * scale * rate) * np.exp(-rate * relu(-Z))
-    return np.where(Z <= 0, dA * left, scale * dA)
+    return choose(Z <= 0, dA * left, scale * dA)
 
 
 @primitive(

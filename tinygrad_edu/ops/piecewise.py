@@ -14,7 +14,7 @@ from ..core.dtypes import equal, floating_only, numeric
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from .activation import in_place
-from .choices import zero_where
+from .choices import choose, zero_where
 from .public import public
 
 
@@ -37,7 +37,7 @@ def hard_sigmoid(Z: Array) -> Array:
 @primitive(
     name="hardswish",
     types=floating_only,
-    dZ=lambda dA, A, Z: np.where(Z <= -3, 0, np.where(Z < 3, dA * (Z / 3 + 0.5), dA)),
+    dZ=lambda dA, A, Z: zero_where(Z <= -3, choose(Z < 3, dA * (Z / 3 + 0.5), dA)),
 )
 def hard_swish(Z: Array) -> Array:
     """A = Z times hardsigmoid(Z); the derivative at -3 is 0, at 3 it is 1."""
@@ -51,7 +51,7 @@ def hard_swish(Z: Array) -> Array:
 )
 def hard_shrink(Z: Array, *, width: float) -> Array:
     """A = Z outside of [-width, width], 0 within, where the derivative is 0, borders included."""
-    return np.where(np.absolute(Z) <= width, 0, Z)
+    return zero_where(np.absolute(Z) <= width, Z)
 
 
 @primitive(
@@ -82,12 +82,12 @@ def _alike(name: str, operands: Sequence[Any]) -> list[Any]:
 @primitive(
     name="prelu",
     types=_alike,
-    dZ=lambda dA, A, Z, W: np.where(Z > 0, dA, W * dA),
-    dW=lambda dA, A, Z, W: np.where(Z > 0, 0, Z * dA),
+    dZ=lambda dA, A, Z, W: choose(Z > 0, dA, W * dA),
+    dW=lambda dA, A, Z, W: zero_where(Z > 0, Z * dA),
 )
 def learned_leaky(Z: Array, W: Array) -> Array:
     """A = Z where it is positive, W Z elsewhere; the derivative at 0 is W."""
-    return np.where(Z > 0, Z, W * Z)
+    return choose(Z > 0, Z, W * Z)
 
 
 # --- the public functions: torch.nn.functional's signatures

@@ -1,6 +1,7 @@
-"""Sums of rows, in whatever way NumPy takes them fastest, as plain sums: a kernel that has the row in its hands adds.
+"""Sums of rows and choices, in whatever way NumPy takes them fastest, as plain ones.
 
-Products with ones and einsum save NumPy a pass over memory, which a kernel does not make in the first place.
+Products with ones and einsum save NumPy a pass over memory, which a kernel that has the row in its hands does not make
+in the first place; bits times a condition save it branches, which a kernel's loop does without.
 
 Tried without gain: attention's softmax of 64 matrices of 64 x 64, its rows' largest numbers, exponentials, sums and
 quotients in one nest: 290 to 330 us, and 317 as NumPy's calls, since a row's largest number takes as long to find as
@@ -15,12 +16,13 @@ import numpy as np
 
 from ..calls import Call, Method, Value, reduction
 from ..listing import Listing, alive
+from .references import masks
 
 LEAST = 8  # numbers of a row, so that a loop over it computes several at a time
 
 
 def opened(listing: Listing) -> list[Any]:
-    """A listing's lines with sums along the last axis in the place of what NumPy does instead."""
+    """A listing's lines with sums along the last axis, and np.where, in the place of what NumPy does instead."""
     roots = set(listing.roots)
     readers: dict[Value, list[Any]] = {}
     lines: list[Any] = listing.lines
@@ -30,7 +32,7 @@ def opened(listing: Listing) -> list[Any]:
     instead: dict[Value, Value] = {}
     found: list[Any] = []
     for line in lines:
-        new = (_dots(line) or _sums(line, readers, roots, instead)) if isinstance(line, Call) else None
+        new = (_dots(line) or _chosen(line) or _sums(line, readers, roots, instead)) if isinstance(line, Call) else None
         if new is not None:
             found += new
         elif not any(v in instead for v in line.operands):
@@ -57,6 +59,25 @@ def _dots(line: Call) -> list[Call] | None:
     total.results = line.results
     products.section = total.section = line.section
     return [products, total]
+
+
+def _chosen(line: Call) -> list[Call] | None:
+    """The bits of A times a condition or those of B times its opposite: np.where (see ops.choices.choose)."""
+    bits = line.args[0] if getattr(line.function, "__name__", "") == "view" else None
+    both = bits.call if isinstance(bits, Value) else None
+    if both is None or both.function is not np.bitwise_or:
+        return None
+    sides = [x.call for x in both.operands if x.call is not None and masks(x.call)]
+    if len(sides) != 2:
+        return None
+    (a, condition), (b, opposite) = (side.args for side in sides)
+    if opposite.call is None or opposite.call.function is not np.logical_not or opposite.call.args[0] is not condition:
+        return None
+    (value,) = line.results
+    call = Call(np.where, (condition, a.call.args[0], b.call.args[0]), {})
+    call.results, call.section = line.results, line.section
+    value.call, value.source = call, None
+    return [call]
 
 
 def _sums(

@@ -424,6 +424,7 @@ for _pattern, _scores, _labels, _ignore in (
         output_row(
             "cross_entropy_of_classes", _pattern, real(*_scores), exactly(_labels), output=_output, ignore_index=_ignore
         )
+    row("mean_cost", _pattern, real(*_scores), real(_scores[0], 1, domain=unit), exactly(_labels), ignore_index=_ignore)
     for _mean in (True, False):
         row("log_likelihood_of_classes", f"{_pattern}-{'mean' if _mean else 'sum'}", real(*_scores), exactly(_labels),
             ignore_index=_ignore, mean=_mean)  # fmt: skip
@@ -440,6 +441,8 @@ for _pattern, _scores, _labels, _ignore in (
         output_row(
             "cross_entropy_of_pixels", _pattern, real(*_scores), exactly(_labels), output=_output, ignore_index=_ignore
         )
+    row("mean_cost_of_pixels", _pattern, real(*_scores), real(_scores[0], 1, *_scores[2:], domain=unit),
+        exactly(_labels), ignore_index=_ignore)  # fmt: skip
     for _mean in (True, False):
         row("log_likelihood_of_pixels", f"{_pattern}-{'mean' if _mean else 'sum'}", real(*_scores), exactly(_labels),
             ignore_index=_ignore, mean=_mean)  # fmt: skip

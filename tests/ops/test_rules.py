@@ -101,6 +101,21 @@ def test_every_rule_is_run_by_a_row():
     assert run == book
 
 
+STORING = [c for c in CASES if "out" in (c.primitive.forward.__kwdefaults__ or ())]
+
+
+@pytest.mark.parametrize("case", STORING, ids=str)
+def test_forward_stores_its_result_where_it_is_told(case, rng):
+    """`out=`, whatever was there before: a compiled program hands over the same memory at every call."""
+    inputs = case.sample(rng)
+    expected = case.primitive.forward(*inputs, **case.params)
+    assert expected.dtype.kind == "f"
+    memory = np.full_like(expected, np.nan)  # in the layout of the result
+    found = case.primitive.forward(*inputs, **case.params, out=memory)
+    assert np.shares_memory(found, memory) or not memory.size
+    assert_array_equal(memory, expected)
+
+
 def _slopes(case: Case) -> list[int]:
     return case.differentiable(case.sample(np.random.default_rng(0)))
 

@@ -18,7 +18,7 @@ import numpy as np
 from .calls import Attribute, Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
 from .listing import Listing
 
-OUT_FUNCTIONS = {np.dot, np.matmul, np.concatenate, np.stack, np.cumsum, np.cumprod, np.clip}
+OUT_FUNCTIONS = {np.dot, np.matmul, np.einsum, np.concatenate, np.stack, np.cumsum, np.cumprod, np.clip}
 COPIES = {"astype", "copy", "reshape", "ravel"}  # methods whose result, where it is no view, np.copyto can store
 
 
@@ -277,7 +277,7 @@ def stores(line: Call) -> bool:
         return len(line.args) == 3
     if function in OUT_FUNCTIONS:
         return function is not np.dot or data.flags.c_contiguous
-    return False
+    return "out" in (getattr(function, "__kwdefaults__", None) or ())  # a forward that is kept whole
 
 
 def may_follow_writes(line: Call | Check) -> bool:

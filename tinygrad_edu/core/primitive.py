@@ -28,6 +28,8 @@ from .dtypes import Promotion, floating
 Array = Any
 Rule = Callable[..., Array]
 
+_NUMBERS = frozenset((int, float, bool))
+
 PRIMITIVES: dict[str, Primitive] = {}  # by key: the rule book
 NUMPY: dict[Any, Callable[..., Any]] = {}  # what answers np.f on a Tensor or Symbol
 
@@ -140,7 +142,7 @@ class Primitive:
             if isinstance(x, Operand) and (domain is None or x.rank > domain.rank):
                 domain = x
         if domain is None:
-            if args and all(x.__class__ in (int, float, bool) for x in args):
+            if args and args[0].__class__ in _NUMBERS and all(x.__class__ in _NUMBERS for x in args):
                 return self.of_numbers(self, args, params)
             return self.forward(*args, **params)
         return domain.apply(self, args, params)
@@ -175,12 +177,12 @@ class Primitive:
             keywords = set(signature(rule)[1]) - ({"k"} if self.variadic else set())  # k: which of the several
             if keywords != set(self.params):
                 raise TypeError(f"{self.key}: rule {key} takes {keywords}, the parameters are {self.params}.")
-        if self.forward.__kwdefaults__:
+        if set(self.forward.__kwdefaults__ or ()) - {"out"}:
             raise TypeError(f"{self.key}: a default belongs to the public function, not to the primitive.")
 
 
 def signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-    """Names of the positional parameters (`*X` included) and of the keyword-only ones; is there a `*X`.
+    """Names of the positional parameters (`*X` included) and of the keyword-only ones, `out` apart; is there a `*X`.
 
     Read off the code object: inspect.signature would take a third of the package's import time.
     """
@@ -189,7 +191,8 @@ def signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], tuple[str,
     positional, keyword = code.co_argcount, code.co_kwonlyargcount
     variadic = bool(code.co_flags & inspect.CO_VARARGS)
     several = (names[positional + keyword],) if variadic else ()
-    return (*names[:positional], *several), names[positional : positional + keyword], variadic
+    keywords = tuple([name for name in names[positional : positional + keyword] if name != "out"])
+    return (*names[:positional], *several), keywords, variadic
 
 
 def primitive(
@@ -212,7 +215,8 @@ def primitive(
         types: how operands of several dtypes are treated (core.dtypes); None: left alone.
         domain: where the tests draw each input.
         view: the result shares the first input's memory.
-        opaque: the forward does what Symbols can't follow, so it is emitted as a helper.
+        opaque: the forward does what Symbols can't follow, so it is emitted as a helper. If it has a parameter
+            `out=None`, it stores its result in an array of the right layout that it is given there.
         add: `add(dX, dY, *inputs, **params)` adds what the rule of a variadic primitive's first input would
             return to an array dX that the engine owns: for rules whose result is mostly zeros.
         rules: `dX` for parameter X. An input without a rule is never differentiated.

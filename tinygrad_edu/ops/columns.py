@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.primitive import Array, primitive
+from .room import room, zeroed
 
 Ints = tuple[int, ...]
 
@@ -227,7 +228,7 @@ class Shifted(Framed):
     opaque=True,
     dX=lambda dV, V, X, *, window, count, grid: scatter_windows(dV, shape=X.shape[2:], grid=grid),  # type: ignore[has-type]
 )
-def gather_windows(X: Array, *, window: Ints, count: Ints, grid: Grid) -> Array:
+def gather_windows(X: Array, *, window: Ints, count: Ints, grid: Grid, out: Array = None) -> Array:
     """V (N, C, *window, *count): the windows of X (N, C, *image), zeros where they leave it."""
     stride, before, dilation, _ = grid
     reach = Grid(*grid).reach(window, count)
@@ -240,7 +241,10 @@ def gather_windows(X: Array, *, window: Ints, count: Ints, grid: Grid) -> Array:
         *(d * s for d, s in zip(dilation, steps, strict=True)),
         *(n * s for n, s in zip(stride, steps, strict=True)),
     )
-    return np.lib.stride_tricks.as_strided(image, (*X.shape[:2], *window, *count), strides).copy()
+    windows = np.lib.stride_tricks.as_strided(image, (*X.shape[:2], *window, *count), strides)
+    V = room(windows.shape, X.dtype, out)
+    np.copyto(V, windows)
+    return V
 
 
 @primitive(
@@ -251,7 +255,7 @@ def gather_windows(X: Array, *, window: Ints, count: Ints, grid: Grid) -> Array:
         dX, window=V.shape[2 : 2 + len(shape)], count=V.shape[2 + len(shape) :], grid=grid
     ),
 )
-def scatter_windows(V: Array, *, shape: Ints, grid: Grid) -> Array:
+def scatter_windows(V: Array, *, shape: Ints, grid: Grid, out: Array = None) -> Array:
     """X (N, C, *shape): windows V (N, C, *window, *count) added where they lie; what leaves X is dropped."""
     grid, n = Grid(*grid), len(shape)
     window, count = V.shape[2 : 2 + n], V.shape[2 + n :]
@@ -260,6 +264,6 @@ def scatter_windows(V: Array, *, shape: Ints, grid: Grid) -> Array:
     for k in itertools.product(*map(range, window)):
         image[(..., *grid.places(k, count))] += V[(slice(None), slice(None), *k)]  # type: ignore[arg-type]  # an Ellipsis is an index
     framed, inside = overlap(grid.before, reach, shape)
-    X = np.zeros((*V.shape[:2], *shape), V.dtype)
+    X = zeroed((*V.shape[:2], *shape), V.dtype, out)
     X[inside] = image[framed]
     return X

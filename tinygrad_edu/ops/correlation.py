@@ -28,6 +28,7 @@ from ..core.primitive import Array, primitive
 from . import by_hand
 from .columns import Columns, Grid, Ints, Shifted, narrow, overlap, samples_last, scatter_windows
 from .reduction import sum_over
+from .room import room, zeroed
 from .threads import shared_out, shares
 
 SHORT_TILES = (
@@ -45,9 +46,9 @@ FEW = 3  # channels of a group; with fewer, products of shifted images are mere 
     dW=lambda dY, Y, X, W, b=None, *, grid, shape: kernel_correlation(X, dY, grid=grid, shape=W.shape[2:]),  # type: ignore[has-type]
     db=lambda dY, Y, X, W, b, *, grid, shape: sum_over(dY, axis=(0, *range(2, dY.ndim)), keepdims=False),
 )
-def correlation(X: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints) -> Array:
+def correlation(X: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints, out: Array = None) -> Array:
     """Y[n, o, p] = sum over c, k of X[n, c, s p + d k - before] W[o, c, k], + b[o]."""
-    Y = np.empty((X.shape[0], W.shape[0], *shape), X.dtype)
+    Y = room((X.shape[0], W.shape[0], *shape), X.dtype, out)
     _correlate(X, W, b, Grid(*grid), Y)
     return Y
 
@@ -63,7 +64,7 @@ correlation.composition = by_hand.correlation
     dW=lambda dX, X, Y, W, b=None, *, grid, shape: kernel_correlation(dX, Y, grid=grid, shape=W.shape[2:]),  # type: ignore[has-type]
     db=lambda dX, X, Y, W, b, *, grid, shape: sum_over(dX, axis=(0, *range(2, dX.ndim)), keepdims=False),
 )
-def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints) -> Array:
+def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, shape: Ints, out: Array = None) -> Array:
     """X[n, c, q] = sum over o, and k, p with s p + d k - before = q, of Y[n, o, p] W[o, c, k], + b[c].
 
     The q that leave the same remainder r by the stride see the same part of the window, so each such part of
@@ -73,18 +74,18 @@ def transposed_correlation(Y: Array, W: Array, b: Array = None, *, grid: Grid, s
     """
     stride, before, dilation, groups = grid
     O, C, *window = W.shape
-    V = W.reshape(groups, O // groups, C, *window)
-    if math.prod(stride) > MANY and V.size:
-        count = Y.shape[2:]
-        windows = V.reshape(groups, O // groups, -1).mT @ Y.reshape(-1, groups, O // groups, math.prod(count))
-        X = scatter_windows.forward(windows.reshape(-1, groups * C, *window, *count), shape=shape, grid=grid)
-        return X if b is None else X + np.reshape(b, (-1,) + (1,) * len(window))
-    if _spreads(Y, W, Grid(*grid), shape):
-        X = np.zeros((Y.shape[0], C * groups, *shape), Y.dtype)
-        own = shares(len(X), Y.size * math.prod(W.shape[1:]))
-        shared_out(lambda k: _spread(Y[own[k]], W, Grid(*grid), X[own[k]]), len(own))
-        return X if b is None else X + np.reshape(b, (-1,) + (1,) * len(window))
-    X = np.empty((Y.shape[0], C * groups, *shape), Y.dtype)
+    V, whole = W.reshape(groups, O // groups, C, *window), (Y.shape[0], C * groups, *shape)
+    if (many := math.prod(stride) > MANY and V.size) or _spreads(Y, W, Grid(*grid), shape):
+        X = zeroed(whole, Y.dtype, out)
+        if many:
+            count = Y.shape[2:]
+            windows = V.reshape(groups, O // groups, -1).mT @ Y.reshape(-1, groups, O // groups, math.prod(count))
+            scatter_windows.forward(windows.reshape(-1, groups * C, *window, *count), shape=shape, grid=grid, out=X)
+        else:
+            own = shares(len(X), Y.size * math.prod(W.shape[1:]))
+            shared_out(lambda k: _spread(Y[own[k]], W, Grid(*grid), X[own[k]]), len(own))
+        return X if b is None else np.add(X, np.reshape(b, (-1,) + (1,) * len(window)), out=X)
+    X = room(whole, Y.dtype, out)
     V = np.reshape(np.swapaxes(V, 1, 2), (groups * C, O // groups, *window))  # seen from X: (C, O / groups, *window)
     axes = [_residues(*axis) for axis in zip(stride, before, dilation, window, shape, strict=True)]
     for parts in itertools.product(*axes):
@@ -122,16 +123,18 @@ def _residues(s: int, before: int, d: int, k: int, n: int) -> list[tuple[slice, 
     dX=lambda dW, W, X, Y, *, grid, shape: transposed_correlation(Y, dW, grid=grid, shape=X.shape[2:]),
     dY=lambda dW, W, X, Y, *, grid, shape: correlation(X, dW, grid=grid, shape=Y.shape[2:]),
 )
-def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints) -> Array:
+def kernel_correlation(X: Array, Y: Array, *, grid: Grid, shape: Ints, out: Array = None) -> Array:
     """W[o, c, k] = sum over n, p of X[n, c, s p + d k - before] Y[n, o, p]."""
     grid = Grid(*grid)
     N, C, O = X.shape[0], X.shape[1] // grid.groups, Y.shape[1] // grid.groups
+    W = zeroed((Y.shape[1], C, *shape), X.dtype, out)
     if not (X.size and Y.size and math.prod(shape)):
-        return np.zeros((Y.shape[1], C, *shape), X.dtype)
+        return W
     own = shares(N, Y.size * C * math.prod(shape))
     sums = np.zeros((len(own), grid.groups, O, C, *shape), X.dtype)
     shared_out(lambda k: _add_kernels(X[own[k]], Y[own[k]], grid, sums[k]), len(own))
-    return np.reshape(np.add.reduce(sums, axis=0), (Y.shape[1], C, *shape))
+    np.add.reduce(sums, axis=0, out=W.reshape(sums.shape[1:]))
+    return W
 
 
 def _add_kernels(X: Array, Y: Array, grid: Grid, W: Array) -> None:

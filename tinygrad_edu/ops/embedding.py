@@ -37,9 +37,9 @@ NORM_FLOOR = 1e-7  # added to a norm before it divides, as PyTorch does
     opaque=True,
     dW=lambda dY, Y, W, indices: scatter(dY, indices, key=along(0), shape=W.shape),
 )
-def embed(W: Array, indices: Array) -> Array:
+def embed(W: Array, indices: Array, *, out: Array = None) -> Array:
     """Rows of W (n, d) by a vector of indices, which have been checked: the check says which one is wrong."""
-    return W.take(indices, 0, mode="clip")
+    return W.take(indices, 0, out, "clip")
 
 
 embed.composition = lambda W, indices: W[indices]

@@ -21,6 +21,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.write import read
 from .dims import one_axis
 from .public import public
+from .room import zeroed
 
 
 class Slot(NamedTuple):
@@ -70,31 +71,29 @@ getitem.composition = lambda X, *indices, key: X[_index(key, indices)]
     opaque=True,
     dV=lambda dY, Y, V, *indices, key, shape: getitem(dY, *indices, key=key),
 )
-def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, ...], out: Array = None) -> Array:
     """Zeros of a shape, with V added at `key`; an element named several times gets the sum."""
-    Y = np.zeros(shape, V.dtype)
+    Y = zeroed(shape, V.dtype, out)
     axis = _only_axis(key)
     if not indices or (axis is not None and len(shape) > 1 and _are_distinct(indices[0], shape[axis])):
         Y[_index(key, indices)] = V  # slices and integers name no element twice
     elif axis == 0 and len(shape) == 2 and indices[0].ndim == 1 and 0 < indices[0].size <= shape[0]:
-        return _add_rows(Y, np.where(indices[0] < 0, indices[0] + shape[0], indices[0]), V)
+        _add_rows(Y, np.where(indices[0] < 0, indices[0] + shape[0], indices[0]), V)
     elif axis == 0 and indices[0].ndim == 1 and V.size >= 256 * indices[0].size:
         for place, row in zip(indices[0].tolist(), V, strict=True):  # of long rows 3 times as fast as np.add.at
             np.add(Y[place], row, out=Y[place])
     elif axis is not None and indices[0].ndim == 1:
         places = np.where(indices[0] < 0, indices[0] + shape[axis], indices[0])
-        return _add_at(
-            shape, places_along(places.reshape((-1,) + (1,) * (len(shape) - 1 - axis)), axis, shape, V.shape), V
-        )
+        _add_at(Y, places_along(places.reshape((-1,) + (1,) * (len(shape) - 1 - axis)), axis, shape, V.shape), V)
     elif V.size * 16 > Y.size:
-        return _add_at(shape, np.arange(Y.size).reshape(shape)[_index(key, indices)], V)
+        _add_at(Y, np.arange(Y.size).reshape(shape)[_index(key, indices)], V)
     else:
         np.add.at(Y, _index(key, indices), V)
     return Y
 
 
-def _add_rows(Y: Array, places: Array, V: Array) -> Array:
-    """The zeros Y with rows added, of which few are for the same place: the last of each is stored, the rest added.
+def _add_rows(Y: Array, places: Array, V: Array) -> None:
+    """Add rows to the zeros Y, of which few are for the same place: the last of each is stored, the rest added.
 
     In microseconds, of all at once by np.add.at and so: 1,024 rows of 128 into 10,000, 291 and 100; 8,192, 2,140 and
     996; 1,024 rows of 512 into 1,000, 900 and 444. Where places are few it gains nothing.
@@ -108,7 +107,6 @@ def _add_rows(Y: Array, places: Array, V: Array) -> Array:
     if len(rest) and Y.size:
         at = places_along(places[rest, None], 0, Y.shape, (len(rest), Y.shape[1]))
         np.add.at(Y.reshape(-1), at.ravel(), V[rest].ravel())
-    return Y
 
 
 def _only_axis(key: tuple[Any, ...]) -> int | None:
@@ -140,11 +138,9 @@ def places_along(index: Array, axis: int, shape: tuple[int, ...], cover: tuple[i
     return along + functools.reduce(np.add, rest) if rest else along
 
 
-def _add_at(shape: tuple[int, ...], places: Array, V: Array) -> Array:
-    """Zeros of a shape, with V added at places that are counted in memory order."""
-    Y = np.zeros(math.prod(shape), V.dtype)
-    np.add.at(Y, np.broadcast_to(places, V.shape).ravel(), V.ravel())
-    return Y.reshape(shape)
+def _add_at(Y: Array, places: Array, V: Array) -> None:
+    """Add V to Y at places that are counted in memory order."""
+    np.add.at(Y.reshape(-1), np.broadcast_to(places, V.shape).ravel(), V.ravel())
 
 
 def within(index: Array, n: int) -> bool:
@@ -176,12 +172,13 @@ take_along.composition = np.take_along_axis
     opaque=True,
     dV=lambda dY, Y, V, indices, *, axis, shape: take_along(covered(dY, V.shape, axis), indices, axis=axis),
 )
-def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...]) -> Array:
+def put_along(V: Array, indices: Array, *, axis: int, shape: tuple[int, ...], out: Array = None) -> Array:
     """Zeros of a shape, with V added where `indices` point along the axis."""
+    Y = zeroed(shape, V.dtype, out)
     if within(indices, shape[axis]):
-        return _add_at(shape, places_along(indices, axis, shape, V.shape), V)
-    Y = np.zeros(shape, V.dtype)
-    np.add.at(Y, grid_along(indices, axis, V.shape), V)
+        _add_at(Y, places_along(indices, axis, shape, V.shape), V)
+    else:
+        np.add.at(Y, grid_along(indices, axis, V.shape), V)
     return Y
 
 

@@ -35,6 +35,7 @@ from .pooling_windows import (
     starts,
 )
 from .public import public
+from .room import room, zeroed
 from .scattering import place_along
 from .shape import reshape_to
 
@@ -74,7 +75,7 @@ def _flat(X: Array, plane: Plane) -> Array:
     dV=lambda dZ, Z, V, X, *, plane: _pick(dZ, X, plane),
     dX=lambda dZ, Z, V, X, *, plane: np.zeros_like(X),  # it only says where
 )
-def onto_largest(V: Array, X: Array, *, plane: Plane) -> Array:
+def onto_largest(V: Array, X: Array, *, plane: Plane, out: Array = None) -> Array:
     """Zeros in the shape of X, with V added where X is largest in its window.
 
     It finds the maxima again rather than keep them, so that `relu_()` may overwrite them.
@@ -86,23 +87,25 @@ def onto_largest(V: Array, X: Array, *, plane: Plane) -> Array:
         maxima.append(max_pool.forward(maxima[-1], plane=stage))
     if not is_regular(plane) or np.isnan(maxima[-1]).any():
         places = _flat(largest_places.forward(X, plane=plane), plane)
-        return put_along.forward(_flat(V, plane), places, axis=first, shape=flat_shape(X, plane)).reshape(X.shape)
+        Z = room(X.shape, V.dtype, out)
+        put_along.forward(_flat(V, plane), places, axis=first, shape=flat_shape(X, plane), out=_flat(Z, plane))
+        return Z
     for stage, whole, largest in zip(stages[::-1], maxima[-2::-1], maxima[:0:-1], strict=True):
-        V = _onto_first(V, whole, largest, stage)
+        V = _onto_first(V, whole, largest, stage, out if whole is X else None)
     return V
 
 
 onto_largest.composition = by_hand.onto_largest
 
 
-def _onto_first(V: Array, X: Array, Y: Array, plane: Plane) -> Array:
+def _onto_first(V: Array, X: Array, Y: Array, plane: Plane, out: Array = None) -> Array:
     """Zeros in the shape of X, with V added at the first element of each window that equals Y.
 
     One multiplication per position. Of 64x6x28x28 floats in windows of 2x2 the whole rule takes 0.5 ms, by
     largest_places and np.add.at 1.6; windows that overlap are cheaper one axis after the other (3x3: 1.6 and 2.1 ms).
     """
     lengths, disjoint = lengths_of(X, plane), are_disjoint(plane)
-    Z = (np.empty if are_tiles(lengths, plane) else np.zeros)(X.shape, V.dtype)
+    Z = (room if are_tiles(lengths, plane) else zeroed)(X.shape, V.dtype, out)
     # As integers times 0 or 1: inf * 0 would be NaN, and np.copyto(where=) takes 4 times as long
     bits = np.dtype(f"u{V.dtype.itemsize}")
     sent, left = V.view(bits), np.ones(Y.shape, np.bool_)  # left: the maximum has not been met yet

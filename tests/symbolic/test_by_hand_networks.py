@@ -194,7 +194,7 @@ RIGHT = [
 WRONG = [
     (softmax_cols, "dZ2=P-Y; dW2=A1@dZ2.T", "dW2", "missing 1/m"),
     (softmax_cols, "dZ2=Y-P; dW2=A1@dZ2.T/m", "dZ2", "sign"),
-    (softmax_cols, "dZ2=(P-Y)*P*(1-P); dW2=A1@dZ2.T/m", "dZ2", "unknown"),
+    (softmax_cols, "dZ2=(P-Y)*P*(1-P); dW2=A1@dZ2.T/m", "dZ2", "g' twice"),
     (softmax_cols, "dZ2=P-Y; db2=dZ2.sum(0,keepdims=True)/m", "db2", "wrong axis"),
     (softmax_cols, "dZ2=P-Y; dA1=W2@dZ2; dZ1=dA1*A1; dW1=X@dZ1.T/m", "dZ1", "g for g'"),
     (softmax_cols, "dZ2=P-Y; dA1=W2.T@dZ2", "dA1", "transposed"),

@@ -9,21 +9,18 @@ import numpy as np
 
 from ..core.record import Record
 from ..core.symbol import Symbol
-from . import replay
+from .elsewhere import Elsewhere
 from .explanation import Explanation, Scale
-from .expressions import atoms
 from .handed_in import Failure, array_of
 from .lines import Line
-from .mistakes import Mistake, Sources, kinks
-from .reckoning import ROUNDINGS, Array, World, fitted, gap_of, plain, squeezed
+from .mistakes import Mistake
+from .reckoning import ROUNDINGS, Array, fitted, gap_of, squeezed
 from .report import Entry, Report
-from .suspects import VAGUE, Suspects
-
-TRIALS = 20_000  # lines evaluated in search of one mistake in lines that weren't given; a second or so
-MANY = 300_000  # entries; beyond, mistakes in lines that weren't given are not searched for
+from .rewrites import kinks
+from .suspects import VAGUE
 
 
-class Walk(Suspects):
+class Walk(Elsewhere):
     """One pass over the lines in the order of backprop."""
 
     def __init__(
@@ -36,6 +33,7 @@ class Walk(Suspects):
     ) -> None:
         super().__init__(readings, given)
         self.failed, self.asked, self.ignored = failed, scale, ignored
+        self.misshapen = set[Record]()  # given in another shape than theirs
 
     # --- the pass
 
@@ -136,7 +134,7 @@ class Walk(Suspects):
 
     def diagnose(self, entry: Entry, G: Array) -> None:
         record = entry.line._record
-        found = self.kink(entry, G) or self.followed(entry, G)
+        found = self.followed(entry, G) or self.kink(entry, G) or self.out_of_shape(entry, G.shape)
         if not found:
             entry.status = "wrong"
             if not np.isfinite(G).all() and np.isfinite(self.world.slopes[record]).all():
@@ -152,6 +150,8 @@ class Walk(Suspects):
             entry.right_line = self.line_of(entry, "textbook")
         if entry.status != "right":
             self.origin[record] = entry.where
+            if G.shape != record.shape:
+                self.misshapen.add(record)
             fits_shape = (
                 G.shape != record.shape
                 and G.size == np.prod(record.shape)
@@ -174,12 +174,16 @@ class Walk(Suspects):
         return next((line for line in self.readings[scale].backward if line.name == entry.where), entry.right_line)
 
     def kink(self, entry: Entry, G: Array) -> bool:
-        """Another slope where an activation has none is not wrong."""
+        """Another slope where an activation has none is not wrong; after a mistake it follows all the same."""
         record = entry.line._record
         for scale in self.allowed(record):
             for form in self.forms(record, scale):
                 if any(self.same(G, self.number(other, scale), record, scale) for other in kinks(form)):
-                    self.at_kink(entry, G, [scale])
+                    where = next((o for u in self.upstream(record, scale) if (o := self.origin.get(u))), "")
+                    if where:
+                        self.follow(entry, {scale: where})
+                    else:
+                        self.at_kink(entry, G, [scale])
                     return True
         return False
 
@@ -200,11 +204,16 @@ class Walk(Suspects):
             return False
         if not any(fits.values()):  # of a kink only
             self.at_kink(entry, G, list(fits))
-            return True
-        entry.status, entry.where = "follows", next(iter(fits.values()))
+        else:
+            self.follow(entry, fits)
+        return True
+
+    def follow(self, entry: Entry, fits: dict[Scale, str]) -> None:
+        """Wrong because of an earlier line: which it is in the scales that fit."""
+        record = entry.line._record
+        entry.status, entry.where = "follows", next(filter(None, fits.values()))
         if len(self.readings) > 1 and self.factor(record, "textbook") > 1:
             entry.scale, self.scales[record] = next(iter(fits)), set(fits)
-        return True
 
     def at_kink(self, entry: Entry, G: Array, fits: list[Scale]) -> None:
         """Right but for entries where there is no derivative."""
@@ -223,133 +232,8 @@ class Walk(Suspects):
             return
         if self.elsewhere(entry, G, vague=False) or self.accept(entry, mine):
             return
-        if not (self.other_worlds(entry, G) or self.elsewhere(entry, G, vague=True)):
+        if not (self.other_worlds(entry, G) or self.elsewhere(entry, G, vague=True) or self.within(entry, G)):
             self.unknown(entry, G)
-
-    def accept(self, entry: Entry, found: list[tuple[Scale, Mistake]]) -> bool:
-        """The first of each kind, and the scales in which the likeliest explains what was given."""
-        if not found:
-            return False
-        least = min(mistake.weight for _, mistake in found)
-        found = [(s, mistake) for s, mistake in found if mistake.weight <= least + 1e-6]
-        kinds: dict[str, Mistake] = {}
-        for _, mistake in found:
-            kinds.setdefault(mistake.kind, mistake)
-        special = [mistake for kind, mistake in kinds.items() if kind not in VAGUE]
-        entry.mistakes = special or list(kinds.values())
-        first = entry.mistakes[0]
-        if len(self.readings) > 1:
-            entry.scale = next(s for s, mistake in found if mistake is first)
-            self.scales[entry.line._record] = {s for s, mistake in found if mistake.kind == first.kind}
-        return True
-
-    # --- mistakes elsewhere
-
-    def elsewhere(self, entry: Entry, G: Array, vague: bool) -> bool:
-        """A mistake in an earlier line that was not given."""
-        record = entry.line._record
-        if sum(np.size(v) for v in self.world.slopes.values() if not isinstance(v, tuple)) > MANY:
-            return False
-        trials = 0
-        for scale in self.allowed(record):
-            hidden = self.hidden(record, scale)
-            expected = self.right(record, scale)
-            for depth, u in enumerate(hidden):
-                for mistake in self.suspicions(u, scale, vague):
-                    trials += 1 + depth
-                    if trials > TRIALS:
-                        return False
-                    before = dict(self.seen[scale])
-                    if self.suppose(u, mistake, hidden[:depth], scale) and any(
-                        self.matching(G, self.number(form, scale), record, scale, expected)
-                        for form in self.forms(record, scale)
-                    ):
-                        self.blame(u, hidden[: depth + 1], scale)
-                        entry.where, entry.mistakes = self.lines[scale][u].name, [mistake]
-                        entry.scale = scale if len(self.readings) > 1 else None
-                        return True
-                    self.seen[scale] = before
-        return False
-
-    def suppose(self, u: Record, mistake: Mistake, after: list[Record], scale: Scale) -> bool:
-        """Take it that u was computed so, and the lines after it, the last one first, from that."""
-        C = fitted(self.number(mistake.symbol, scale), u.shape)
-        if C is None or C.shape != u.shape:
-            return False
-        self.seen[scale][u] = C
-        for record in reversed(after):
-            value = self.number(self.forms(record, scale)[-1], scale)
-            if value is not None:
-                self.seen[scale][record] = fitted(value, record.shape)
-        return True
-
-    def blame(self, u: Record, lines: list[Record], scale: Scale) -> None:
-        """What was supposed is what happened."""
-        for record in lines:
-            self.origin[record] = self.lines[scale][u].name
-            for s in self.readings:
-                ratio = self.factor(record, s) / self.factor(record, scale)
-                self.seen[s][record] = self.seen[scale].get(record, self.right(record, scale)) * ratio
-
-    def other_worlds(self, entry: Entry, G: Array) -> bool:
-        """Right for other values than the graph's: a bias left out, weights already stepped."""
-        record = entry.line._record
-        order, e = self.exact._order, self.exact
-        for b in order:
-            if (
-                b.primitive is not None
-                or not b.needs_grad
-                or b not in e._reading.names
-                or not is_bias(b, self.sources["exact"])
-            ):
-                continue
-            values = replay.forward(order, {b: np.zeros(b.shape)})
-            name = e._reading.names[b]
-            world = World(values, replay.backward(order, values), f"the forward pass without {name}")
-            for scale in self.allowed(record):
-                if self.matching(
-                    G, world.slopes[record] * self.factor(record, scale), record, scale, self.right(record, scale)
-                ):
-                    self.worlds.append(world)
-                    return self.accept(
-                        entry, [(scale, Mistake("forgotten bias", f"{name} is left out of the forward pass"))]
-                    )
-        return self.stepped(entry, G)
-
-    def stepped(self, entry: Entry, G: Array) -> bool:
-        """A parameter in this line had been updated already: W - rate dW for W."""
-        record = entry.line._record
-        for scale in self.allowed(record):
-            for form in self.forms(record, scale):
-                right = fitted(self.number(form, scale), record.shape)
-                if right is None or right.shape != G.shape or G.size < 3:
-                    continue
-                for atom in atoms(form):
-                    leaf = next((r for r, s in self.readings[scale]._reading.symbols.items() if s is atom), None)
-                    if (
-                        leaf is None
-                        or leaf.primitive is not None
-                        or not leaf.needs_grad
-                        or leaf not in self.world.slopes
-                    ):
-                        continue
-                    seen = self.seen[scale].get(leaf)
-                    step = self.world.slopes[leaf] if seen is None else seen
-                    if step.shape != leaf.shape:
-                        continue
-                    V = self.world.values[leaf]
-                    moved = self.number(form, scale, instead={id(atom): V + step})
-                    if moved is None or not np.any(moved - right):
-                        continue
-                    J = moved - right
-                    rate = -float(np.sum(J * (G - right)) / np.sum(J * J))
-                    C = self.number(form, scale, instead={id(atom): V - rate * step})
-                    if abs(rate) > 1e-9 and self.matching(G, C, record, scale, right):
-                        says = f"{atom.name} is not the one of this forward pass: moved by {plain(-rate)} d{atom.name}"
-                        if rate > 0:
-                            says = f"{atom.name} had been updated already, with learning rate {plain(rate)}"
-                        return self.accept(entry, [(scale, Mistake("stale value", says))])
-        return False
 
     def unknown(self, entry: Entry, G: Array) -> bool:
         """What can be said without an explanation."""
@@ -358,6 +242,9 @@ class Walk(Suspects):
         shape, mine = (" × ".join(map(str, s)) or "scalar" for s in (record.shape, G.shape))
         if G.shape != record.shape:
             says = f"not sure what went wrong: the shape is {mine} where {shape} belongs"
+            (n,) = squeezed(right) if len(squeezed(right)) == 1 < right.ndim else (0,)
+            if G.shape == (n, n):
+                says += f": {n} numbers in a row met {n} in a column, and broadcasting made {n} × {n} of them"
             entry.mistakes = [Mistake("unknown", says)]
             return True
         scale: Scale = min(self.readings, key=lambda s: gap_of(G, self.right(record, s))[0])
@@ -369,6 +256,16 @@ class Walk(Suspects):
         entry.mistakes = [Mistake("unknown", f"not sure what went wrong: {says}")]
         return True
 
+    def out_of_shape(self, entry: Entry, shape: Any) -> bool:
+        """Of another shape, or without a result, since something that the line reads has another shape."""
+        record = entry.line._record
+        read = (u for scale in self.readings for u in self.upstream(record, scale) if u in self.misshapen)
+        where = next((self.origin[u] for u in read if u in self.origin), "")
+        if where and shape != record.shape:
+            entry.status, entry.where = "follows", where
+            return True
+        return False
+
     def failure(self, line: Line, failure: Failure) -> Entry:
         """A line of NumPy that raised."""
         entry = Entry(line, None)
@@ -377,6 +274,8 @@ class Walk(Suspects):
         missing = getattr(failure.error, "name", None)
         if isinstance(failure.error, NameError) and missing in self.failed:
             entry.status, entry.where = "follows", missing
+        else:
+            self.out_of_shape(entry, None)
         scales = self.allowed(record)
         entry.right_line = self.lines[scales[-1]][record]
         raised = f"`{failure.source}` raises {type(failure.error).__name__}"
@@ -386,7 +285,10 @@ class Walk(Suspects):
                 if not entry.mistakes and any(self.same(value, x, record, scale) for x in meant):
                     entry.mistakes = [Mistake(kind, f"{says}, so {raised}")]
                     entry.right_line = self.lines[scale][record]
-        entry.mistakes = entry.mistakes or [Mistake("does not run", f"{raised}: {failure.error}")]
+        says = f"{raised}: {failure.error}"
+        if isinstance(failure.error, NameError) and entry.status == "wrong":
+            says += f" (the graph has {', '.join(sorted(self.exact._reading.names.values()))})"
+        entry.mistakes = entry.mistakes or [Mistake("does not run", says)]
         self.show(entry, np.zeros(0))
         return entry
 
@@ -411,13 +313,3 @@ def _shared(entry: Entry) -> str | None:
     """What lines after one mistake have in common: a sign or a number."""
     known = entry.status == "wrong" and entry.mistakes and entry.mistakes[0].kind in ("sign", "constant factor")
     return entry.mistakes[0].says if known else None
-
-
-def is_bias(record: Record, sources: Sources) -> bool:
-    """Whether a leaf is added to something."""
-    users = [u for u in sources.users.get(record, ()) if u.primitive is not None]
-    return any(
-        u.primitive.key == "plus" or (u.primitive.key == "affine" and len(u.inputs) > 2 and u.inputs[2] is record)
-        for u in users
-        if u.primitive is not None
-    )

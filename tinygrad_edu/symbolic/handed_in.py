@@ -73,7 +73,7 @@ def read(
     if isinstance(gradients, str):
         mine = {k: v for k, v in variables.items() if not k.startswith("__")}
         computed = _run(gradients, {**mine, **known_values(e, variables)}, failed)
-        failed = {names[k]: f for k, f in failed.items() if k[:1] == "d" and k in names}
+        failed = {names[k]: _cause(f, failed, names) for k, f in failed.items() if k[:1] == "d" and k in names}
         found = {names[k]: value for k, value in computed.items() if k[:1] == "d" and k in names}
         if not found and not failed:
             raise KeyError(f"check_by_hand: no line assigns a gradient; expected some of {', '.join(lines)}.")
@@ -120,6 +120,13 @@ def _run(text: str, known: dict[str, Any], failed: dict[str, Failure]) -> dict[s
                 assigned.discard(target)
                 failed[target] = Failure(ast.get_source_segment(text, node) or "", error, list(_mended(node, scope)))
     return {name: scope[name] for name in assigned if name in scope}
+
+
+def _cause(failure: Failure, failed: dict[str, Failure], gradients: Mapping[Any, str]) -> Failure:
+    """The line before that raised, too, where its variable is what is missing and no gradient."""
+    while isinstance(failure.error, NameError) and failure.error.name in failed.keys() - gradients.keys():
+        failure = failed[failure.error.name]
+    return failure
 
 
 def _targets(node: ast.AST) -> set[str]:

@@ -121,6 +121,9 @@ def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
         return [node.operand]
     if isinstance(node, ast.Attribute):
         return [node.value]
+    if isinstance(node, ast.Subscript) and count < 3:
+        parts: list[ast.AST] = [node.value, node.slice]
+        return parts[:count]
     if isinstance(node, ast.Call):
         given: list[ast.AST] = [x for x in node.args if not (isinstance(x, ast.Constant) and isinstance(x.value, str))]
         if len(given) == count:

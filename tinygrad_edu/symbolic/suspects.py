@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +13,12 @@ from ..core.symbol import Symbol
 from .explanation import Scale
 from .expressions import atoms
 from .lines import Line
-from .mistakes import Mistake, rewrites
+from .mistakes import LESS, Mistake
 from .reckoning import Array, Reckoning, fitted, gap_of, plain, squeezed
+from .rewrites import rewrites
 
-VAGUE = {"missing factor", "missing term", "wrong value", "constant factor", "wrong axis", "transposed"}  # say less
+VAGUE = {"missing factor", "factor twice", "missing term", "wrong value", "constant factor", "wrong axis",
+         "transposed"}  # say less  # fmt: skip
 
 
 class Suspects(Reckoning):
@@ -35,11 +38,13 @@ class Suspects(Reckoning):
                     continue
                 found = list(self.turned(G, right, form, record, line.name))
                 numbers = list(self.scaled(shaped, right, form, record, scale))
+                if shaped is not G:  # that it is the right one turned is likelier
+                    numbers = [x._replace(weight=x.weight + LESS) for x in numbers]
                 found += [x for x in numbers if x.kind == "sign"]
                 for mistake in self.rewritten(form, record, scale):
                     C = self.number(mistake.symbol, scale)
                     if self.matching(G, C, record, scale, right):
-                        found.append(mistake)
+                        found.append(mistake._replace(weight=mistake.weight + LESS * (G.shape != np.shape(C))))
                     elif C is not None and C.shape == G.shape:
                         for more in self.scaled(G, C, mistake.symbol, record, scale, near=True):
                             says = f"{mistake.says}, and {more.says}"
@@ -80,6 +85,11 @@ class Suspects(Reckoning):
                     else "the right numbers, with an axis too many"
                 )
                 yield Mistake(kind, f"{says}: {mine} where {shape} belongs")
+        elif G.shape == right.shape and gap_of(G, right)[0] > room:
+            for says, other in reordered(right):
+                if other.shape == G.shape and gap_of(G, other)[0] <= room:
+                    yield Mistake("wrong order", f"the right numbers in another order: {says}")
+                    return
 
     def scaled(
         self, G: Array, C: Any, form: Any, record: Record, scale: Scale, near: bool = False
@@ -115,7 +125,10 @@ class Suspects(Reckoning):
         if not any(abs(c - v) < 1e-3 * abs(v) for v in (1, *(value for value, *_ in known))):
             text = f"it is {plain(c)} times what is right"
             lengths = {n for r in self.exact._order if not isinstance(r.dtype, tuple) for n in r.shape if n > 2}
-            if any(abs(c - n) < 1e-3 * n or abs(c * n - 1) < 1e-3 for n in lengths):
+            instead = [n for n in sorted(lengths) if n != m and abs(c * n - m) < 1e-3 * m]
+            if instead and not (inner and scale == "textbook"):
+                text += f", as if divided by {instead[0]}, the length of another axis, and not by m = {self.m}"
+            elif any(abs(c - n) < 1e-3 * n or abs(c * n - 1) < 1e-3 for n in lengths):
                 text += ", which is the length of an axis: a sum stands for a mean, or the other way round"
                 text += f" (this loss's mean divides by {self.exact.m})" if self.exact.m else ""
             symbol = self.tidy(round(c, 6) * form, scale) if isinstance(form, Symbol) else None
@@ -144,3 +157,18 @@ class Suspects(Reckoning):
                 else f"{plain(c)} {name} is added, a penalty that this loss doesn't have"
             )
             yield Mistake("constant factor" if has else "extra penalty", says, symbol)
+
+
+def reordered(a: Array) -> Iterator[tuple[str, Array]]:
+    """An array with axes exchanged or turned round, or with its parts (the gates of a cell) in another order."""
+    axes = range(a.ndim)
+    for some in (c for n in axes for c in itertools.combinations(axes, n + 1)) if 1 < a.ndim < 6 else ():
+        yield f"reversed along axis {', '.join(map(str, some))}", np.flip(a, some)
+    for i, j in itertools.combinations(axes, 2):
+        yield f"axes {i} and {j} are exchanged", a.swapaxes(i, j)
+    for count in (3, 4):
+        if a.ndim and a.shape[0] > count and a.shape[0] % count == 0:
+            parts = np.split(a, count)
+            for order in itertools.permutations(range(count)):
+                says = f"its {count} parts along axis 0 (gates) come in the order {', '.join(map(str, order))}"
+                yield says, np.concatenate([parts[k] for k in order])

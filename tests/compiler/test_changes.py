@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import functools
 import re
 import tracemalloc
 
@@ -169,6 +171,59 @@ def test_grads_false_leaves_none():
         assert step(X, Y).item() == expected
         assert all(p.grad is None for p in model.parameters())
     assert [p.tolist() for p in model.parameters()] == [p.tolist() for p in eager_model.parameters()]
+
+
+@pytest.mark.parametrize("every", ["forgets late", "forgets outside", "of two", "twice in a call"])
+def test_grads_false_leaves_those_that_later_calls_add_to(every):
+    """Without zero_grad at its start a step goes on with those that it looks at."""
+
+    def run(compiled):
+        te.manual_seed(0)
+        model, other = nn.Linear(3, 2), nn.Linear(2, 1)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x, k):
+            for _ in range(2 if every == "twice in a call" else 1):
+                if every in ("of two", "twice in a call"):
+                    optimizer.zero_grad()
+                loss = other(model(x)).square().mean()
+                loss.backward()
+                if every != "forgets late" or k % 3 == 0:
+                    optimizer.step()
+                if every == "forgets late" and k % 3 == 0:
+                    optimizer.zero_grad()
+            return loss
+
+        step = te.compile(step, grads=False) if compiled else step
+        found = []
+        for k in range(7):
+            if every == "forgets outside" and k % 2:
+                optimizer.zero_grad()
+            found.append(step(te.randn(4, 3), k).tolist())
+        return found, model.weight.tolist(), model.weight.grad
+
+    *expected, _ = run(False)
+    *found, left = run(True)
+    assert found == expected
+    assert every not in ("of two", "twice in a call") or left is None
+
+
+def test_a_gradient_that_grads_false_has_dropped_is_not_added_to():
+    """Where the calls come first that forget it or do not look at it, it is too late to keep it."""
+    model = nn.Linear(3, 2)
+
+    @functools.partial(te.compile, grads=False)
+    def step(x, forgets, looks):
+        if forgets:
+            model.zero_grad()
+        model(x).sum().backward()
+        return model.weight.grad.sum() if looks else x
+
+    other = copy.copy(step)
+    step(te.ones(1, 3), True, True), other(te.ones(1, 3), False, False)
+    for compiled in (step, other):
+        with pytest.raises(te.TraceError, match=r"uses a gradient \(2, 3\) .* Compile it with grads=True"):
+            compiled(te.ones(1, 3), False, True)
 
 
 def test_floats_among_the_arguments_are_live():

@@ -90,6 +90,14 @@ def flat(x):
     return (type(x).__name__, flat(dict(vars(x)))) if hasattr(x, "__dict__") else x
 
 
+def test_a_result_in_two_places_is_one():
+    """What is written in one is seen in the other."""
+    step = te.compile(lambda x: {"loss": (y := x * 2), "parts": [y, x]})
+    for _ in range(2):
+        found = step(te.ones(3))
+        assert found["parts"][0] is found["loss"] is not found["parts"][1]
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_results_are_nested_in_objects(name):
     """Each call returns a new one, with numbers of its own."""

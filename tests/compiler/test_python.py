@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 import tinygrad_edu as te
 from tinygrad_edu import nn, optim
+from tinygrad_edu.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 def parts():
@@ -474,3 +476,87 @@ def test_lists_and_arrays_are_places():
         given = [k % 2, 2]
         expected = x[[0, 2]], x[given], x[places], x[[True, False, True]]
         assert [t.tolist() for t in step(x, given)] == [t.tolist() for t in expected]
+
+
+def picks_by_a_table(x):
+    places = te.tensor([2, 0, 1])
+    return x[places] * places.tolist()[0]
+
+
+def reads_a_schedule(x):
+    kept = te.cumprod(1 - te.linspace(0.1, 0.4, 4), 0)
+    return x * kept * kept[2].item()
+
+
+def counts_with_a_tensor(x):
+    times = te.tensor(3)
+    for _ in range(times):
+        x = x * times
+    return x if times.sum() > 2 else -x
+
+
+def reads_what_it_has_written(x):
+    table = te.zeros(3)
+    table[1] = 5.0
+    return x * table * float(table.max())
+
+
+CONSTANT = [picks_by_a_table, reads_a_schedule, counts_with_a_tensor, reads_what_it_has_written]
+
+
+@pytest.mark.parametrize("step", CONSTANT)
+def test_numbers_that_the_step_has_written_down_are_read(step):
+    """Also after it has computed with them: they are the same at every call."""
+    compiled, x = te.compile(step), te.randn(3, 4) if step is not reads_what_it_has_written else te.randn(3)
+    for k in range(3):
+        assert compiled(x * k).tolist() == step(x * k).tolist()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: float(te.ones(1) * x),
+        lambda x: te.rand(1).item(),
+        lambda x: (te.rand(1) * te.ones(1)).item(),
+        lambda x: te.zeros(2).copy_(x.expand(2)).tolist()[0],
+        lambda x: te.full((1,), x.item()).item(),
+    ],
+)
+def test_numbers_that_are_not_all_the_step_s_own_are_refused(read):
+    """Of arguments and draws."""
+    with pytest.raises(te.TraceError, match="a value is read"):
+        te.compile(read)(te.ones(1))
+
+
+def test_what_numpy_is_handed_of_a_constant_is_not_written():
+    """The program goes by the tensor."""
+
+    def step(x):
+        table = te.ones(2)
+        y = x * table
+        table.numpy()[0] = 5.0
+        return y + x * table
+
+    with pytest.raises(ValueError, match="read-only"):
+        te.compile(step)(te.ones(2))
+
+
+def packs(lstm, x, lengths):
+    rows, (h, _) = lstm(pack_padded_sequence(x, lengths, enforce_sorted=False))
+    padded, ends = pad_packed_sequence(rows)
+    return padded.sum((0, 2)) * h[0].sum(-1), ends
+
+
+def test_sequences_are_packed_in_a_step():
+    """A program holds for lengths that are Python's ints; in tensors they are refused, with what to write instead."""
+    te.manual_seed(0)
+    step = functools.partial(packs, nn.LSTM(3, 4))
+    compiled = te.compile(step)
+    for lengths in ([5, 3, 2], [2, 5, 5], [5, 3, 2]):
+        x = te.randn(5, 3, 3)
+        assert [t.tolist() for t in compiled(x, lengths)] == [t.tolist() for t in step(x, lengths)]
+    assert repr(compiled).endswith(": 2 programs>")
+    with pytest.raises(te.TraceError, match=r"lengths as a list of Python ints"):
+        compiled(x, te.tensor(lengths))
+    with pytest.raises(te.TraceError, match=r"lengths as a list of Python ints"):
+        te.compile(lambda packed: step.args[0](packed)[0].data)(pack_padded_sequence(x, lengths))

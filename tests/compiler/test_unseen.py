@@ -418,6 +418,53 @@ def test_every_thread_has_its_own():
     assert step(te.ones(1)).tolist() == [2.0]
 
 
+def test_an_optimizer_around_another_one():
+    """Sharpness-aware minimization: its groups are those of the optimizer that it has, which reads other settings."""
+
+    class Around(optim.Optimizer):
+        def __init__(self, params, rho, **settings):
+            super().__init__(params, {"rho": rho, **settings})
+            self.inner = optim.SGD(self.param_groups, **settings)
+            self.param_groups = self.inner.param_groups
+
+        @te.no_grad()
+        def climb(self):
+            norm = te.stack([p.grad.norm() for g in self.param_groups for p in g["params"]]).norm()
+            for group in self.param_groups:
+                for p in group["params"]:
+                    self.state[p]["was"] = p.data.clone()
+                    p.add_(p.grad * (group["rho"] / (norm + 1e-12)))
+            self.zero_grad()
+
+        @te.no_grad()
+        def step(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.data.copy_(self.state[p]["was"])
+            self.inner.step()
+            self.zero_grad()
+
+    def made():
+        te.manual_seed(0)
+        model = network()
+        return model, Around(model.parameters(), rho=0.05, lr=0.1, momentum=0.9)
+
+    def step(model, optimizer, x):
+        model(x).square().mean().backward()
+        optimizer.climb()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled, both = te.compile(step), [made(), made()]
+    for k in range(5):
+        x = te.randn(4, 3)
+        for _, optimizer in both:
+            optimizer.param_groups[0]["rho"] = 0.05 * (1 + k // 2)
+        assert compiled(*both[0], x).tolist() == step(*both[1], x).tolist()
+
+
 def test_settings_of_the_library(monkeypatch):
     """The seed, whether distributions check their arguments, which divergence is registered."""
 

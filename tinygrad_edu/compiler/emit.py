@@ -148,7 +148,7 @@ class Emitted(Spelling):
     @property
     def _grads(self) -> list[Any]:
         """The gradients that the step leaves, where they are wanted."""
-        return [v for _, v in self.listing.grads if v is not None] if self.memory.grads else []
+        return [v for _, v in self.listing.grads if v is not None]
 
     @property
     def _created(self) -> list[Any]:

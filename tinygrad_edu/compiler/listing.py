@@ -102,9 +102,9 @@ class Listing:
                 name = f"d{owner.name}"
                 line.results[0].name, value.name = name, None if value.name == name else value.name
 
-    def leave_no_gradients(self) -> None:
-        """Compute no gradient that neither an update reads nor anybody after the step, as those of a GAN's critic."""
-        self.grads = [(tensor, None) for tensor, _ in self.grads]
+    def drop_gradients(self, dropped: set[Tensor]) -> None:
+        """Leave none of these, nor compute one that no update reads, as those of a GAN's critic."""
+        self.grads = [(tensor, None if tensor in dropped else value) for tensor, value in self.grads]
         self.dead += self.drop_dead()
 
     def _drop_copies(self) -> int:

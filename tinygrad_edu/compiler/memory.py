@@ -67,15 +67,14 @@ class Memory:
     that it shares its first operand's memory. Other values are made by their call.
     """
 
-    def __init__(self, listing: Listing, grads: bool) -> None:
+    def __init__(self, listing: Listing) -> None:
         self.listing = listing
         self.blocks: list[Block] = []
         self.place: dict[Value, Place] = {}
         self.into: dict[Value, Value] = {}
         self.root: dict[Value, Value] = {}  # a view -> the value whose memory it is
         self.copies: list[tuple[Any, Value, Value | None]] = []  # writes that need a copy at the end
-        self.grads = grads
-        self.wanted = {v for _, v in listing.grads if isinstance(v, Value)} if grads else set()
+        self.wanted = {v for _, v in listing.grads if isinstance(v, Value)}
         self._plan()
 
     def base(self, value: Value) -> Value:

@@ -20,17 +20,12 @@ from .listing import Listing
 TURNED = method("T", Attribute)
 
 
-def move_factors(listing: Listing, grads: bool) -> None:
-    """Multiply the smaller operand of a matrix product that is computed for a multiple of it alone.
-
-    Args:
-        grads: whether the gradients that the step leaves are wanted, as they are.
-    """
+def move_factors(listing: Listing) -> None:
+    """Multiply the smaller operand of a matrix product that is computed for a multiple of it alone."""
     lines: list[Call | Check | None] = [*listing.lines]
     where = {value: i for i, line in enumerate(listing.lines) for value in line.results}
     uses = Counter(v for line in listing.lines for v in line.operands)
-    left = [v for _, v in listing.grads] if grads else []
-    uses.update(values_of([*listing.results, *listing.created, *left, *(v for _, v in listing.writes)]))
+    uses.update(values_of([*listing.results, *listing.created, *(v for _, v in (*listing.grads, *listing.writes))]))
     behind: dict[int, list[Call]] = defaultdict(list)  # calls by the line that they follow; -1: they come first
     multiples: dict[tuple[Any, Value], Value] = {}
 

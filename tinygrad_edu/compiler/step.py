@@ -79,6 +79,8 @@ class Compiled:
         self.programs: dict[Any, list[Written]] = {}
         self._last: Written | None = None
         self._count = 0
+        self._dropped: set[Tensor] = set()  # of whose gradients a program has left none
+        self._used: set[Tensor] = set()  # of whose gradients a program uses what calls before have left
         functools.update_wrapper(self, step, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -169,14 +171,22 @@ class Compiled:
                     raise TraceError(f"compile: {line}{what}. {FILLED if changes == 'a cache' else ADVICE}")
             words = _words(self.step, args, kwargs)
             modes = [(module, now) for module, _, now in switched]
-            written = Written(
-                program, trace, watch, self._name, self.grads, words, self.engine, self.reassociate, modes
-            )
+            left = {t for t, grad in program.grads if grad is not None}
+            dropped = set() if self.grads else left - trace.used - self._used
+            lost = next((t for t in trace.before if t in trace.used & self._dropped), None)
+            if lost is not None:
+                raise TraceError(
+                    f"compile: {line_of_step(self.step)}{self._name} uses a gradient {tuple(lost.shape)} that a call "
+                    "before has computed, of which grads=False has left none. Compile it with grads=True."
+                )
+            written = Written(program, trace, watch, self._name, dropped, words, self.engine, self.reassociate, modes)
             result = written.begin(given)
         except BaseException:
             restore()
             raise
         self._count += 1
+        self._dropped |= dropped
+        self._used |= trace.used
         if not changes and not program.created:  # one that begins an optimizer's state holds once
             known.insert(0, written)
         self._last = written
@@ -296,7 +306,7 @@ def compile(
         step: a function of tensors: a whole training step (zero_grad, forward, backward, optimizer.step), a model, or
             anything else that computes. What it returns are copies, without a graph, and so is what it writes.
         grads: whether the gradients that the step leaves in `.grad` are there afterwards, in memory that the next call
-            writes again; with False `.grad` is None after a call, which saves memory.
+            writes again; with False `.grad` is None after a call, which saves memory, unless the step goes on with it.
         limit: after so many programs (for other shapes, modes, settings) another one is refused.
         engine: "numpy", or "numba" (`pip install "tinygrad_edu[numba]"`): chains of small calls and the update are
             fused into compiled loops, kept on disk for later processes. Its sums are taken in another order, so it

@@ -45,14 +45,14 @@ class Written:
         trace: Trace,
         watch: Watch,
         name: str,
-        grads: bool,
+        dropped: set[Tensor],
         words: list[str],
         engine: str,
         reassociate: bool,
         modes: list[tuple[Any, bool]],
     ) -> None:
         self._words, self._engine, self._reassociate, self._switched = words, engine, reassociate, modes
-        self.program, self.trace, self.name, self.grads = program, trace, name, grads
+        self.program, self.trace, self.name = program, trace, name
         self.watch = watch
         watch.complete(program, trace.asked_library)
         self.result = program.result
@@ -69,6 +69,7 @@ class Written:
         dependent += [t for t in (*self._grad_of.values(), *trace.asked_for) if id(t) not in known]
         place = {id(t): k for k, t in enumerate(program.given) if isinstance(t, Tensor)}
         had = [(t, record_of(t).grad is not None) for t in dependent]
+        self._dropped = dropped
         self._had_grad = [(t, was) for t, was in had if id(t) not in place]
         self._came_with_grad = [(place[id(t)], was) for t, was in had if id(t) in place]
         self._guards, self._assigned = bool(program.guards), program.assigned
@@ -246,11 +247,9 @@ class Written:
         self._counts = equal_counts(program, values)
         self.listing = listing = note(program, values, self._counts)
         name_values(listing, program, self.trace, self._words, self.watch.words)
-        if self.grads:
-            listing.own_gradients()
-        else:
-            listing.leave_no_gradients()
-        self._formulas = Formulas(program, values, self._counts, listing, self.grads, self.name)
+        listing.drop_gradients(self._dropped)
+        listing.own_gradients()
+        self._formulas = Formulas(program, values, self._counts, listing, self._dropped, self.name)
         self._write_out()
         self._forget()
         out = self._execute(given)
@@ -286,12 +285,12 @@ class Written:
     def _write_out(self) -> None:
         program, listing = self.program, self.listing
         if self._reassociate:
-            move_factors(listing, self.grads)
-        self.memory = Memory(listing, self.grads)
+            move_factors(listing)
+        self.memory = Memory(listing)
         self._kernels = ""
         emitted: Emitted
         if self._engine == "numba":
-            emitted, self._kernels = accelerated(listing, self.grads, self.name)
+            emitted, self._kernels = accelerated(listing, self.name)
         else:
             emitted = Emitted(listing, self.memory, self.name)
         self._function, self._borrowed = emitted.function(), emitted.helpers.borrowed  # the latter: without a source
@@ -320,9 +319,9 @@ class Written:
         self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
         self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
         self._written = [t for t, _ in listing.writes if id(t) not in self._place]
-        self._left = [(t, v is not None) for t, v in listing.grads]
-        self._left_none = [t for t, _ in self._left if id(t) not in self._place]
-        self._given_none = [self._place[id(t)] for t, _ in self._left if id(t) in self._place]
+        kept = [(t, v is not None) for t, v in listing.grads]
+        self._left_none = [t for t, left in kept if not left and id(t) not in self._place]
+        self._left = [(t, left) for t, left in kept if left or id(t) in self._place]
         self._holders: list[Tensor | None] = [None] * len(self._left)
         self._returned = tensors_of(program.result)
         found: list[Symbol] = []
@@ -387,13 +386,10 @@ class Written:
             self._leave_flags(given)
         for module, training in self._switched:
             module.training = training
-        if self.grads:
+        for tensor in self._left_none:
+            record_of(tensor).grad = None
+        if self._left:
             self._leave_grads(out, given)
-        else:
-            for tensor in self._left_none:
-                tensor._record.grad = None  # type: ignore[union-attr]  # it has been differentiated
-            for place in self._given_none:
-                record_of(given[place]).grad = None
         if self._only:
             return wrap(np.asarray(out[0]))
         results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]

@@ -113,7 +113,7 @@ class Tensor(Value):
                 "Use tensor.detach().numpy() instead."
             )
         storage = storage_of(self)
-        if storage.saved:
+        if storage.saved or mode.trace is not None:  # a trace hands out what it takes for constants
             array = self._values().view()
             array.flags.writeable = False
             return array

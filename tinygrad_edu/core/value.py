@@ -162,11 +162,10 @@ class Value(Operand):
 
     def _values(self) -> np.ndarray[Any, Any]:
         """The array; during a trace this is refused, with the line that wanted numbers."""
-        if mode.trace is not None:
-            mode.trace.reads(self)
-        if self._array.__class__ is _ndarray:
-            return self._array
-        return self._array._refuse()  # type: ignore[no-any-return]
+        array = self._array if mode.trace is None else mode.trace.reads(self)
+        if array.__class__ is _ndarray:
+            return array
+        return array._refuse()  # type: ignore[no-any-return]
 
     def _memory(self) -> np.ndarray[Any, Any]:
         """The array for what is known without its numbers: how it lies in memory."""

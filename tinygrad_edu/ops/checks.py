@@ -39,8 +39,7 @@ def numbers_of(x: Any, advice: str) -> Array:
     """The array of what is asked for its numbers now; a trace has none, and refuses with what to write instead."""
     if not isinstance(x, Tensor):
         return np.asarray(x)
-    if mode.trace is not None:
-        mode.trace.reads(x)
-    if isinstance(x._array, Symbol):
-        x._array.refuse(advice)
-    return x._values()
+    array = x._values() if mode.trace is None else mode.trace.reads(x)
+    if isinstance(array, Symbol):
+        array.refuse(advice)
+    return array

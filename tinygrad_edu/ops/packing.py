@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import wrap
 from .choices import choose
+from .creation import finish
 from .indexing import Slot, getitem
 
 
@@ -31,11 +31,11 @@ class Packing:
         self.batch_sizes = inside.sum(1)
         self._whole = bool(inside.all())
         steps, samples = np.nonzero(inside)
-        self._rows = wrap(steps), wrap(samples)
-        self._inside = wrap(inside)
-        self._place = wrap(np.maximum(np.cumsum(inside).reshape(inside.shape) - 1, 0))
-        self._last = wrap(ends - 1), wrap(np.arange(self.m))
-        self._turned = wrap(np.where(inside, ends - 1 - t, t)), self._last[1]
+        self._rows = finish(steps), finish(samples)
+        self._inside = finish(inside)
+        self._place = finish(np.maximum(np.cumsum(inside).reshape(inside.shape) - 1, 0))
+        self._last = finish(ends - 1), finish(np.arange(self.m))
+        self._turned = finish(np.where(inside, ends - 1 - t, t)), self._last[1]
 
     def pack(self, padded: Any) -> Any:
         """(T, m, *) to the rows of all steps that there are."""

@@ -152,11 +152,6 @@ class Aliases:
         self.exchanged.append((tensor, source))
         self.current.pop(id(tensor._storage), None)  # what has been written there is not its memory any more
 
-    def reads(self, tensor: Tensor) -> None:
-        """Refuse to hand out numbers, except those that the step itself has written down."""
-        if tensor not in self.made or tensor in self.before:
-            self.enter((tensor,))
-
     def shows(self, base: Tensor, path: Any, step: tuple[Primitive, dict[str, Any]]) -> bool:
         """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
 

@@ -120,7 +120,7 @@ class Program:
                 inputs = [values[x] if isinstance(x, Symbol) else x for x in symbol.inputs]
                 assert symbol.primitive is not None
                 value = symbol.primitive.forward(*inputs, **symbol.params)
-                values[symbol] = value.item() if symbol.number and hasattr(value, "item") else _array(value, symbol)
+                values[symbol] = value.item() if symbol.number and hasattr(value, "item") else array_of(value, symbol)
                 if symbol in self.checks:
                     self._verify(symbol, values)
         written = [(tensor, values[symbol].copy()) for tensor, symbol in self.writes]
@@ -159,7 +159,8 @@ def _fitting(symbol: Symbol, given: Any, place: int) -> Any:
     return array
 
 
-def _array(value: Any, symbol: Symbol) -> Any:
+def array_of(value: Any, symbol: Symbol) -> Any:
+    """What a forward has given, as its Symbol says."""
     if isinstance(value, tuple):
         return value
     value = as_array(value)

@@ -24,13 +24,13 @@ from ..core.dtypes import get_default_dtype, set_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.record import Record, user_site
-from ..core.symbol import Symbol
+from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, wrap
 from .aliases import Aliases, same_place
 from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, hides, put_back, replaced, tensors_of
 from .numbers import Numbers
-from .program import Check, Program
+from .program import Check, Program, array_of
 from .sections import leading_to, sections_of
 
 FEW = 4096  # numbers that a program takes for constants; more are an input
@@ -47,6 +47,7 @@ class Trace(Numbers, Aliases):
         self.sections: list[tuple[int, str]] = []
         self.cleared: set[Tensor] = set()
         self.asked_for: dict[Tensor, None] = {}  # whose .grad Python has looked at, or backward() added to
+        self.used: set[Tensor] = set()  # whose .grad Python has looked at, with what calls before have added to it
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
         self.sites: dict[Any, Any] = {}  # by Symbol of what is not recorded the line that has computed it
@@ -89,7 +90,10 @@ class Trace(Numbers, Aliases):
         """Note that the step's Python has seen whether a tensor from outside has a gradient."""
         self.enter((tensor,))
         was, record = self.before.get(tensor), tensor._record
-        if was is not None and tensor not in self.cleared and (record is None or record.grad is was.grad):
+        if was is None or tensor in self.cleared:
+            return
+        self.used.add(tensor)
+        if record is None or record.grad is was.grad:
             self.asked_for[tensor] = None
 
     def differentiate(self, roots: list[Record]) -> None:
@@ -118,6 +122,21 @@ class Trace(Numbers, Aliases):
         """Note a draw: the generator's stream has to go on as it does eagerly."""
         self.draws.append(symbol)
         self.sites[symbol] = user_site()
+
+    def reads(self, tensor: Tensor) -> Any:
+        """The numbers of what comes of numbers that the step itself has written down alone; else its Symbol."""
+        if tensor not in self.made or tensor in self.before:
+            self.enter((tensor,))
+        symbol, draws = tensor._array, {*self.draws}
+        if not isinstance(symbol, Symbol):
+            return symbol
+        known = {self.before[x].symbol: self.before[x].array for x in self.made & self.before.keys()}
+        for x in computed_by(symbol):
+            inputs = [known.get(y) if isinstance(y, Symbol) else y for y in x.inputs]
+            if x in draws or not known.keys() & {*x.inputs} or any(y is None for y in inputs):
+                return symbol
+            known[x] = array_of(x.primitive.forward(*inputs, **x.params), x)  # type: ignore[union-attr]
+        return known.get(symbol, symbol)
 
     def changes(self) -> tuple[list[Any], list[Any], list[Any]]:
         """What the step leaves in tensors: their new values; their gradients; whether they require one."""
@@ -341,7 +360,8 @@ def record(
         writes, grads, flags = run.changes()
         _refuse_state(run, lambda: step(*args, **kwargs))
         writes += run.replaced_in_state({t for t, _ in writes})
-        frozen = replaced(result, lambda t: wrap(t._array))
+        copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
+        frozen = replaced(result, lambda t: copies.setdefault(t, wrap(t._array)))
     except TraceError as error:
         raise _placed(error, step) from None
     finally:

@@ -40,11 +40,11 @@ def require_numba() -> None:
         raise ImportError(f'compile(engine="numba") needs Numba: pip install "{NAME}"')
 
 
-def accelerated(listing: Listing, grads: bool, name: str) -> tuple[Accelerated, str]:
+def accelerated(listing: Listing, name: str) -> tuple[Accelerated, str]:
     """The program of a listing with kernels, and what `explain` says of them."""
     plan = copy.copy(listing)
     plan.lines = fused(listing)
-    emitted = Accelerated(plan, Memory(plan, grads), name)
+    emitted = Accelerated(plan, Memory(plan), name)
     kernels = [line.function for line in plan.lines if isinstance(line, Call) and isinstance(line.function, Fused)]
     calls, loops = sum(len(k.lines) for k in kernels), sum(len(k.loops) for k in kernels)
     left = sum(isinstance(line, Call) for line in plan.lines) - len(kernels)

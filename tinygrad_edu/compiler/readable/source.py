@@ -43,8 +43,7 @@ FRAME = 16  # of what stands beside it, the name and the shape
 class NoMemory:
     """What formulas need of a plan: nothing lies anywhere."""
 
-    def __init__(self, grads: bool) -> None:
-        self.grads = grads
+    def __init__(self) -> None:
         self.place: dict[Value, Any] = {}
         self.into: dict[Value, Value] = {}
         self.copies: list[Any] = []
@@ -61,9 +60,9 @@ class Readable(Phrasing):
         arguments: the Values that the function is given, with their names.
     """
 
-    def __init__(self, listing: Listing, grads: bool, name: str, arguments: dict[Value, str]) -> None:
+    def __init__(self, listing: Listing, name: str, arguments: dict[Value, str]) -> None:
         self._given = arguments
-        super().__init__(listing, NoMemory(grads), name)  # type: ignore[arg-type]
+        super().__init__(listing, NoMemory(), name)  # type: ignore[arg-type]
 
     def _inputs(self) -> list[Value]:
         for value, name in self._given.items():
@@ -307,10 +306,10 @@ class Formulas:
         given: dict[Symbol, Any],
         counts: list[list[Tensor]],
         listing: Listing,
-        grads: bool,
+        dropped: set[Tensor],
         name: str,
     ) -> None:
-        self._program, self._counts, self._grads, self._name = program, counts, grads, name
+        self._program, self._counts, self._dropped, self._name = program, counts, dropped, name
         self._given = {symbol: _kept(x) for symbol, x in given.items()}
         self._created = [tensor._array for *_, tensor in program.created]
         self._generators = listing.generators
@@ -327,8 +326,7 @@ class Formulas:
         """The program as formulas."""
         instead = cancelled(self._program.equations, self._names)
         listing = note(self._program, self._given, self._counts, self._created, instead)
-        if not self._grads:
-            listing.leave_no_gradients()
+        listing.drop_gradients(self._dropped)
         for symbol, name in (*self._names.items(), *self._constants.items()):
             value = listing.value_of.get(symbol)
             if isinstance(value, Value) and value.name is None:
@@ -338,7 +336,7 @@ class Formulas:
             (listing.value_of[symbol] if place is None else listing.generators[place]): name
             for name, symbol, place in self._arguments
         }
-        written = Readable(listing, self._grads, self._name, arguments)
+        written = Readable(listing, self._name, arguments)
         inputs = listed([written.names[v] for v in written.arguments])
         parts = [written.head, *([ARRAY] if written.uses_array else [])]
         parts += written.helpers.sources

@@ -179,7 +179,7 @@ class Surroundings:
             self._queue.append(x.defaults)
             entries = [v for held in x.state.values() if isinstance(held, dict) for v in held.values()]
             self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
-            self._groups += [(group, dict(group), type(x).__name__) for group in x.param_groups]
+            self._settings_of(x)
             self._queue += [p for group in x.param_groups for p in group["params"]]
             self._seen |= {id(x.state), id(x.param_groups)}  # what the optimizer does to these is the program's
             self._name(vars(x), "_hooks")
@@ -422,5 +422,9 @@ class Surroundings:
             self._scopes.append((group, "params"))
             self._growing.append((group, functools.partial(list, group), f"a setting of {name}"))
             self._whose[id(group)] = name
-            if not any(known is group for known, _, _ in self._groups):
-                self._groups.append((group, dict(group), name))
+        self._settings_of(optimizer)
+
+    def _settings_of(self, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
+            if not any(known is group for known, _, _ in self._groups):  # one that wraps another has its groups
+                self._groups.append((group, dict(group), type(optimizer).__name__))

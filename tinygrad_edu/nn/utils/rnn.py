@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...core.device import CPU, device
-from ...core.tensor import Tensor, wrap
+from ...core.tensor import Tensor
+from ...ops.checks import numbers_of
+from ...ops.creation import finish
 from ...ops.gathering import index_select
 from ...ops.indexing import getitem
 from ...ops.joining import stack
@@ -31,6 +33,10 @@ __all__ = [
     "unpack_sequence",
     "unpad_sequence",
 ]
+
+IN_STEP = (  # shapes come of them
+    "Give the step padded sequences and their lengths as a list of Python ints (.tolist() outside), and pack in it."
+)
 
 
 def pad_sequence(
@@ -69,7 +75,7 @@ def _padded(x: Any, missing: int, value: float, left: bool) -> Any:
 def unpad_sequence(padded_sequences: Any, lengths: Any, batch_first: bool = False) -> list[Any]:
     """The sequences that were padded at the right: the first `lengths[k]` steps of each."""
     rows = padded_sequences if batch_first else transpose(padded_sequences, 0, 1)
-    counts = lengths.tolist() if isinstance(lengths, Tensor) else list(lengths)
+    counts = numbers_of(lengths, IN_STEP).tolist() if isinstance(lengths, Tensor) else list(lengths)
     if len(counts) != rows.shape[0]:
         raise RuntimeError(f"unpad_sequence: {len(counts)} lengths for {rows.shape[0]} sequences.")
     return [getitem(rows, key=(k, slice(math.trunc(n)), ...)) for k, n in enumerate(counts)]
@@ -159,15 +165,15 @@ def invert_permutation(permutation: Any) -> Any:
     """Where each number stands in a permutation of 0 to n - 1; of None, None."""
     if permutation is None:
         return None
-    places = permutation.numpy()
+    places = numbers_of(permutation, IN_STEP)
     found = np.empty_like(places)
     found[places] = np.arange(len(places))
-    return wrap(found)
+    return finish(found)
 
 
 def lengths_of(batch_sizes: Any) -> list[int]:
     """The lengths of packed sequences, the longest first."""
-    sizes = batch_sizes.numpy()
+    sizes = numbers_of(batch_sizes, IN_STEP)
     return [int(n) for n in (sizes[:, None] > np.arange(int(sizes[0]))).sum(0)]
 
 
@@ -184,8 +190,7 @@ def pack_padded_sequence(
         RuntimeError: a length is no length of this input, or the lengths are not in order.
     """
     name = "pack_padded_sequence"
-    values = lengths.tolist() if isinstance(lengths, Tensor) else list(lengths)
-    counts = [int(n) for n in values]
+    counts = [int(n) for n in (numbers_of(lengths, IN_STEP) if isinstance(lengths, Tensor) else lengths)]
     m, longest = input.shape[0 if batch_first else 1], input.shape[1 if batch_first else 0]
     if len(counts) != m:
         raise RuntimeError(
@@ -203,7 +208,7 @@ def pack_padded_sequence(
     order = None
     if not enforce_sorted:
         by_length = np.argsort(-np.array(counts), kind="stable")
-        order = wrap(by_length)
+        order = finish(by_length)
         input = index_select(input, 0 if batch_first else 1, order)
         counts = [counts[k] for k in by_length]
     elif counts != sorted(counts, reverse=True):
@@ -213,7 +218,7 @@ def pack_padded_sequence(
         )
     packing = Packing(counts)
     data = packing.pack(transpose(input, 0, 1) if batch_first else input)
-    return PackedSequence(data, wrap(packing.batch_sizes), order)
+    return PackedSequence(data, finish(packing.batch_sizes), order)
 
 
 def pad_packed_sequence(
@@ -235,7 +240,7 @@ def pad_packed_sequence(
                 f"total_length={total_length} and max sequence length being {packing.T}"
             )
         padded = _padded(padded, total_length - packing.T, padding_value, False)
-    lengths = wrap(np.array(lengths_of(sequence.batch_sizes), np.int64))
+    lengths = finish(np.array(lengths_of(sequence.batch_sizes), np.int64))
     if sequence.unsorted_indices is not None:
         padded = index_select(padded, 1, sequence.unsorted_indices)
         lengths = lengths[sequence.unsorted_indices]

@@ -291,6 +291,23 @@ def test_answered_functions_are_numpys():
 # --- out=, where=, dtype= and the other keywords of NumPy
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [3, 3.0, 4, 5, -2, -3, -3.0, -4, 101])
+def test_whole_powers_are_numpys(n, dtype):
+    """To the last digit or two, with NumPy's zeros, infinities and NaN; so are their slopes, n x ** (n - 1)."""
+    numbers = [-2.5, -1.0, -1e-3, -0.0, 0.0, 0.3, 1.7, np.inf, -np.inf, np.nan]
+    x = np.concatenate([numbers, RNG.standard_normal(54)]).astype(dtype)
+    t = tensor(x, requires_grad=True)
+    y = t**n
+    y.sum().backward()
+    with np.errstate(all="ignore"):
+        for found, expected in ((y.detach().numpy(), x**n), (t.grad.numpy(), n * x ** (n - 1))):
+            assert found.dtype == dtype
+            assert_allclose(found, expected, rtol=4 * np.finfo(dtype).eps)
+            known = ~np.isnan(x)
+            assert_array_equal(np.signbit(found[known]), np.signbit(expected[known]))
+
+
 def test_out_writes_into_a_tensor():
     """np.add(t, u, out=v) stores the result in v's memory, counts the write and records v anew."""
     t, u, v = leaf(A), leaf(B), tensor(np.zeros((2, 3)))

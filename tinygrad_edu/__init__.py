@@ -66,6 +66,7 @@ from .core.layout import (
     preserve_format,
     strided,
 )
+from .core.missing import refuse
 from .core.tensor import (
     Tensor,
     from_numpy,
@@ -188,6 +189,9 @@ from .ops.comparison import (
 )
 from .ops.conversion import (
     copy_of as clone,
+)
+from .ops.conversion import (
+    set_default_tensor_type,
 )
 from .ops.convolution import (
     conv1d,
@@ -726,6 +730,8 @@ from .settings import (
 
 __version__ = "0.1.0"
 
+newaxis = None
+
 __all__ = [
     "BoolTensor",
     "ByteTensor",
@@ -1058,6 +1064,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "newaxis",
     "nextafter",
     "nn",
     "no_grad",
@@ -1134,6 +1141,7 @@ __all__ = [
     "selu_",
     "set_default_device",
     "set_default_dtype",
+    "set_default_tensor_type",
     "set_float32_matmul_precision",
     "set_flush_denormal",
     "set_grad_enabled",
@@ -1218,6 +1226,7 @@ _LATER = (
     "profiler",
     "safetensors",
     "symbolic",
+    "testing",
     "utils",
     "version",
     "viz",
@@ -1228,13 +1237,6 @@ _ELSEWHERE = {
     "explain": "symbolic",
     "vmap": "func",
 }  # names of this level that live in those modules
-_NOT_HERE = {
-    "float16": "NumPy has no fast float16; use float32.",
-    "half": "NumPy has no fast float16; use float32.",
-    "bfloat16": "NumPy has no bfloat16; use float32.",
-    "complex64": "complex numbers are not supported; keep real and imaginary parts in two tensors.",
-    "complex128": "complex numbers are not supported; keep real and imaginary parts in two tensors.",
-}
 
 
 def __getattr__(name: str) -> Any:
@@ -1246,12 +1248,8 @@ def __getattr__(name: str) -> Any:
 
     if name in REFUSED:
         return REFUSED[name]
-    import difflib
-
     from .ops.public import INPLACE
 
     if name in INPLACE:
         return INPLACE[name]
-    near = difflib.get_close_matches(name, __all__, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise AttributeError(f"module 'tinygrad_edu' has no attribute {name!r}.{hint}")
+    return refuse(__name__, name, __all__)

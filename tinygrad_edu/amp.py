@@ -14,6 +14,7 @@ from typing import Any
 
 from .autograd import no_grad
 from .core.device import device as Device
+from .core.missing import missing
 from .core.tensor import Tensor
 
 __all__ = ["GradScaler", "autocast", "is_autocast_available"]
@@ -177,3 +178,6 @@ class GradScaler:
         self._scale, self._growth_factor = state_dict["scale"], state_dict["growth_factor"]
         self._backoff_factor, self._growth_interval = state_dict["backoff_factor"], state_dict["growth_interval"]
         self._steps = state_dict["_growth_tracker"]
+
+
+__getattr__ = missing(__name__)

@@ -6,6 +6,7 @@ Complex results (eig, eigvals) are refused; ldl_factor and ldl_solve are not her
 from typing import Any
 
 from .core.errors import LinAlgError
+from .core.missing import missing
 from .ops.diagonals import diagonal as _diagonal
 from .ops.factorizations import (
     cholesky_ex,
@@ -100,3 +101,5 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+
+__getattr__ = missing(__name__)

@@ -267,3 +267,70 @@ CALLED = {
 def test_methods_that_the_library_calls(name, monkeypatch):
     """A class of the user's says how; no code of the step names such a method."""
     assert_follows(CALLED[name], lambda: monkeypatch.setitem(RATES, name, 7.0))
+
+
+class Buffered(nn.Module):
+    def __init__(self, t):
+        super().__init__()
+        self.register_buffer("t", t)
+
+
+def among(several):
+    return lambda x: x * several[-1].tag
+
+
+def within(holder):
+    return lambda x: x * holder.t.tag
+
+
+PLACES = {
+    "variable": lambda t: lambda x: x * t.tag,
+    "list": lambda t: among([t]),
+    "object": lambda t: within(types.SimpleNamespace(t=t)),
+    "buffer": lambda t: within(Buffered(t)),
+}
+
+
+@pytest.mark.parametrize("make", [te.ones, lambda n: nn.Parameter(te.ones(n))], ids=["tensor", "parameter"])
+@pytest.mark.parametrize("place", PLACES)
+def test_attributes_of_tensors(place, make):
+    """They are followed wherever the step finds the tensor."""
+    t = make(3)
+    t.tag = 2.0
+    assert_follows(PLACES[place](t), lambda: setattr(t, "tag", 3.0))
+
+
+def test_attributes_of_arguments():
+    """A program holds for arguments with equal attributes, also where the same one is given again."""
+
+    def step(x):
+        return x * getattr(x, "tag", 1.0)
+
+    compiled, first, second, third = te.compile(step), te.ones(2), te.ones(2), te.ones(2)
+    first.tag, second.tag = 2.0, 3.0
+    for x in (third, third, first, first, second, third):
+        assert compiled(x).tolist() == step(x).tolist()
+    first.tag = 4.0
+    assert compiled(first).tolist() == [4.0, 4.0]
+    third.tag = 5.0
+    assert compiled(third).tolist() == [5.0, 5.0]
+
+
+def test_a_gradient_kept_as_an_attribute():
+    """Between tensors of the step, as in a backward pass by hand; on one from outside it would be forgotten."""
+    outside = te.ones(2)
+
+    def by_hand(x):
+        y = x * 2
+        y.g = te.ones_like(y)
+        x = x.clone()
+        x.g = y.g * 2
+        return x.g
+
+    def keeps(x):
+        outside.g = x * 2
+        return outside.g.sum()
+
+    assert te.compile(by_hand)(te.ones(3)).tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(TraceError, match="changes the variable g"):
+        te.compile(keeps)(te.ones(2))

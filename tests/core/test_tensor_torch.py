@@ -228,3 +228,18 @@ def test_mistake_raises_what_pytorch_raises(expression):
             eval(expression, {"m": torch, **names})
     with pytest.raises(theirs.type):
         eval(expression, {"m": tinygrad_edu, **names})
+
+
+def test_a_tensor_takes_attributes():
+    """They go with copies of a leaf and with its pickle, not with what is computed from it."""
+    for m in (torch, tinygrad_edu):
+        x = m.ones(2)
+        x.g, x.tag = m.zeros(2), ["mine"]
+        assert x.g.tolist() == [0.0, 0.0]
+        assert pickle.loads(pickle.dumps(x)).tag == ["mine"]
+        twin = copy.deepcopy(x)
+        assert twin.tag == ["mine"]
+        assert twin.tag is not x.tag
+        assert twin.g is not x.g
+        for other in (x * 2, x.detach(), x.clone(), x[0]):
+            assert not hasattr(other, "tag")

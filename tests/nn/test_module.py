@@ -650,6 +650,18 @@ def test_a_parameter_takes_attributes():
     assert not hasattr(bias.detach(), "no_decay")
 
 
+def test_nn_buffer_is_registered_when_it_is_assigned():
+    """With `persistent` as it says; an ordinary tensor stays an ordinary attribute."""
+    model = nn.Identity()
+    model.mean, model.seen = nn.Buffer(tg.ones(2)), nn.Buffer(tg.zeros(1), persistent=False)
+    model.other = tg.ones(3)
+    assert [name for name, _ in model.named_buffers()] == ["mean", "seen"]
+    assert list(model.state_dict()) == ["mean"]
+    assert model.double().mean.dtype == tg.float64
+    with pytest.raises(TypeError, match=r"Buffer: expected a Tensor, got list; wrap it in tensor\(\.\.\.\)"):
+        nn.Buffer([1.0])
+
+
 def test_a_pickled_sequential_computes_what_it_did():
     """Its modules are still called, in order, after pickle and deepcopy."""
     model = nn.Sequential(nn.Linear(2, 3), nn.Tanh())

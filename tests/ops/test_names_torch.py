@@ -41,6 +41,23 @@ def test_result_type_ranks_operands():
         assert f"torch.{tg.result_type(*make(tg))}" == str(torch.result_type(*make(torch)))
 
 
+@pytest.mark.filterwarnings("ignore:torch.set_default_tensor_type")
+def test_default_dtype_by_the_type_of_tensors():
+    """By the class, or by its name, which is PyTorch's."""
+    found = []
+    for m in BOTH:
+        try:
+            m.set_default_tensor_type("torch.DoubleTensor")
+            found.append(m.ones(1).element_size())
+            m.set_default_tensor_type(m.FloatTensor)
+            found.append(m.ones(1).element_size())
+        finally:
+            m.set_default_dtype(m.float32)
+        with pytest.raises(TypeError):
+            m.set_default_tensor_type(m.LongTensor)
+    assert found == [8, 4, 8, 4]
+
+
 def test_limits_of_dtypes():
     """finfo and iinfo."""
     for name in ("float32", "float64"):

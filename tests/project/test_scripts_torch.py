@@ -129,6 +129,44 @@ for epoch in range(3):
 print(opt, net.load_state_dict(net.state_dict()))
 """
 
+FROM_THE_FOUNDATIONS = """
+import math, torch
+from torch import nn, tensor
+torch.manual_seed(5)
+class Module:
+    def __call__(self, *args): self.args = args; self.out = self.forward(*args); return self.out
+    def backward(self): self.bwd(self.out, *self.args)
+class Relu(Module):
+    def forward(self, inp): return inp.clamp_min(0.)
+    def bwd(self, out, inp): inp.g = (inp > 0).float() * out.g
+class Lin(Module):
+    def __init__(self, n_in, n_out):
+        self.w, self.b = torch.empty(n_in, n_out), torch.zeros(n_out)
+        fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(self.w)
+        nn.init.normal_(self.w, std=1 / math.sqrt(fan_out)); self.w.decays = True
+    def forward(self, inp): return inp @ self.w + self.b
+    def bwd(self, out, inp): inp.g = out.g @ self.w.t(); self.w.g = inp.t() @ out.g; self.b.g = out.g.sum(0)
+class Mse(Module):
+    def forward(self, inp, targ): return (inp.squeeze() - targ).pow(2).mean()
+    def bwd(self, out, inp, targ): inp.g = 2 * (inp.squeeze() - targ).unsqueeze(-1) / targ.shape[0]
+x, y = torch.randn(20, 4), torch.randn(20)
+layers, loss = [Lin(4, 8), Relu(), Lin(8, 1)], Mse()
+for step in range(5):
+    out = x
+    for layer in layers: out = layer(out)
+    losses.append(loss(out, y).item()); loss.backward()
+    for layer in reversed(layers): layer.backward()
+    for p in [p for layer in layers[::2] for p in (layer.w, layer.b)]:
+        p -= 0.1 * p.g + (0.01 * p if getattr(p, 'decays', False) else 0)
+one = torch.eye(1)
+print(torch.linalg.qr(one), torch.linalg.slogdet(one), torch.linalg.eigh(one), torch.svd(one), torch.linalg.svd(one))
+print(torch.linalg.lu(one), torch.linalg.inv_ex(one), torch.frexp(one), torch.histogram(x, 3), x.aminmax())
+print(torch.linalg.cholesky_ex(one), torch.linalg.solve_ex(one, one), torch.linalg.lu_factor(one))
+print(x[0, :1][torch.newaxis])
+with torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.MATH]):
+    print(nn.functional.scaled_dot_product_attention(*[torch.eye(2)[None]] * 3))
+"""
+
 
 def run(script, library):
     """What the script printed, without the library's name and grad_fn, and the losses that it noted."""
@@ -141,8 +179,8 @@ def run(script, library):
 
 @pytest.mark.parametrize(
     "script",
-    [GAN_IN_THE_OLD_STYLE, ATTENTION, META_LEARNING, CLASSIFIER],
-    ids=["gan", "attention", "meta_learning", "classifier"],
+    [GAN_IN_THE_OLD_STYLE, ATTENTION, META_LEARNING, CLASSIFIER, FROM_THE_FOUNDATIONS],
+    ids=["gan", "attention", "meta_learning", "classifier", "from_the_foundations"],
 )
 def test_a_script_gives_the_same_losses_and_the_same_text(script):
     """From the seed in the script: initial weights, draws, batches and steps are PyTorch's."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import backward as _engine
+from ..core.missing import missing
 from ..core.tensor import Tensor, wrap
 from ..core.typed import Variable
 from . import functional, graph, variable
@@ -103,3 +104,6 @@ def backward(
 
 def _several(x: Any) -> list[Any]:
     return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+__getattr__ = missing(__name__)

@@ -6,6 +6,9 @@ without effect.
 
 from __future__ import annotations
 
+from ..core.missing import missing
 from . import cpu, cuda, cudnn, mkl, mkldnn, mps, openmp
 
 __all__ = ["cpu", "cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"]
+
+__getattr__ = missing(__name__)

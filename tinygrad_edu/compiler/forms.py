@@ -31,7 +31,7 @@ def form_of(x: Any, places: list[int]) -> Any:
         places.append(id(x))
         array, record = x._array, x._record
         kind = 0 if record is None or not record.needs_grad else 1 if record.primitive is None else 2
-        if x.__class__ is not Tensor or (record is not None and (record.hooks or record.grad_hooks)):
+        if x.__class__ is not Tensor or x.__dict__ or (record is not None and (record.hooks or record.grad_hooks)):
             more = [*map(Same, _hooks(x)), *_attributes(x)]
             return array.shape, array.strides, array.dtype.num, kind, *more
         return array.shape, array.strides, array.dtype.num, kind
@@ -81,14 +81,14 @@ def _hooks(tensor: Tensor) -> list[Any]:
 
 
 def _attributes(x: Any) -> list[Any]:
-    """What a Parameter, or a dict of a class of the user's, has been given besides what it holds."""
+    """What a Tensor, or a dict of a class of the user's, has been given besides what it holds."""
     return [(name, Same(value)) for name, value in getattr(x, "__dict__", {}).items()]
 
 
 def objects_of(x: Any) -> list[Any]:
     """What there is in nested arguments besides Tensors and numbers."""
     if isinstance(x, Tensor):
-        return [*_hooks(x), *getattr(x, "__dict__", {}).values()]
+        return [*_hooks(x), *vars(x).values()]
     if x.__class__ is tuple or x.__class__ is list:
         return [found for part in x for found in objects_of(part)]
     if isinstance(x, tuple) and hasattr(x, "_fields"):

@@ -456,9 +456,9 @@ def _recording(tensor: Tensor) -> Any:
 
 
 def _is_bare(tensor: Tensor) -> bool:
-    """Whether there is no more to a tensor than its numbers: no graph, no gradient, no hooks."""
+    """Whether there is no more to a tensor than its numbers: no graph, no gradient, no hooks, no attributes."""
     record = tensor._record
-    return record is None or not (record.needs_grad or record.grad is not None)
+    return (record is None or not (record.needs_grad or record.grad is not None)) and not tensor.__dict__
 
 
 def _setting(group: Any, key: str, part: int | None) -> float:

@@ -20,6 +20,7 @@ from .convert import to_array
 from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError
 from .hooks import RemovableHandle
+from .missing import LEFT_OUT, LeftOut
 from .mode import mode
 from .node import Node, node_of
 from .primitive import Array
@@ -45,10 +46,12 @@ class Tensor(Value):
     >>> y.backward()
     >>> x.grad
     tensor([6.])
+
+    It takes attributes of yours, such as `bias.no_decay = True`, or `x.g` in a backward pass written by hand.
     """
 
     rank = 2
-    __slots__ = ("__weakref__", "_array", "_record", "_storage", "_view")
+    __slots__ = ("__dict__", "__weakref__", "_array", "_record", "_storage", "_view")
     __hash__ = object.__hash__  # by identity; == compares elementwise
 
     def __init__(
@@ -330,12 +333,13 @@ class Tensor(Value):
             result.__setstate__({"array": array, "requires_grad": self.requires_grad, "name": self.name})
         if self._record is not None and self._record.grad is not None:
             result.grad = copy.deepcopy(self._record.grad, memo)
+        vars(result).update(copy.deepcopy(vars(self), memo))
         return result
 
     def __getstate__(self) -> dict[str, Any]:
         if not self.is_leaf:
             raise RuntimeError("pickle: only leaves can be stored; use .detach() first.")
-        own = {"attributes": dict(vars(self))} if getattr(self, "__dict__", None) else {}
+        own = {"attributes": dict(vars(self))} if vars(self) else {}
         return {"array": self._values().copy(), "requires_grad": self.requires_grad, "name": self.name, **own}
 
     def __setstate__(self, state: Any) -> None:
@@ -347,6 +351,9 @@ class Tensor(Value):
         if "attributes" in state:
             vars(self).update(state["attributes"])
 
+
+for _name in (path.removeprefix("Tensor.") for path in LEFT_OUT if path.startswith("Tensor.")):
+    setattr(Tensor, _name, LeftOut("Tensor", _name))
 
 _new = object.__new__
 

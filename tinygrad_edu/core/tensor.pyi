@@ -23,6 +23,7 @@ from .convert import to_array
 from .dtypes import as_dtype, get_default_dtype
 from .errors import DtypeError, ShapeError
 from .hooks import RemovableHandle
+from .missing import LEFT_OUT, LeftOut
 from .mode import mode
 from .node import Node, node_of
 from .primitive import Array

@@ -9,12 +9,13 @@ import importlib
 from typing import Any, NoReturn
 
 from ..core.device import device as Device
+from ..core.missing import refuse
 from ..core.tensor import Tensor
 
 
 def __getattr__(name: str) -> Any:
     if name != "amp":  # loaded when first asked for
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        refuse(__name__, name, globals())
     return importlib.import_module(".amp", __name__)
 
 

@@ -3,6 +3,7 @@
 Draws are PyTorch's from the seed; `rsample` gives draws that are differentiable by the parameters.
 """
 
+from ..core.missing import missing
 from . import constraints, transforms
 from . import kl_more as kl_more  # enters its pairs
 from .bernoulli import Bernoulli
@@ -132,3 +133,5 @@ __all__ = [
     "transform_to",
     "transforms",
 ]
+
+__getattr__ = missing(__name__)

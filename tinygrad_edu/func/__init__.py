@@ -6,6 +6,7 @@ nest: grad(grad(f)) is the second derivative. Arguments may be nested tuples, li
 
 from __future__ import annotations
 
+from ..core.missing import missing
 from .batching import vmap
 from .gradients import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, linearize, vjp
 from .modules import functional_call, stack_module_state
@@ -23,3 +24,5 @@ __all__ = [
     "vjp",
     "vmap",
 ]
+
+__getattr__ = missing(__name__)

@@ -1,8 +1,9 @@
 """Layers and models, with PyTorch's names and conventions: rows are samples, a weight is (out, in)."""
 
 import importlib
-from types import ModuleType
+from typing import Any
 
+from ..core.missing import missing
 from . import (
     functional,
     init,
@@ -134,7 +135,7 @@ from .padding import (
     ZeroPad3d,
 )
 from .parallel import DataParallel
-from .parameter import Parameter, UninitializedParameter
+from .parameter import Buffer, Parameter, UninitializedParameter
 from .parameter_containers import ParameterDict, ParameterList
 from .pooling import (
     AdaptiveAvgPool1d,
@@ -206,6 +207,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Buffer",
     "CELU",
     "CTCLoss",
     "ChannelShuffle",
@@ -358,7 +360,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+_missing = missing(__name__)
+
+
+def __getattr__(name: str) -> Any:
     if name == "modules":  # PyTorch's paths to its files, which few scripts name
         return importlib.import_module(".modules", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _missing(name)

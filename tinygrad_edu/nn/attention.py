@@ -5,6 +5,9 @@ nn follows PyTorch: a weight is (out, in). Sequences are (L, N, E) unless batch_
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..ops.creation import empty
@@ -138,3 +141,23 @@ class MultiheadAttention(Module):
             (self.out_proj.weight, self.out_proj.bias), key_padding_mask, need_weights, attn_mask, (None, None),
             average_attn_weights, is_causal, self.batch_first,
         )  # fmt: skip
+
+
+class SDPBackend(enum.Enum):
+    """Ways to compute attention that scripts choose from. Here there is one, whatever is chosen."""
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+    OVERRIDEABLE = 4
+
+
+@contextmanager
+def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
+    """Without effect: `backends` are ways of GPUs to compute the same numbers."""
+    for backend in backends if isinstance(backends, (list, tuple)) else [backends]:
+        if not isinstance(backend, SDPBackend):
+            raise TypeError(f"sdpa_kernel: expected SDPBackend, or a list of them, got {backend!r}.")
+    yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.apply import apply
+from ..core.missing import missing
 from ..ops import activation, linalg
 from ..ops import dropout as dropping
 from ..ops.activation import (
@@ -307,3 +308,5 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 _TAKING_OUT = (avg_pool2d, avg_pool3d, gelu, hardshrink, logsigmoid, softplus, softshrink)  # as in PyTorch
 globals().update({f.__name__: with_out(f, f.__name__) for f in _TAKING_OUT})
+
+__getattr__ = missing(__name__)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import no_grad
+from ..core.missing import missing
 from ..core.tensor import Tensor, wrap
 from ..ops.choices import where
 from ..ops.creation import empty, empty_like
@@ -166,14 +167,14 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform with variance 2 gain^2 / (fan_in + fan_out): values and gradients keep their spread."""
-    fan_in, fan_out = _fans(tensor)
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / float(fan_in + fan_out)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with variance 2 gain^2 / (fan_in + fan_out)."""
-    fan_in, fan_out = _fans(tensor)
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(fan_in + fan_out)), generator)
 
 
@@ -234,14 +235,19 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    return calculate_gain(nonlinearity, a) / math.sqrt(_calculate_correct_fan(tensor, mode))
+
+
+# The next two have PyTorch's private names: whoever writes a layer of his own by PyTorch's Linear calls them.
+def _calculate_correct_fan(tensor: Any, mode: str) -> int:
+    """The one of the two that `mode` says."""
     modes = ("fan_in", "fan_out")
     if str(mode).lower() not in modes:
         raise ValueError(f"Mode {mode} not supported, please use one of {list(modes)}")
-    fan = _fans(tensor)[modes.index(mode.lower())]
-    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+    return _calculate_fan_in_and_fan_out(tensor)[modes.index(mode.lower())]
 
 
-def _fans(tensor: Any) -> tuple[int, int]:
+def _calculate_fan_in_and_fan_out(tensor: Any) -> tuple[int, int]:
     """From how many inputs an output is computed, and into how many outputs an input goes."""
     if tensor.ndim < 2:
         raise ValueError(
@@ -250,3 +256,6 @@ def _fans(tensor: Any) -> tuple[int, int]:
         )
     n_out, n_in, *window = tensor.shape
     return n_in * math.prod(window), n_out * math.prod(window)
+
+
+__getattr__ = missing(__name__)

@@ -89,7 +89,10 @@ class Module(Hooked):
                 kinds.pop(name, None)
             self._enter(name, value, entered)
         elif kind is None:
-            object.__setattr__(self, name, value)
+            if isinstance(value, Tensor) and kinds is not None and "_is_buffer" in vars(value):
+                self.register_buffer(name, value, vars(value)["persistent"])
+            else:
+                object.__setattr__(self, name, value)
         elif value is None or (kind in BUFFERS and isinstance(value, Tensor)):
             self.__dict__[name] = value
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.missing import missing
 from .module import Module
 
 
@@ -19,3 +20,6 @@ class DataParallel(Module):
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         """What the module makes of the inputs."""
         return self.module(*inputs, **kwargs)
+
+
+__getattr__ = missing(__name__)

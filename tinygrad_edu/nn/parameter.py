@@ -29,11 +29,9 @@ class Parameter(Tensor):
     >>> Parameter(ones(2))
     Parameter containing:
     tensor([1., 1.], requires_grad=True)
-
-    Unlike other tensors it takes attributes of yours, such as `bias.no_decay = True`.
     """
 
-    __slots__ = ("__dict__",)
+    __slots__ = ()
 
     def __init__(self, data: Any = None, requires_grad: bool = True, *, name: str | None = None) -> None:
         if data is None:
@@ -63,6 +61,26 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+class Buffer:
+    """A tensor that a module takes for a buffer when it is assigned to an attribute.
+
+    >>> from tinygrad_edu import nn, ones
+    >>> model = nn.Identity()
+    >>> model.mean = nn.Buffer(ones(2))
+    >>> list(model.state_dict())
+    ['mean']
+    """
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
+        if data is None:
+            data = Tensor()
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Buffer: expected a Tensor, got {type(data).__name__}; wrap it in tensor(...) first.")
+        result: Any = data.detach().requires_grad_(data.requires_grad)
+        result.persistent, result._is_buffer = persistent, True
+        return result
 
 
 class UninitializedParameter(Parameter):

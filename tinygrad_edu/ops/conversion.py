@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.device import names_device, require_cpu
-from ..core.dtypes import REFUSED, as_dtype
+from ..core.dtypes import REFUSED, as_dtype, set_default_dtype
 from ..core.layout import memory_format
 from ..core.mode import mode
 from ..core.primitive import Array, Operand, answers, primitive
@@ -183,6 +183,11 @@ _TYPES = {
         "Byte": "uint8", "Bool": "bool",
     }.items()
 }  # fmt: skip
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """PyTorch's older set_default_dtype, which takes the type of such tensors or its name, "torch.DoubleTensor"."""
+    set_default_dtype(t.of if isinstance(t, Typed) else _TYPES.get(t, t))
 
 
 @answers(np.copy)

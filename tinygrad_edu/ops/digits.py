@@ -11,8 +11,10 @@ from ..core.primitive import Array, primitive
 from .elementwise import multiply
 from .exponential import exp2
 from .public import public
+from .reduction import prints_as
 
 
+@prints_as("frexp")
 class Significand(NamedTuple):
     """What frexp returns."""
 

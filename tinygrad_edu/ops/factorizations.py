@@ -20,9 +20,11 @@ from .creation import finish
 from .decomposition import solve_triangle
 from .indexing import Slot, getitem
 from .linalg import matmul
+from .reduction import prints_as
 from .shape import reshape_to
 
 
+@prints_as("linalg_lu")
 class LU(NamedTuple):
     """What lu returns: A = P @ L @ U."""
 
@@ -31,6 +33,7 @@ class LU(NamedTuple):
     U: Any
 
 
+@prints_as("linalg_lu_factor")
 class PackedLU(NamedTuple):
     """What lu_factor returns: L below the diagonal (its own diagonal is 1), U on and above it, and the pivots."""
 
@@ -38,6 +41,7 @@ class PackedLU(NamedTuple):
     pivots: Any
 
 
+@prints_as("linalg_inv_ex")
 class Inverse(NamedTuple):
     """What inv_ex returns; info is 0 where it worked."""
 
@@ -45,6 +49,7 @@ class Inverse(NamedTuple):
     info: Any
 
 
+@prints_as("linalg_cholesky_ex")
 class Factor(NamedTuple):
     """What cholesky_ex returns; info is 0 where it worked."""
 
@@ -52,6 +57,7 @@ class Factor(NamedTuple):
     info: Any
 
 
+@prints_as("linalg_solve_ex")
 class Solution(NamedTuple):
     """What solve_ex returns; info is 0 where it worked."""
 

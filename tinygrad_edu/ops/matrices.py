@@ -39,10 +39,11 @@ from .decomposition import (
 )
 from .products import same_dtype
 from .public import public
-from .reduction import max_over
+from .reduction import max_over, prints_as
 from .shape import reshape_to
 
 
+@prints_as("linalg_qr")
 class QR(NamedTuple):
     """What qr returns."""
 
@@ -50,6 +51,7 @@ class QR(NamedTuple):
     R: Any
 
 
+@prints_as("linalg_eigh")
 class Eigh(NamedTuple):
     """What eigh returns."""
 
@@ -57,6 +59,7 @@ class Eigh(NamedTuple):
     eigenvectors: Any
 
 
+@prints_as("linalg_svd")
 class SVD(NamedTuple):
     """What linalg.svd returns."""
 
@@ -65,6 +68,7 @@ class SVD(NamedTuple):
     Vh: Any
 
 
+@prints_as("svd")
 class USV(NamedTuple):
     """What torch.svd, and svd here, returns: V, not its transpose."""
 
@@ -73,6 +77,7 @@ class USV(NamedTuple):
     V: Any
 
 
+@prints_as("linalg_slogdet")
 class SignAndLog(NamedTuple):
     """What slogdet returns."""
 
@@ -80,6 +85,7 @@ class SignAndLog(NamedTuple):
     logabsdet: Any
 
 
+@prints_as("linalg_lstsq")
 class LeastSquares(NamedTuple):
     """What lstsq returns."""
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from .indexing import take_along
 from .public import public
 
 Axes = tuple[int, ...]
+Kind = TypeVar("Kind", bound=type)
 _add_reduce: Any = np.add.reduce  # what np.sum calls, 1 us sooner; its stub knows literal keepdims only
 
 
@@ -158,10 +160,20 @@ class ValuesAndIndices(NamedTuple):
         return shown(self)
 
 
-def shown(result: Any) -> str:
-    """Several results as PyTorch prints them: a line each, and the operation's name."""
+def shown(result: Any, operation: str | None = None) -> str:
+    """Several results as PyTorch prints them: a line each, and the operation's name, or else the class's."""
     lines = ",\n".join(f"{name}={value!r}" for name, value in zip(result._fields, result, strict=True))
-    return f"return_types.{type(result).__name__}(\n{lines})"
+    return f"return_types.{operation or type(result).__name__}(\n{lines})"
+
+
+def prints_as(operation: str) -> Callable[[Kind], Kind]:
+    """A NamedTuple of results that print as those of an operation of PyTorch's."""
+
+    def named(kind: Kind) -> Kind:
+        kind.__repr__ = functools.partialmethod(shown, operation)  # type: ignore[assignment,method-assign]
+        return kind
+
+    return named
 
 
 @functools.cache
@@ -276,6 +288,7 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     return nansum(input, dim, keepdim) / sum((input == input).astype(input.dtype), dim, keepdim)
 
 
+@prints_as("aminmax")
 class MinAndMax(NamedTuple):
     """What aminmax returns."""
 

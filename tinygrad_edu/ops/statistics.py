@@ -21,7 +21,7 @@ from .dims import one_axis
 from .filling import filled
 from .indexing import take_along
 from .public import public
-from .reduction import ValuesAndIndices, any_over, returned, sum_over
+from .reduction import ValuesAndIndices, any_over, prints_as, returned, sum_over
 
 # --- order statistics
 
@@ -250,6 +250,7 @@ def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     return histogram_over(input, bins=bins, low=min, high=max)
 
 
+@prints_as("histogram")
 class Histogram(NamedTuple):
     """What histogram returns."""
 

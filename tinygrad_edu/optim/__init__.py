@@ -1,5 +1,6 @@
 """Update rules, with PyTorch's names, settings and state."""
 
+from ..core.missing import missing
 from . import lr_scheduler, swa_utils
 from .adadelta import Adadelta
 from .adafactor import Adafactor
@@ -37,3 +38,5 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+__getattr__ = missing(__name__)

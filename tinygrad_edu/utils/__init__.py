@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.missing import missing
 from ..nn.summary import summary
 from . import checkpoint, data
 
@@ -10,3 +11,5 @@ __all__ = [
     "data",
     "summary",
 ]
+
+__getattr__ = missing(__name__)

@@ -127,13 +127,12 @@ class Surroundings:
             x = x.__dir__.__self__  # what it stands for
         if x.__class__ is str:
             self._sought.add_text(x)
-        if is_scalar(x) or isinstance(x, Primitive) or x.__class__ is Tensor or x is MISSING or id(x) in self._seen:
+        if is_scalar(x) or isinstance(x, Primitive) or x is MISSING or id(x) in self._seen:
             return
         self._seen.add(id(x))
         self._held.append(x)
         if isinstance(x, Tensor) and of_library(type(x).__module__):
-            if hasattr(x, "__dict__"):  # a parameter, which takes attributes
-                self._objects.append((vars(x), {}))
+            self._objects.append((vars(x), {}))  # it takes attributes
             return
         if x is sys.modules or x is importlib.import_module or x is builtins.__import__:
             self._sought.by_module = True

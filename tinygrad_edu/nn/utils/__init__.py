@@ -1,5 +1,6 @@
 """Tools for models: clipping gradients, parameters as one vector, parametrized weights."""
 
+from ...core.missing import missing
 from . import parametrizations, parametrize, prune, rnn
 from .clip import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .hooked import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
@@ -21,3 +22,5 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+__getattr__ = missing(__name__)

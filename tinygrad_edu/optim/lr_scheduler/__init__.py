@@ -1,5 +1,6 @@
 """Schedules: learning rates that change from epoch to epoch, with PyTorch's names and state."""
 
+from ...core.missing import missing
 from .base import LRScheduler
 from .combined import ChainedScheduler, SequentialLR
 from .cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
@@ -28,3 +29,5 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+__getattr__ = missing(__name__)

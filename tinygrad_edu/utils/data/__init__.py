@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.missing import missing
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -47,3 +48,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = missing(__name__)

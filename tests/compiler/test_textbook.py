@@ -244,7 +244,42 @@ def whole_numbers():
     return training(nn.Linear(5, 3), loss_of, te.randn(8, 5), te.rand(8, 3))
 
 
+def hinge():
+    model = nn.Sequential(nn.Linear(5, 4), nn.PReLU(), nn.Linear(4, 1))
+    optimizer = optim.NAdam(model.parameters(), lr=0.1, weight_decay=0.1)
+    y = te.randn(16, 1).sign()
+    return training(model, lambda Z, y: te.clamp(1 - y * Z, min=0).mean(), te.randn(16, 5), y, optimizer=optimizer)
+
+
+def gates():
+    cell = nn.GRUCell(5, 3)
+    return training(cell, lambda h, y: ((h - y) ** 2).mean(), te.randn(8, 5), te.randn(8, 3))
+
+
+def mixture():
+    def loss_of(o, y):
+        mean, log_scale = o[:, :2], o[:, 2:]
+        return -te.logsumexp(-log_scale - 0.5 * ((y - mean) / log_scale.exp()) ** 2, 1).mean()
+
+    return training(nn.Linear(5, 4), loss_of, te.randn(8, 5), te.randn(8, 1))
+
+
+def in_two_passes():
+    model = nn.Linear(5, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        for k in range(2):
+            (F.mse_loss(model(x[k]), y[k]) / 2).backward()
+        optimizer.step()
+        return x.sum()
+
+    return step, (te.randn(2, 8, 5), te.randn(2, 8, 1))
+
+
 STEPS = [
+    hinge, gates, mixture, in_two_passes,
     cost_by_hand, log_likelihood, labels_of_floats, each, smoothed, weighted, whole_numbers,
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
     penalty, adam, old_values, dropout_and_clipping,
@@ -285,8 +320,8 @@ def test_formulas_compute_what_the_program_computes(build):
 
 
 LINES = {
-    columns: ("A2 = 1 / (1 + np.exp(-Z2))", "L = np.mean((Y - 1) *", "dW2 = A1 @ dZ2.T", "W1 -= 1.2 * dW1"),
-    rows: ("dA2[:, 0] = (A2[:, 0] - y)", "dZ1 = dA1 * (1 - A1 ** 2)"),
+    columns: ("A2 = 1 / (1 + np.exp(-Z2))", "(1 - Y) * np.maximum(np.log(1", "dW2 = A1 @ dZ2.T", "W1 -= 1.2 * dW1"),
+    rows: ("dA2 = ((A2[:, 0] - y)", "dZ1 = dA1 * (1 - A1 ** 2)"),
     cost_by_hand: ("dZ1 = (A1 - y) / 8",),
     log_likelihood: ("L = -np.sum(Y * A1) / 8", "dA1 = -Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
     smoothed: ("dA1 = -0.1 / 24 - 0.9 * Y / 8", "dZ1 = dA1 + np.exp(A1) / 8"),
@@ -305,6 +340,12 @@ LINES = {
     transformer: ("np.mean(x, axis=2, keepdims=True)", "Z1 = h @ W1.T + b1", "np.sum(dZ4, axis=(0, 1))"),
     embedding: ("np.add.at(",),
     gan: ("fake = A5 @ W6.T + b6", "dZ5 = dA5 * (A5 > 0)"),
+    hinge: (
+        "dZ2 = -y * (t2 >= 0) / 16", "* (Z1 <= 0)).reshape(1)", "dW1 = dW1 + weight_decay * W1",
+        "mu_next = ", "mu_product_W1[...] = mu * mu_product_W1",
+    ),
+    gates: ("Z1[:, :3] + Z2[:, :3]", "dZ1[:, :3] = "),
+    mixture: (" = dmean", " = dlog_scale"),
     adam: (
         "L = np.mean(E ** 2)", "M_W1[...] = beta1 * M_W1 + (1 - beta1) * dW1", "t_W1 += 1", "M_W1 / (np.sqrt(V_W1) + ",
     ),
@@ -384,6 +425,16 @@ REWRITTEN = [
         "-np.mean(np.maximum(np.log(1 / (1 + np.exp(-x))), -100))",
         "no 0 times a logarithm that is limited",
     ),
+    (lambda x, y: (-x).exp() + y * (-x), "np.exp(-x) - y * x", "minuses go wherever they stand"),
+    (lambda x, y: 2 * x / y.exp() * y.exp(), "return (2 * x,)", "what is divided by is not multiplied by"),
+    (lambda x, y: x.mean(1).mean() * y, "np.mean(x) * y", "no mean of means"),
+    (lambda x, y: x[:1].sum((0, 1), keepdim=True).reshape(1) * y, "np.sum(x[:1], axis=1) * y", "no sum over one"),
+    (lambda x, y: x.sum((0, 1), keepdim=True).reshape(1) * y[0], "np.sum(x).reshape(1)", "one number has no axes"),
+    (lambda x, y: x[0:2] * y[1:3], "x[:2] * y[1:3]", "parts from the first on"),
+    (lambda x, y: (x * (-2 / 3)).exp() + y, "np.exp(-2 / 3 * x)", "ratios below 0"),
+    (lambda x, y: te.rms_norm(x, (2,)) * y, "+ np.finfo(np.float32).eps", "the precision has a name"),
+    (lambda x, y: -2.5 * te.clamp(-x, min=0) + y, "2.5 * np.minimum(x, 0)", "limits have no minus"),
+    (lambda x, y: F.multi_margin_loss(x, te.tensor([0, 1, 0])) * y, " == np.arange(2)", "classes are counted in place"),
     (lambda x, y: te.xlogy(y, y) - x, "y * np.log(np.where(y == 0, 1, y)) - x", "0 is a number"),
 ]  # fmt: skip
 

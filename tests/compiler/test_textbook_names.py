@@ -111,3 +111,29 @@ def test_rows_of_a_softmax_sum_to_one():
     step = te.compile(distil)
     step(X)
     assert re.search(r"dZ1 = dA1 \+ np\.exp\(A1\) / 5", step.source(readable=True))
+
+
+def test_parts_that_hold_nothing_have_no_heading():
+    """The second forward pass is written where it is used."""
+    model = nn.Linear(5, 1)
+
+    def step(x, y):
+        for k in range(2):
+            F.mse_loss(model(x[k]), y[k]).backward()
+
+    step = te.compile(step)
+    step(te.randn(2, 8, 5), te.randn(2, 8, 1))
+    assert re.findall(r"# (forward|backward)\n", step.source(readable=True)) == ["forward", "backward"]
+
+
+def test_classes_that_the_library_counts_are_no_argument():
+    """Nor are places of pairs, or slots of choices."""
+    losses = (
+        lambda Z: F.multi_margin_loss(Z, te.tensor([0, 1, 0])),
+        lambda Z: F.pdist(Z).sum(),
+        lambda Z: F.gumbel_softmax(Z, hard=True).sum(),
+    )
+    for loss in losses:
+        step = te.compile(loss)
+        step(te.randn(3, 2))
+        assert re.search(r"def \w+\(Z(, generator)?\):", step.source(readable=True))

@@ -89,7 +89,7 @@ class Spelling:
     def _key(self, key: Any) -> str:
         def part(k: Any) -> str:
             if k.__class__ is slice and not any(isinstance(b, Value) for b in (k.start, k.stop, k.step)):
-                start, stop = ("" if b is None else str(b) for b in (k.start, k.stop))
+                start, stop = "" if not k.start else str(k.start), "" if k.stop is None else str(k.stop)
                 return f"{start}:{stop}" + ("" if k.step is None else f":{k.step}")
             return self._text(k)
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.dtypes import floating_only, promote
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import wrap
+from .creation import finish
 from .dims import one_axis
 from .einsum import einsum
 from .losses_likelihood import raised
@@ -59,7 +59,7 @@ def pdist(input: Any, p: float = 2.0) -> Any:
         raise DtypeError(f"pdist only supports floating-point dtypes, got {input.dtype}; convert with .float().")
     if p < 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}.")
-    i, j = (wrap(x) for x in np.triu_indices(input.shape[0], 1))
+    i, j = (finish(x) for x in np.triu_indices(input.shape[0], 1))
     difference = input.index_select(0, i) - input.index_select(0, j)
     if not difference.numel():  # a norm of nothing may be undefined; of no columns all distances are 0
         return sum_over(difference, axis=(1,), keepdims=False)

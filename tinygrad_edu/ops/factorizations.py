@@ -207,8 +207,8 @@ def householder_product(A: Any, tau: Any) -> Any:
             f"linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1], and that "
             f"to tau.shape[-1]; got {tuple(A.shape)} and {tuple(tau.shape)}."
         )
-    V = np.tril(A, -1) + wrap(np.eye(n, k, dtype=A.dtype))
-    Q = wrap(np.broadcast_to(np.eye(n, k, dtype=A.dtype), A.shape).copy())
+    V = np.tril(A, -1) + finish(np.eye(n, k, dtype=A.dtype))
+    Q = finish(np.broadcast_to(np.eye(n, k, dtype=A.dtype), A.shape).copy())
     if not k:
         return V
     for i in reversed(range(count)):

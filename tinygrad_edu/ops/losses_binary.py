@@ -47,6 +47,11 @@ def cross_entropy_of_probabilities(A: Array, Y: Array, *, reduction: str) -> Arr
     return L
 
 
+cross_entropy_of_probabilities.composition = lambda A, Y, *, reduction: (
+    -reduced(Y * np.maximum(np.log(A), LOG_FLOOR) + (1 - Y) * np.maximum(np.log(1 - A), LOG_FLOOR), reduction)
+)
+
+
 @primitive(
     name="binary_cross_entropy_with_logits",
     types=floating_only,

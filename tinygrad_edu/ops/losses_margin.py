@@ -8,9 +8,9 @@ import numpy as np
 
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
-from ..core.tensor import wrap
 from .checks import check
 from .choices import choose, clamp_below
+from .creation import finish
 from .indexing import take_along
 from .loss import check_reduction, reduce_loss, reduction_of
 from .reduction import any_over, sum_over
@@ -109,7 +109,7 @@ def multilabel_margin_loss(
 
 
 def _numbers(n: int) -> Any:
-    return wrap(np.arange(n))
+    return finish(np.arange(n))
 
 
 def _labels(target: Any, first: int, n: int, operation: str) -> Any:

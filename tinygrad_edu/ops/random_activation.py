@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
-from ..core.tensor import wrap
 from ..core.write import read
 from .activation import in_place, leaky_relu, softmax_over
 from .choices import choose
@@ -80,6 +79,6 @@ def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float =
     if not hard:
         return soft
     index = argmax(soft.detach(), axis, True)
-    places = wrap(np.arange(logits.shape[axis]).reshape([-1 if i == axis else 1 for i in range(logits.ndim)]))
+    places = finish(np.arange(logits.shape[axis]).reshape([-1 if i == axis else 1 for i in range(logits.ndim)]))
     chosen = choose(places == index, soft.new_ones(()), 0)
     return chosen - soft.detach() + soft

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
+from ..core.symbol import named
 from ..core.tensor import Tensor
 from ..core.write import read
 from .adam import check_adaptive
@@ -92,12 +93,12 @@ class NAdam(Optimizer):
         if group["weight_decay"] and group["decoupled_weight_decay"]:
             scale(W, 1 - lr * live(group, "weight_decay"), by=self.writer)
         G = self.gradient(W, group)
-        mu = beta1 * (1 - 0.5 * np.power(WARMUP, t * psi))
-        mu_next = beta1 * (1 - 0.5 * np.power(WARMUP, (t + 1) * psi))
+        mu = named(beta1 * (1 - 0.5 * np.power(WARMUP, t * psi)), "mu")
+        mu_next = named(beta1 * (1 - 0.5 * np.power(WARMUP, (t + 1) * psi)), "mu_next")
         scale(state["mu_product"], mu)
         product = read(state["mu_product"]).astype(np.float64)
         average(M, beta1, G)
         average_squares(V, beta2, G)
         a = lr * (1 - mu) / (1 - product)
         b = lr * mu_next / (1 - product * mu_next)
-        descend_ahead(W, a, G, b, M, V, 1 - beta2**t, live(group, "eps"), by=self.writer)
+        descend_ahead(W, a, G, b, M, V, named(1 - beta2**t, "correction"), live(group, "eps"), by=self.writer)

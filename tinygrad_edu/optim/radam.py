@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import Array
+from ..core.symbol import named
 from ..core.tensor import Tensor
 from .adam import check_adaptive
 from .formula import in_place
@@ -87,11 +88,11 @@ class RAdam(Optimizer):
         G = self.gradient(W, group)
         average(M, beta1, G)
         average_squares(V, beta2, G)
-        correction = 1 - beta2**t
+        correction = named(1 - beta2**t, "correction")
         rho_inf = 2 / (1 - beta2) - 1
-        rho = rho_inf - 2 * t * beta2**t / correction
+        rho = named(rho_inf - 2 * t * beta2**t / correction, "rho")
         known = np.where(rho > ENOUGH, 1.0, 0.0)
         rho, rho_inf = np.maximum(rho, ENOUGH), np.maximum(rho_inf, ENOUGH)  # a root of less than 0 would be NaN
-        r = np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
-        alpha = lr / (1 - beta1**t) * np.where(known > 0, r * np.sqrt(correction), 1.0)
+        r = named(np.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)), "r")
+        alpha = named(lr / (1 - beta1**t) * np.where(known > 0, r * np.sqrt(correction), 1.0), "alpha")
         descend_rectified(W, alpha, M, known, V, eps, by=self.writer)

@@ -37,6 +37,9 @@ class Arithmetic(Conditions):
     def _scaled(self, x: Any, named: bool = False) -> Scaled:
         """A value without its factors, where it has no name and is used here alone; or may have one, itself."""
         call = self._call(x) if named else self._inner(x)
+        if call is None and self._is_glanced(x):
+            call = self._made[x]
+            self._uses.update(call.args)
         if call is None or call.kwargs or not _is_floating(x):
             return Scaled(1, 1, x)
         if call.function is np.negative:
@@ -54,6 +57,24 @@ class Arithmetic(Conditions):
                 return inner._replace(number=number * inner.number)
         return Scaled(1, 1, x)
 
+    def _is_glanced(self, x: Any) -> bool:
+        """Whether something is a negative without a name: it is written wherever it is used."""
+        call = self._call(x)
+        return call is not None and call.function is np.negative and x.name is None and isinstance(call.args[0], Value)
+
+    def _masked(self, x: Any, result: Value) -> Scaled | None:
+        """A number / m where a condition holds."""
+        call = self._inner(x)
+        if call is None or call.function not in (np.multiply, np.divide) or not _is_floating(result):
+            return None
+        first, second = call.args
+        if call.function is np.divide and _is_mask(first, x) and is_count(number_of(second)):
+            return Scaled(1, int(number_of(second)), first)
+        if call.function is np.multiply and _is_mask(second, x):
+            share = first if first.__class__ is Share else Share(number_of(first), 1)
+            return Scaled(*share, second) if share.number is not None else None
+        return None
+
     def _put_scaled(self, line: Call, number: float, m: int, core: Value) -> bool:
         """`number * core / m`, with a minus in front for -1."""
         inverse = self._inner(core) if number != 1 else None
@@ -64,11 +85,13 @@ class Arithmetic(Conditions):
             number, core = 1, self._new(core, np.divide, over, inverse.args[1])
         if number == m == 1:
             return self._same(line, core) or self._put(line.results, np.positive, core)
+        opposite = self._limit(core) if number < 0 else None
+        if opposite is not None:
+            return self._put_scaled(line, -number, m, opposite)
         if number != -1 and m == 1:
             return self._put(line.results, np.multiply, number, core)
         if number == -1:
-            core = self._apply(Scaled(1, m, core))
-            return self._limited(line, core) or self._put(line.results, np.negative, core)
+            return self._put(line.results, np.negative, self._apply(Scaled(1, m, core)))
         return self._put(line.results, np.divide, self._apply(Scaled(number, 1, core)), m)
 
     def _apply(self, scaled: Scaled) -> Any:
@@ -88,6 +111,12 @@ class Arithmetic(Conditions):
         args = self._unstretched(args, result)
         if args[0] is args[1]:
             return self._put(line.results, np.square, self._unsigned(args[0]))
+        for quotient, factor in (args, args[::-1]):
+            call = self._inner(quotient)
+            if call is not None and call.function is np.divide and call.args[1] is factor and isinstance(factor, Value):
+                x = call.args[0]
+                if isinstance(x, Value) and alike(x, result):
+                    return self._same(line, x)
         for x, factor in (args, args[::-1]):
             number, m, core = self._scaled(factor)
             inverse = self._inner(core)
@@ -102,7 +131,9 @@ class Arithmetic(Conditions):
             return self._multiple(line, *(args if values[0] is args[1] else args[::-1]))
         if np.ndim(args[1].data) == 0 < np.ndim(args[0].data):  # lr * dW
             args = args[::-1]
-        one, other = map(self._scaled, args)
+        one, other = (self._masked(x, result) or self._scaled(x) for x in args)
+        if _is_mask(one.core, result) and one.core is not args[0]:
+            one, other = other, one
         if not _is_floating(result) or (one.core is args[0] and other.core is args[1]):
             return self._put_square(line, *args) or self._put(line.results, np.multiply, *args)
         if not _is_exact(one.number, other.number):
@@ -113,6 +144,11 @@ class Arithmetic(Conditions):
     def _multiple(self, line: Call, factor: Any, x: Value) -> bool:
         """A constant times a value."""
         number, (result,) = number_of(factor), line.results
+        if number is not None and _is_mask(x, result) and _is_floating(result):
+            share = self._shares.get(id(factor), Share(number, 1))
+            if share.number == 1 < share.m:
+                return self._put(line.results, np.divide, x, share.m)
+            return self._put(line.results, np.multiply, _plain(share), x)
         if number is None or not alike(x, result):
             return False
         if number == 1:
@@ -266,16 +302,16 @@ class Arithmetic(Conditions):
         scale = self._scaled(args[0])
         return self._put_scaled(line, -scale.number, scale.m, scale.core)
 
-    def _limited(self, line: Call, x: Any) -> bool:
-        """`min(X, 0)` for `-max(-X, 0)`."""
+    def _limit(self, x: Any) -> Value | None:
+        """`min(X, 0)`, which is -x for `max(-X, 0)`."""
         call = self._inner(x)
         if call is None or call.function not in (np.maximum, np.minimum):
-            return False
-        inner, bound = self._inner(call.args[0]), number_of(call.args[1])
-        if inner is None or inner.function is not np.negative or bound is None:
-            return False
+            return None
+        inner, bound = call.args[0], number_of(call.args[1])
+        if not self._is_glanced(inner) or bound is None:
+            return None
         other = np.minimum if call.function is np.maximum else np.maximum
-        return self._put(line.results, other, inner.args[0], -bound if bound else 0)
+        return self._new(x, other, self._made[inner].args[0], -bound if bound else 0)
 
     def _bounded(self, line: Call, args: Any) -> bool:
         """`np.clip(X, a, b)` for both bounds in turn."""
@@ -359,6 +395,11 @@ class Arithmetic(Conditions):
             call = self._call(call.args[0])
         label = call.args[0] if call is not None else None
         return isinstance(label, Value) and self._are_classes(label)
+
+
+def _is_mask(x: Any, like: Value) -> bool:
+    """Whether something says of each element of another whether a condition holds."""
+    return isinstance(x, Value) and np.asarray(x.data).dtype.kind == "b" and np.shape(x.data) == np.shape(like.data)
 
 
 def _plain(share: Share) -> Any:

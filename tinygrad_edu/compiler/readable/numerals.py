@@ -16,9 +16,10 @@ KNOWN = {
     math.sqrt(2 * math.pi): ("(2 * np.pi) ** 0.5", POWER),
     1 / math.sqrt(2 * math.pi): ("1 / (2 * np.pi) ** 0.5", PRODUCT),
     **dict.fromkeys((float(np.finfo(np.float32).max), 3.4028235e38), ("np.finfo(np.float32).max", ATOM)),
+    **dict.fromkeys((float(np.finfo(np.float32).eps), 1.1920929e-07), ("np.finfo(np.float32).eps", ATOM)),
+    float(np.finfo(np.float64).eps): ("np.finfo(np.float64).eps", ATOM),
     float(np.finfo(np.float64).max): ("np.finfo(np.float64).max", ATOM),
 }
-LARGEST = {x for x in KNOWN if x > 1e30}
 
 Spelled = tuple[str, int]  # a text, and how tightly it binds
 
@@ -26,8 +27,9 @@ Spelled = tuple[str, int]  # a text, and how tightly it binds
 def spelled_number(x: float) -> Spelled:
     """A finite number: whole ones without a point, of ratios and roots what they are."""
     text = str(int(x)) if x.is_integer() and abs(x) < 1e6 else repr(x)
-    if len(text) > LONG and -x in LARGEST:
-        return f"-{KNOWN[-x][0]}", UNARY
+    if len(text) > LONG and x < 0:
+        opposite, binds = spelled_number(-x)
+        return f"-{opposite}", min(binds, UNARY)
     if len(text) > LONG and x > 0:
         if x in KNOWN:
             return KNOWN[x]

@@ -61,7 +61,7 @@ class Phrasing(Emitted):
             self.body.append(f"{name} = {self._zeros(value)}{self._shape(value)}")
             keys = line.kwargs["keys"]
             for k, (part, key) in enumerate(zip(of, keys, strict=True)):
-                sign = "=" if all(_apart(key, before) for before in keys[:k]) else "+="
+                sign = "=" if all(_apart(key, before, value.data.shape) for before in keys[:k]) else "+="
                 self.body.append(f"{name}[{self._key(without_end(key))}] {sign} {self._text(part)}")
             return
         if line.function is add_along:
@@ -158,6 +158,8 @@ class Phrasing(Emitted):
             return f"float({self._text(args[0])})", ATOM
         if function is CAST and np.ndim(line.results[0].data) == 0:  # of what may be a Python number by now
             return f"{self._dtype(line.results[0].data.dtype)}({self._text(args[0])})", ATOM
+        if isinstance(function, Method) and function.__name__ == "__pow__":
+            return infix("**", POWER, *(self._operand(x, line) for x in args)), POWER
         if isinstance(function, Method):
             places = args[1] if function.__name__ == "reshape" and args[1].__class__ is tuple and args[1] else args[1:]
             words = [*map(self._text, places), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]
@@ -213,16 +215,17 @@ def assigns(line: Call) -> bool:
     return line.function is ASSIGN and not line.kwargs["steps"]
 
 
-def _apart(key: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+def _apart(key: tuple[Any, ...], other: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
     """Whether two indices of integers and slices surely name different places."""
-    for a, b in zip(key, other, strict=False):
-        if a is ... or b is ...:
+    for a, b, n in zip(key, other, shape, strict=False):
+        if a is ... or b is ... or a is None or b is None:
             return False
         if a.__class__ is int and b.__class__ is int and a != b and (a < 0) == (b < 0):
             return True
-        slices = a.__class__ is b.__class__ is slice and None not in (a.start, a.stop, b.start, b.stop)
-        if slices and (0 <= a.start <= a.stop <= b.start or 0 <= b.start <= b.stop <= a.start):
-            return True
+        if a.__class__ is b.__class__ is slice and (a.step or 1) == (b.step or 1) == 1:
+            (start, stop, _), (other_start, other_stop, _) = a.indices(n), b.indices(n)
+            if stop <= other_start or other_stop <= start:
+                return True
     return False
 
 

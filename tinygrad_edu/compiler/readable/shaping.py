@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ REDUCTIONS = {
 SHORTER: dict[Any, Any] = {np.amax: np.max, np.amin: np.min}
 SUMS = {np.sum, np.max, np.min, np.prod, np.mean, *SHORTER}
 KEEPING = {*SUMS, np.argmax, np.argmin}  # what may keep the axes that it goes over
+TOTALS = (np.sum, np.max, np.min, np.mean)  # of which one goes over the results of another as over all
 PRODUCTS = np.dot, np.matmul
 SCATTER = PRIMITIVES["scatter"].forward
 PARTS = method("parts")  # zeros of a shape, with something added at one or several keys
@@ -101,11 +104,18 @@ class Shaping(Rewriting):
         kept = tuple(1 if k in axes else n for k, n in enumerate(before))
         if "keepdims" not in call.kwargs:
             return shape == kept and self._put(line.results, call.function, of, **call.kwargs, keepdims=True)
-        words = {k: v for k, v in call.kwargs.items() if k != "keepdims"}
-        if shape == tuple(n for k, n in enumerate(before) if k not in axes):
-            if len(axes) == len(before) > 0:
-                words.pop("axis", None)
+        words = {k: v for k, v in call.kwargs.items() if k not in ("keepdims", "axis")}
+        single = [k for k in axes if before[k] == 1]  # a sum over one element is none: the axis may stay
+        for left in (c for n in range(len(single) + 1) for c in itertools.combinations(single, n)):
+            gone = tuple(k for k in axes if k not in left)
+            if not gone or shape != tuple(n for k, n in enumerate(before) if k not in gone):
+                continue
+            if len(gone) < len(before):
+                words["axis"] = gone if len(gone) > 1 else gone[0]
             return self._put(line.results, call.function, of, **words)
+        if len(axes) == len(before) and self._uses[line.args[0]] <= 1:
+            total = self._new(line.results[0], call.function, of, shape=(), **words)
+            return self._put(line.results, method("reshape"), total, shape)
         return False
 
     def _indexed(self, line: Call, args: Any) -> bool:
@@ -198,6 +208,9 @@ class Shaping(Rewriting):
             kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)
         if named is np.sum and not kwargs and self._put_squares(line, args[0]):
             return True
+        inner = self._inner(args[0])
+        if inner is not None and inner.function is named in TOTALS and not kwargs:  # a mean of means
+            return self._put(line.results, named, inner.args[0])
         return self._put(line.results, named, args[0], **kwargs)
 
     def _put_squares(self, line: Call, x: Value) -> bool:
@@ -225,6 +238,8 @@ class Shaping(Rewriting):
 
     def _parts(self, line: Call, args: Any) -> bool:
         """Zeros with something in one place; places that arrays name may repeat, and are left to a function."""
+        if len(args) == 1 and isinstance(args[0], Value) and _is_whole(line.kwargs["key"], line.kwargs["shape"]):
+            return self._reshape(line, args)
         return len(args) == 1 and self._put(
             line.results, PARTS, args[0], keys=(line.kwargs["key"],), shape=line.kwargs["shape"]
         )
@@ -254,6 +269,12 @@ def _only_part(call: Call, k: Any) -> Any:
     (at,), n = call.kwargs["keys"], call.kwargs["shape"][0]
     at = at[0] if at.__class__ is tuple and at[1:] in ((), (...,)) else at
     return call.args[0] if at.__class__ is int and at % n == k % n else None
+
+
+def _is_whole(key: Any, shape: tuple[int, ...]) -> bool:
+    """Whether an index leads to all elements, in their order."""
+    steps = [k.step for k in (key if key.__class__ is tuple else (key,)) if k.__class__ is slice]
+    return all(step in (None, 1) for step in steps) and np.empty(shape, bool)[key].size == math.prod(shape)
 
 
 def _adds_an_axis(call: Call) -> bool:

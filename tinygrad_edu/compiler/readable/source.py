@@ -35,6 +35,7 @@ from .textbook import Textbook
 
 BRIEF = 24  # characters of an expression of numbers that is written wherever it is used
 WIDEST = 93  # columns of a formula; a longer one is cut in two
+WITH_DECAY = np.add, np.subtract
 CLIPS = np.multiply, np.clip, np.maximum, np.minimum
 LONGEST = 110  # columns of a line that is a call
 FRAME = 16  # of what stands beside it, the name and the shape
@@ -86,30 +87,11 @@ class Readable(Phrasing):
         in_place = self._written_in_place(olds, left)
         section = None
         for i, line in enumerate(lines):
-            if line.section != section:
+            start = len(self.body)
+            self._put_line(i, line, in_place, left)
+            if line.section != section and len(self.body) > start:
                 section = line.section
-                self.body.append(f"# {section or 'forward'}")
-            if is_statement(line):
-                self._put_parts(line, in_place.get(line.results[0]))
-                continue
-            spelled, room = self._spell(line), WIDEST - self._margin(line, in_place)
-            while len(spelled[0]) > room and self._split(line):
-                spelled = self._spell(line)
-            if len(line.results) > 1:
-                names = ", ".join(self._name(v) if self._uses[v] else "_" for v in line.results)
-                self.body.append(_filled(f"{names} = ", spelled[0], ""))
-                continue
-            (value,) = line.results
-            if value in in_place:
-                self.names[value] = self._name(in_place[value])
-                self.body.append(self._updated(in_place[value], line, spelled[0]))
-            elif self._is_part(line) and len(spelled[0]) < room and self._may_repeat(line, spelled):
-                self._texts[value] = spelled
-            else:
-                again = self._clipped(line, i, left)
-                if again is not None:
-                    self.names[value] = self._name(again)
-                self.body.append(_filled(f"{self._name(value)} = ", spelled[0], self._shape(value)))
+                self.body.insert(start, f"# {section or 'forward'}")
         later = [(olds[t], of(new)) for t, new in self.listing.writes if in_place.get(of(new)) is not olds[t]]
         changed = {old for old, _ in later}
         for value in map(of, (*left, *(new for _, new in later))):
@@ -120,6 +102,30 @@ class Readable(Phrasing):
             self._put_chain([f"{self._name(old)}[...]" for old, _ in owners], new)
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
 
+    def _put_line(self, i: int, line: Call, in_place: dict[Value, Value], left: list[Any]) -> None:
+        """Write a line, or keep its formula for those that it is a part of."""
+        if is_statement(line):
+            self._put_parts(line, in_place.get(line.results[0]))
+            return
+        spelled, room = self._spell(line), WIDEST - self._margin(line, in_place)
+        while len(spelled[0]) > room and self._split(line):
+            spelled = self._spell(line)
+        if len(line.results) > 1:
+            names = ", ".join(self._name(v) if self._uses[v] else "_" for v in line.results)
+            self.body.append(_filled(f"{names} = ", spelled[0], ""))
+            return
+        (value,) = line.results
+        if value in in_place:
+            self.names[value] = self._name(in_place[value])
+            self.body.append(self._updated(in_place[value], line, spelled[0]))
+        elif self._is_part(line) and len(spelled[0]) < room and self._may_repeat(line, spelled):
+            self._texts[value] = spelled
+        else:
+            again = self._clipped(line, i, left)
+            if again is not None:
+                self.names[value] = self._name(again)
+            self.body.append(_filled(f"{self._name(value)} = ", spelled[0], self._shape(value)))
+
     def _margin(self, line: Call, in_place: dict[Value, Value]) -> int:
         """What stands beside the formula of a line, if that is much."""
         value = line.results[0]
@@ -128,17 +134,28 @@ class Readable(Phrasing):
         return max(0, len(name) + (0 if value in in_place else len(self._shape(value))) - FRAME)
 
     def _clipped(self, line: Call, i: int, left: list[Any]) -> Value | None:
-        """The gradient that a line of an update makes another of, if nobody reads it any more: it keeps its name."""
-        (value,), arrays = line.results, [v for v in line.operands if np.ndim(v.data)]
-        if line.section != "update" or value.name is not None or line.function not in CLIPS or len(arrays) != 1:
+        """The gradient that a line of an update clips or decays, if nobody reads it any more: it keeps its name."""
+        (value,), kept = line.results, values_of([self._textbook.of(v) for v in left])
+        if line.section != "update" or value.name is not None or line.function not in (*CLIPS, *WITH_DECAY):
             return None
-        (old,), kept = arrays, values_of([self._textbook.of(v) for v in left])
-        name, new = self._name(old), value in self._news or value in self._given
-        if new or name[:1] != "d" or not alike(old, value) or old in self._news or old in self._given:
+        arrays = dict.fromkeys(self._arrays(line) if line.function in WITH_DECAY else line.operands)
+        old, *decay = sorted((v for v in arrays if np.ndim(v.data)), key=lambda v: self._name(v)[:1] != "d") or [value]
+        name = self._name(old)
+        if name[:1] != "d" or any(name != f"d{self._name(v)}" for v in decay) or not alike(old, value):
+            return None
+        if {value, old} & self._news or value in self._given or old in self._given:
             return None
         if any(v.root is old for v in kept) or any(v in self._texts and self._reads(v, {old}) for v in kept):
             return None
         return old if self._last.get(old, -1) <= i else None
+
+    def _arrays(self, line: Call) -> list[Value]:
+        """The arrays in a line's formula that have a name."""
+        found = list[Value]()
+        for v in line.operands:
+            call = self._textbook.call_of(v) if v in self._texts else None
+            found += self._arrays(call) if call is not None else [v] if np.ndim(v.data) else []
+        return found
 
     def _put_chain(self, targets: list[str], text: str) -> None:
         """`t_b1[...] = t_W2[...] = t_W1`, in as many lines as it takes."""

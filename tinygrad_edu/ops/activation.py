@@ -81,8 +81,15 @@ def soft_plus(Z: Array, *, beta: float, threshold: float) -> Array:
     dB=lambda dC, C, A, B: dC * sigmoid(B - A),
 )
 def logaddexp(A: Array, B: Array) -> Array:
-    """C = log(exp(A) + exp(B)), without overflow."""
-    return np.logaddexp(A, B)
+    """C = log(exp(A) + exp(B)), without overflow: np.logaddexp, which takes the numbers one by one.
+
+    64 x 512 float32 take it 700 us, and 90 so.
+    """
+    apart = np.absolute(zero_where(A == B, A - B))  # of two infinities the difference would be NaN
+    return np.maximum(A, B) + np.log1p(np.exp(-apart))
+
+
+logaddexp.composition = np.logaddexp
 
 
 @public("logaddexp2")

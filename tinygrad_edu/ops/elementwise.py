@@ -91,7 +91,8 @@ def negative(Z: Array) -> Array:
 )
 def power(A: Array, B: Array) -> Array:
     """C = A ** B. The derivative by B is log(A) C, 0 at A = 0, NaN for negative A, as in PyTorch."""
-    if B.__class__ in (int, float) and abs(B) > 2 and B % 1 == 0 and getattr(A, "dtype", np.dtype(int)).kind == "f":
+    whole = B.__class__ in (int, float) and abs(B) > 1 and B != 2 and B % 1 == 0
+    if whole and getattr(A, "dtype", np.dtype(int)).kind == "f":
         return _whole_power(A, B)
     return A**B  # not np.power: the operator knows squares and square roots
 

@@ -71,7 +71,7 @@ def soft_shrink(Z: Array, *, width: float) -> Array:
 )
 def above(Z: Array, *, threshold: float, value: float) -> Array:
     """A = Z where it exceeds the threshold, `value` elsewhere; the derivative at the threshold is 0."""
-    return np.where(Z <= threshold, value, Z)
+    return np.where(Z <= threshold, value, Z) if value else zero_where(Z <= threshold, Z)
 
 
 def _alike(name: str, operands: Sequence[Any]) -> list[Any]:

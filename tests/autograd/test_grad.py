@@ -47,6 +47,16 @@ def test_several_outputs_are_summed():
     assert_array_equal(g, [4, 4])
 
 
+def test_tensors_may_come_from_anything_that_gives_them():
+    """model.parameters() is a generator, a dict has values()."""
+    x, y = leaf(2.0), leaf(3.0)
+    named = {"x": x, "y": y}
+    for inputs in (named.values(), (v for v in (x, y)), iter([x, y])):
+        assert [g.item() for g in grad(x * y, inputs)] == [3.0, 2.0]
+    outputs, cotangents = {"twice": x * 2, "square": y * y}, {"x": x.detach(), "y": y.detach()}
+    assert [g.item() for g in grad(outputs.values(), [x, y], cotangents.values())] == [4.0, 18.0]
+
+
 def test_unused_input_is_an_error_that_names_it():
     """allow_unused gives None for it, materialize_grads zeros."""
     x, other = leaf(1.0, 2.0), leaf(3.0)

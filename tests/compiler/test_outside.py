@@ -98,6 +98,26 @@ def test_a_result_in_two_places_is_one():
         assert found["parts"][0] is found["loss"] is not found["parts"][1]
 
 
+def test_parameters_that_a_step_returns_require_gradients():
+    """Where the step makes leaves of what it has computed, the next call differentiates by them."""
+
+    def step(params, x, lr):
+        loss = ((x * params["w"]).sum() + params["b"]).square()
+        grads = te.autograd.grad(loss, params.values())
+        new = {k: (p - lr * g).detach().requires_grad_() for (k, p), g in zip(params.items(), grads, strict=True)}
+        return new, loss
+
+    compiled = te.compile(step)
+    found = expected = {"w": te.ones(3, requires_grad=True), "b": te.zeros((), requires_grad=True)}
+    for k in range(4):
+        x = te.randn(3)
+        (found, L), (expected, eager) = compiled(found, x, 0.1 / (k + 1)), step(expected, x, 0.1 / (k + 1))
+        assert [x.requires_grad for x in (*found.values(), L)] == [True, True, False]
+        assert found["w"].is_leaf
+        assert [x.tolist() for x in (*found.values(), L)] == [x.tolist() for x in (*expected.values(), eager)]
+    assert te.compile(lambda x: x.detach().requires_grad_())(x).requires_grad
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_results_are_nested_in_objects(name):
     """Each call returns a new one, with numbers of its own."""

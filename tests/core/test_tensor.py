@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import enum
 import pickle
 
 import numpy as np
@@ -64,6 +65,23 @@ def leaf(*numbers, name=None):
 def test_dtype_follows_the_data(data, dtype):
     """float32 of Python floats, int64 of ints, an array's or NumPy number's own."""
     assert tensor(data).dtype == dtype
+
+
+class Level(enum.IntEnum):
+    LOW = 2
+
+
+class Rate(float):
+    pass
+
+
+def test_numbers_of_own_classes_are_numbers():
+    """An IntEnum's, say; they do not change the dtype either."""
+    x = ones(2)
+    assert (x * Level.LOW + Rate(0.5)).tolist() == [2.5, 2.5]
+    assert (tensor([3]) ** Level.LOW).dtype == int64
+    x += Level.LOW
+    assert x.tolist() == [3.0, 3.0]
 
 
 def test_dtype_can_be_said():

@@ -197,6 +197,27 @@ def test_the_old_dictionaries_read_and_write_the_module():
         del model._modules["nothing"]
 
 
+def test_a_wrapper_asks_for_what_it_wraps():
+    """super().__getattr__ gives parameters, buffers and modules to a class with a __getattr__ of its own."""
+
+    class Wrapper(nn.Module):
+        def __init__(self, inner):
+            super().__init__()
+            self.inner = inner
+
+        def __getattr__(self, name):
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return getattr(super().__getattr__("inner"), name)
+
+    model = Wrapper(nn.Linear(2, 3))
+    assert model.out_features == 3
+    assert model.weight is model.inner.weight
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = model.nothing
+
+
 def test_dir_lists_what_can_be_written_after_a_dot():
     """Names such as the "0" of a Sequential are left out."""
     shown = dir(nn.Sequential(nn.Tanh()))

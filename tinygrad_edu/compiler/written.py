@@ -20,7 +20,7 @@ from ..core.views import refresh
 from ..core.write import storage_of
 from ..symbolic.aliases import same_place
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
-from ..symbolic.program import Program, evaluated
+from ..symbolic.program import Program, copied, evaluated
 from ..symbolic.trace import Trace
 from .counts import equal_counts, still_equal
 from .emit import Emitted
@@ -327,7 +327,8 @@ class Written:
         found: list[Symbol] = []
         numbers_replaced([program.result, *(setting for *_, setting in program.assigned)], found.append)
         self._numbered = bool(found)
-        self._only = len(self._returned) == 1 and self.result is self._returned[0]
+        one = len(self._returned) == 1 and self.result is self._returned[0]
+        self._only = one and not self._returned[0].requires_grad
 
     # --- the others
 
@@ -392,7 +393,7 @@ class Written:
             self._leave_grads(out, given)
         if self._only:
             return wrap(np.asarray(out[0]))
-        results = [wrap(np.asarray(x)) for x in out[: len(self._returned)]]
+        results = [copied(t, np.asarray(x)) for t, x in zip(self._returned, out, strict=False)]
         by = dict(zip(map(id, self._returned), results, strict=True))
         result = replaced(self.result, lambda t: by[id(t)])
         if self._derived:

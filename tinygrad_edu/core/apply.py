@@ -188,6 +188,8 @@ def as_operand(primitive: Primitive, value: Any) -> Any:
     """An operand as `apply` takes it: Tensor or Python number."""
     if isinstance(value, Tensor) or value.__class__ in _NUMBERS or (isinstance(value, Symbol) and value.number):
         return value
+    if isinstance(value, (int, float)) and not isinstance(value, np.generic):  # of an IntEnum, say
+        return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, np.generic):
         as_dtype(value.dtype)
         return value.item()  # np.float64(2) * float32 tensor stays float32, as 2.0 * it would

@@ -101,6 +101,8 @@ class Module(Hooked):
 
     def __getattr__(self, name: str) -> Any:
         """Called by Python where the ordinary look-up finds nothing: an error, with what is near."""
+        if name in self.__dict__:  # super().__getattr__(name), in a wrapper's own
+            return self.__dict__[name]
         found = getattr(type(self), name, None)
         if isinstance(found, property) and found.fget is not None:
             return found.fget(self)  # its getter failed with an AttributeError: let that one be seen

@@ -133,7 +133,13 @@ class Program:
             tensor.requires_grad_(needed)
         for tensor, grad in self.grads:
             tensor.grad = None if grad is None else wrap(np.array(values[grad]))
-        return replaced(self.result, lambda t: wrap(np.array(values[t._array])))
+        return replaced(self.result, lambda t: copied(t, np.array(values[t._array])))
+
+
+def copied(tensor: Tensor, array: Any) -> Tensor:
+    """A result: without a graph, and a leaf that requires a gradient where the step returns one."""
+    result = wrap(array)
+    return result.requires_grad_() if tensor.requires_grad and tensor.is_leaf else result
 
 
 def evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:

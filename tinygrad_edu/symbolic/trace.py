@@ -30,7 +30,7 @@ from .aliases import Aliases, same_place
 from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, hides, put_back, replaced, tensors_of
 from .numbers import Numbers
-from .program import Check, Program, array_of
+from .program import Check, Program, array_of, copied
 from .sections import leading_to, sections_of
 
 FEW = 4096  # numbers that a program takes for constants; more are an input
@@ -361,7 +361,7 @@ def record(
         _refuse_state(run, lambda: step(*args, **kwargs))
         writes += run.replaced_in_state({t for t, _ in writes})
         copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
-        frozen = replaced(result, lambda t: copies.setdefault(t, wrap(t._array)))
+        frozen = replaced(result, lambda t: copies.setdefault(t, copied(t, t._array)))
     except TraceError as error:
         raise _placed(error, step) from None
     finally:

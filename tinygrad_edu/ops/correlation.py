@@ -215,11 +215,11 @@ def _multiply_columns(left: Array, X: Array, bias: Array | None, window: Ints, g
     groups, count, O = grid.groups, Y.shape[2:], left.shape[2]
     columns = Columns(X, window, count, grid, Columns.rows_pay(count, grid, O * left.shape[-1]))
     direct = Y.flags.c_contiguous  # BLAS can store it there
-    room = Y if direct else np.empty((columns.samples, *Y.shape[1:]), Y.dtype)
+    space = Y if direct else np.empty((columns.samples, *Y.shape[1:]), Y.dtype)
     for n in range(0, len(X), columns.samples):
         right = columns.matrices(X[n : n + columns.samples])  # (m, groups, rows, K, positions)
         m, _, rows, _, positions = right.shape
-        result = room[n : n + m] if direct else room[:m]
+        result = space[n : n + m] if direct else space[:m]
         np.matmul(left, right, out=np.swapaxes(result.reshape(m, groups, O, rows, positions), 2, 3))
         if bias is not None:
             result += bias

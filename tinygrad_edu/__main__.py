@@ -23,6 +23,7 @@ import tinygrad_edu as te
 from tinygrad_edu import datasets, nn, optim, symbolic, viz
 from tinygrad_edu.nn import functional as F
 from tinygrad_edu.viz import script
+from tinygrad_edu.viz.draw import check_target
 
 Array = np.ndarray[Any, Any]
 Weights = dict[str, Array]  # W1 (n_x, n_h), b1 (n_h, 1), W2 (n_h, n_y), b2 (n_y, 1), as in the article
@@ -55,7 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", choices=("petals", "mnist"), default="petals", help="what to learn (petals)")
     parser.add_argument("--root", metavar="DIR", help="the folder with MNIST's idx files, plain or .gz")
     parser.add_argument("--graph", metavar="FILE", default="backprop.dot", help="where the graph goes (backprop.dot)")
+    if arguments and not arguments[0].startswith("-"):
+        file = arguments[0] if arguments[0].endswith(".py") else "FILE.py"
+        parser.error(f"there is no command {arguments[0]!r}; for a program of yours: explain {file}")
     options = parser.parse_args(arguments)
+    try:
+        check_target(options.graph)
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        parser.error(f"--graph: {error}")
     try:
         if options.data == "mnist":
             if options.root is None:
@@ -389,12 +397,14 @@ def print_equations(loss: te.Tensor, article: dict[str, str]) -> None:
 
 def write_graph(loss: te.Tensor, file: str) -> None:
     viz.draw(loss).save(file)
-    print(f"\nThe computation graph, with values and gradients, is in {file}.")
+    hint = " (--graph backprop.svg draws it for a browser)" if file.endswith((".dot", ".gv")) else ""
+    print(f"\nThe computation graph, with values and gradients, is in {file}{hint}.")
 
 
 def write_page(loss: te.Tensor, graph_file: str) -> None:
-    """The explorer, beside the graph: backprop.html for backprop.dot."""
-    file = os.path.splitext(graph_file)[0] + ".html"
+    """The explorer, beside the graph: backprop.html for backprop.dot, backprop_steps.html for backprop.html."""
+    base, suffix = os.path.splitext(graph_file)
+    file = base + ("_steps.html" if suffix == ".html" else ".html")
     viz.explore(loss, file)
     print(f"Step through the same equations, with every number, in a browser: {file}.")
 

@@ -96,6 +96,36 @@ def test_a_missing_file_ends_the_program_with_its_name(tmp_path, capsys):
     assert "t10k-images-idx3-ubyte" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--graph", "g.jpg"], r"--graph: save: 'g.jpg' ends in '.jpg'; what works is .dot, .gv, .svg, .html"),
+        (["--graph", "none/g.svg"], "--graph: save: there is no folder 'none'"),
+        (["--graph", "g.pdf"], r"--graph: save: the (Python package graphviz|program dot)"),
+        (["train.py"], "there is no command 'train.py'; for a program of yours: explain train.py"),
+        (["explian", "train.py"], "there is no command 'explian'; for a program of yours: explain FILE.py"),
+    ],
+)
+def test_arguments_that_can_not_work_are_refused_at_once(arguments, message, capsys, monkeypatch):
+    """In one line, before anything is trained."""
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(program, "run_petals", lambda file: pytest.fail("it has begun"))
+    with pytest.raises(SystemExit):
+        program.main(arguments)
+    assert re.search(f"error: {message}", capsys.readouterr().err)
+
+
+def test_no_page_is_written_over_another(tmp_path, monkeypatch, capsys):
+    """The graph as .html, the steps and the training are three files."""
+    X, Y = program.te.ones(2, 3).double(), program.te.ones(1, 3).double()
+    loss = program.article_loss(program.leaves(program.initial_weights(2, 4, 1)), X, Y)
+    monkeypatch.chdir(tmp_path)
+    program.write_graph(loss, "g.html")
+    program.write_page(loss, "g.html")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["g.html", "g_steps.html"]
+    assert "backprop.svg" not in capsys.readouterr().out
+
+
 def test_mnist_run_on_stand_in_images(tmp_path, capsys, rng, monkeypatch):
     """The same job on idx files: ten kinds of simple images are learnt, and all parts are printed."""
     import struct

@@ -395,6 +395,17 @@ def test_runs_of_the_plane_hold_its_levels(rng):
     assert sum(path.count("M") for path in plane.paths(np.zeros((CELLS, CELLS), np.int8), 3)) == CELLS
 
 
+def test_all_rows_of_the_plane_end_alike():
+    """However many cells a row's last run has: rounded lengths would leave gaps at the right edge."""
+    plane = Plane(np.array([0.0, 0.0]), np.array([1.01, 1.0]), CELLS)
+    paths = "".join(plane.paths(np.tril(np.ones((CELLS, CELLS), np.int8)), 2))
+    ends = {}
+    for row, right in re.findall(r"M[\d.]+ ([\d.]+)H([\d.]+)", paths):
+        ends[row] = max(float(right), ends.get(row, 0.0))
+    assert len(ends) == CELLS
+    assert len({*ends.values()}) == 1
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.12345, "0.123"), (1234.5, "1,234"), (99999.0, "99,999"), (1e6, "1e6"), (-2e-7, "−2e−7")]
 )

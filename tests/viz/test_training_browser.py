@@ -70,9 +70,9 @@ def levels_of(paths, plane):
     """The levels of the cells that the paths of all levels cover."""
     found = np.full((CELLS, CELLS), -1)
     for level, path in enumerate(paths):
-        for x, y, width in re.findall(r"M([\d.]+) ([\d.]+)h([\d.]+)", path):
-            i, j = (float(y) - TOP) / plane.height, (float(x) - plane.left) / plane.width
-            found[round(i), round(j) : round(j + float(width) / plane.width)] = level
+        for x, y, right in re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", path):
+            i, *columns = (float(y) - TOP) / plane.height, *((float(n) - plane.left) / plane.width for n in (x, right))
+            found[round(i), slice(*map(round, columns))] = level
     return found
 
 

@@ -145,16 +145,16 @@ class Plane:
         return "".join(out)
 
     def paths(self, levels: Array, count: int) -> list[str]:
-        """Per level the cells that have it; the page's program draws the same."""
+        """Per level the cells that have it by their edges, so that rows end alike; the page's program draws the same."""
         found: list[list[str]] = [[] for _ in range(count)]
         for i, row in enumerate(levels):
             begin = 0
             for j in range(1, self.cells + 1):
                 if j == self.cells or row[j] != row[begin]:
-                    x, y = self.left + begin * self.width, TOP + i * self.height
-                    found[int(row[begin]) % count].append(
-                        f"M{x:.1f} {y:.1f}h{(j - begin) * self.width:.1f}v{self.height:.1f}H{x:.1f}z"
-                    )
+                    left, right = (self.left + n * self.width for n in (begin, j))
+                    top, bottom = (TOP + n * self.height for n in (i, i + 1))
+                    path = f"M{left:.1f} {top:.1f}H{right:.1f}V{bottom:.1f}H{left:.1f}z"
+                    found[int(row[begin]) % count].append(path)
                     begin = j
         return ["".join(parts) for parts in found]
 

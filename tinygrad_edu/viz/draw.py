@@ -7,6 +7,7 @@ imported or looked for before such a picture is asked for.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -136,16 +137,10 @@ class Drawing:
             ImportError: the package graphviz is not installed.
             RuntimeError: the program dot is missing, or failed.
         """
-        path = os.fspath(path)
-        suffix = os.path.splitext(path)[1].lower()
-        if suffix not in TEXT + RENDERED:
-            raise ValueError(
-                f"save: {path!r} ends in {suffix or 'no suffix'!r}; what works is {', '.join(TEXT)} and "
-                f"{', '.join(RENDERED)} (by Graphviz)."
-            )
+        suffix = check_target(path)
         text = self.svg() if suffix == ".svg" else _page(self.svg()) if suffix == ".html" else self.source
         content = text.encode() if suffix in TEXT else self._render(suffix[1:])
-        _write(path, content)
+        _write(os.fspath(path), content)
 
     def __repr__(self) -> str:
         return f'<Drawing of {len(self.graph)} values: .save("graph.svg"), .svg(), .source, .digraph>'
@@ -186,6 +181,24 @@ def _package(what: str) -> Any:
     except ImportError as error:
         raise ImportError(f"{what}: {_PACKAGE}{_WITHOUT}") from error
     return graphviz
+
+
+def check_target(path: str | os.PathLike[str]) -> str:
+    """The suffix of a file that `save` can write here; else its error, for programs that compute long before."""
+    path = os.fspath(path)
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in TEXT + RENDERED:
+        raise ValueError(
+            f"save: {path!r} ends in {suffix or 'no suffix'!r}; what works is {', '.join(TEXT)} and "
+            f"{', '.join(RENDERED)} (by Graphviz)."
+        )
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise FileNotFoundError(f"save: there is no folder {os.path.dirname(path)!r} to write {path!r} into; make it.")
+    if suffix in RENDERED:
+        _package("save")
+        if shutil.which("dot") is None:
+            raise RuntimeError(f"save: {_PROGRAM}{_WITHOUT}")
+    return suffix
 
 
 def _write(path: str, content: bytes) -> None:

@@ -10,12 +10,13 @@ let current = last, timer = null;
 /* the plane: runs of a level, a digit and two of the length in base 36, drawn as cells */
 function paint(text) {
   const [left, top, width, height, cells] = D.plane, parts = {};
+  const x = n => (left + n * width).toFixed(1), y = n => (top + n * height).toFixed(1);
   let at = 0;
   for (let i = 0; i < text.length; i += 3) {
     let rest = parseInt(text.slice(i + 1, i + 3), 36);
     while (rest > 0) {
-      const row = Math.floor(at / cells), column = at % cells, length = Math.min(rest, cells - column), x = left + column * width;
-      (parts[text[i]] ??= []).push(`M${x.toFixed(1)} ${(top + row * height).toFixed(1)}h${(length * width).toFixed(1)}v${height.toFixed(1)}H${x.toFixed(1)}z`);
+      const row = Math.floor(at / cells), column = at % cells, length = Math.min(rest, cells - column);
+      (parts[text[i]] ??= []).push(`M${x(column)} ${y(row)}H${x(column + length)}V${y(row + 1)}H${x(column)}z`);
       at += length;
       rest -= length;
     }

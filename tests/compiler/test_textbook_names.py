@@ -28,8 +28,10 @@ def test_values_of_a_loop_have_the_users_names():
     step(te.randn(2, 4), te.tensor([[0, 1], [2, 0]]))
     text = step.source(readable=True)
     assert "h = np.zeros((2, 4), np.float32)" in text
-    assert "h2 = np.tanh(x2 @ W + h1 @ V)" in text
+    assert "Z2 = x2 @ W + h1 @ V" in text
     assert "x1 = (labels[0]" in text
+    assert "h2 = np.tanh(Z2)" in text
+    assert "dZ2 = dh2 * (1 - h2 ** 2)" in text
     assert "x1.T @ " in text
     assert "noise = " in text
 
@@ -137,3 +139,38 @@ def test_classes_that_the_library_counts_are_no_argument():
         step = te.compile(loss)
         step(te.randn(3, 2))
         assert re.search(r"def \w+\(Z(, generator)?\):", step.source(readable=True))
+
+
+def test_maps_of_all_kinds_have_the_articles_letters():
+    """Kernels, sums of products, slopes that are learned; labels are y where Y has a 1 at each; gradients that stay."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.slope, self.out = nn.Conv2d(1, 2, 3), nn.PReLU(), nn.Linear(18, 3)
+            self.V = nn.Parameter(te.randn(18, 3))
+
+        def forward(self, x, h):
+            A = self.slope(self.conv(x)).flatten(1)
+            return te.tanh(A @ self.V + h @ self.V)
+
+    net = Net()
+
+    def step(x, h, y):
+        F.cross_entropy(net(x, h), y).backward()
+        with te.no_grad():
+            for p in (net.V, net.conv.bias):
+                p -= 0.1 * p.grad
+                p.grad.zero_()
+
+    step = te.compile(step)
+    arguments = te.randn(4, 1, 5, 5), te.randn(4, 18), te.tensor([0, 2, 1, 1])
+    for _ in range(2):
+        step(*arguments)
+    text = step.source(readable=True)
+    for line in (
+        "Z1 = np.einsum(", "K1, optimize=True) + c1.reshape(2, 1, 1)", "A1 = np.where(Z1 > 0, Z1, ",
+        "dZ1 = np.where(Z1 > 0, dA1, ", "Z2 = A @ W2 + h @ W2",
+        "grad_W2[...] = grad_c1[...] = 0\n", "Y = y[:, None] == np.arange(3)",
+    ):  # fmt: skip
+        assert line in text

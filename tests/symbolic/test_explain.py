@@ -433,3 +433,25 @@ def test_costs_of_pixels_read_as_those_of_rows(rng):
     assert "Y = np.moveaxis(np.eye(3)[labels], -1, 1)" in e.source()
     A = F.log_softmax(Z, dim=1)
     assert lines(explain(F.nll_loss(A, labels)))["dA"] == "-1/m Y"
+
+
+def test_labels_are_y_beside_their_rows_Y():
+    """P - Y subtracts rows of zeros with a 1; the labels that a loss takes are called otherwise."""
+    text = explain(F.cross_entropy(nn.Linear(3, 4)(te.ones(5, 3)), te.tensor([0, 1, 2, 3, 0]))).text()
+    assert "L = cross_entropy(Z1, y)" in text
+    assert "(P - Y)" in text
+
+
+def test_sums_of_products_and_kernels_are_maps():
+    """A recurrent cell's Z has a line, and so has dZ; a kernel's bias has its number; a normalised value is no A."""
+    W, V, b, K, c = (te.randn(*shape, requires_grad=True) for shape in ((3, 3), (3, 3), (3,), (1, 1, 2), (1,)))
+    x, state = te.randn(2, 3), te.randn(2, 3)
+    for _ in range(2):
+        state = te.tanh(x @ W + state @ V + b)
+    e = explain(F.conv1d(F.rms_norm(state @ W, (3,))[:, None], K * 1, c).relu().sum())  # [Z > 0] alone comes back
+    assert "dZ1 = dA1 ∘ (1 - A1²)" in e.text()
+    assert "A3" not in e.text()
+    assert e.check() < 1e-5  # float32
+    text = explain(F.conv1d(te.randn(2, 1, 4), K, c).relu().sum()).text()
+    assert "dZ1 = [Z1 > 0]" in text
+    assert "dc = Σ dZ1" in text

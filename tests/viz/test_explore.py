@@ -277,7 +277,7 @@ def test_repeated_steps_are_counted(rng):
         state = te.tanh(te.randn(4, 2) @ U + state @ W)
     data = explore((state**2).mean()).data
     (part,) = data["modules"]
-    assert part["name"] == "20 × tanh"
+    assert part["name"] == "20 × linear layer, tanh"
     assert data["folded"] == [0]
     names = [v["name"] for v in data["values"]]
     assert {names[k] for k in set(range(len(names))) - set(part["cards"])} == {"L"}

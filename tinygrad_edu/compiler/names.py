@@ -90,6 +90,9 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     for tensor, symbol in program.tensors.items():
         if tensor in called:
             give(symbol, free_name(called[tensor], taken))
+        owner = of_tensor[tensor]
+        if tensor.grad is not None and isinstance(owner, Value) and owner.name:
+            give(program.tensors.get(tensor.grad), f"grad_{owner.name}")
     for symbol, name in _assigned(trace, program).items():
         give(symbol, free_name(name, taken))
     for record, name in constants.items():  # those that the user's code has no word for
@@ -203,7 +206,7 @@ def _names(trace: Trace) -> dict[Record, str]:
     return found
 
 
-_LAYER = re.compile(r"[WbZA]\d+")
+_LAYER = re.compile(r"[WbKcZA]\d+")
 _LETTER = re.compile(r"[ZAH]\d+")
 _NUMBER = re.compile(r"\d+$")
 _CONSTANT = re.compile(r"C\d*")

@@ -109,15 +109,16 @@ class Names:
             if X.primitive is None and not X.needs_grad and number == 1:
                 self.give(X, "X")
             layer = layers.setdefault(W, len(layers) + 1)
-            self.give(W, f"W{layer}")
-            if b is not None:
-                self.give(b, f"b{layer}")
+            letters = "Kc" if record.primitive is not None and record.primitive.key in KERNELS else "Wb"
+            for parameter, letter in zip((W, b), letters, strict=True):
+                if parameter is not None:
+                    self.give(parameter, f"{letter}{layer}")
             after = users.get(record, [])
             if len(after) == 1 and after[0].primitive is not None and after[0].primitive.key == "squared_error":
                 self.give(record, "Ŷ")
             self.give(record, f"Z{number}")
             for user in after:
-                if user.primitive is not None and _is_activation(user):
+                if is_activation(user):
                     self.give(user, f"A{number}")
         for record in self.order:  # scales and shifts of a normalisation, kernels
             key = record.primitive.key if record.primitive is not None else ""
@@ -127,8 +128,8 @@ class Names:
         for record in self.order:  # what the loss compares with
             if record.primitive is not None and len(record.inputs) > 1 and record.primitive.key in _LOSSES:
                 target = record.inputs[1]
-                if isinstance(target, Record) and target.primitive is None:
-                    self.give(target, "Y")
+                if isinstance(target, Record) and target.primitive is None:  # Y is what has a 1 at each label
+                    self.give(target, "y" if record.primitive.key in OF_LABELS and "Y" not in self.taken else "Y")
         given = [r for r in self.order if r.primitive is None and (r.shape != () or r.needs_grad)]
         for record in sorted(given, key=lambda r: min((u.index for u in users.get(r, ())), default=0)):
             if record not in self.constants:  # in the order in which they are used
@@ -154,9 +155,10 @@ class Names:
 
     def numbered(self, letter: str) -> str:
         """The letter, with the first number that is free; alone if it is the first and not H."""
-        if letter not in self.taken and letter not in ("H", "θ", "C", "K"):
+        alone = letter not in ("H", "θ", "C", "K", "c")
+        if alone and letter not in self.taken:
             return letter
-        start = self._numbers.get(letter, 1)  # those before it are taken: 20,000 names in a row are found at once
+        start = self._numbers.get(letter, 1 + alone)  # those before it are taken: 20,000 in a row are found at once
         free = next(i for i in itertools.count(start) if f"{letter}{i}" not in self.taken)
         self._numbers[letter] = free
         return f"{letter}{free}"
@@ -168,6 +170,7 @@ _OUTPUTS = {
     "attend": ("O", "P"),
 }
 _PARAMETERS = {"scaled": ("γ", "β"), "correlation": ("K", "c")}
+KERNELS = "correlation", "transposed_correlation"  # maps by windows, with a kernel and its bias
 _LOSSES = {"squared_error", "absolute_error", "cross_entropy_of_probabilities", "cross_entropy_of_scores",
            "limited_error", *OF_LABELS}  # fmt: skip
 
@@ -181,11 +184,16 @@ def free_name(wanted: str, taken: Container[str], between: str = "_") -> str:
     return name
 
 
-def _is_activation(record: Record) -> bool:
-    """One value made of one, element by element."""
+def is_activation(record: Record) -> bool:
+    """One value made of one, element by element, maybe with a slope that is learned."""
     primitive = record.primitive
-    assert primitive is not None
-    return len(record.inputs) == 1 and record.shape == record.inputs[0].shape and primitive.key not in _CHEAP
+    if primitive is None or primitive.key in _CHEAP or primitive.__module__.endswith("normalization"):
+        return False
+    x, *learned = record.inputs
+    if not all(isinstance(s, Record) for s in learned):
+        return False
+    learned = [s.inputs[0] if s.primitive is not None and s.primitive.key == "reshape_to" else s for s in learned]
+    return record.shape == x.shape and all(s.primitive is None and s.needs_grad for s in learned)
 
 
 def affine_parts(record: Record, users: Mapping[Record, list[Record]]) -> tuple[Record, Record, Record | None] | None:
@@ -193,20 +201,30 @@ def affine_parts(record: Record, users: Mapping[Record, list[Record]]) -> tuple[
     primitive = record.primitive
     if primitive is None:
         return None
-    if primitive.key == "affine":
+    if primitive.key == "affine" or primitive.key in KERNELS:
         X, W, *b = record.inputs
-        return X, W, b[0] if b else None
+        return (X, W, b[0] if b else None) if W.primitive is None or primitive.key == "affine" else None
+    after = users.get(record, ())
     if primitive.key == "plus":
         for product, b in (record.inputs, record.inputs[::-1]):
             if isinstance(product, Record) and isinstance(b, Record) and b.primitive is None and b.needs_grad:
-                parts = _product_parts(product)
+                parts = _summed_parts(product)
                 if parts is not None:
                     return (*parts, b)
-        return None
-    parts = _product_parts(record)
-    if parts is None or any(u.primitive is not None and u.primitive.key == "plus" for u in users.get(record, ())):
+        if len(after) != 1 or not is_activation(after[0]):
+            return None
+    parts = _summed_parts(record)
+    if parts is None or any(u.primitive is not None and u.primitive.key == "plus" for u in after):
         return None  # its bias comes with the sum
     return (*parts, None)
+
+
+def _summed_parts(record: Record) -> tuple[Record, Record] | None:
+    """X and W of a product; of a sum, as recurrent networks have it, those of its first product."""
+    if record.primitive is None or record.primitive.key != "plus":
+        return _product_parts(record)
+    found = (_summed_parts(x) for x in record.inputs if isinstance(x, Record))
+    return next((parts for parts in found if parts is not None), None)
 
 
 def _product_parts(record: Record) -> tuple[Record, Record] | None:

@@ -17,7 +17,7 @@ from ..calls import Attribute, Call, Method, Reduce, Subscript, Value, method
 from ..emit import Emitted, scalar
 from .conditions import BOTH, EITHER
 from .numerals import Spelled, spelled_number
-from .rewriting import Share
+from .rewriting import Share, number_of
 from .shaping import PARTS, SCATTER, puts_along
 from .textbook import Textbook
 
@@ -89,8 +89,11 @@ class Phrasing(Emitted):
 
     def _filling(self, x: Any) -> str:
         """What is put into places: of equal numbers one."""
-        share = self._textbook.share_of(self._textbook.of(x))
-        return self._text(x) if share is None else _ratio(share)
+        x = self._textbook.of(x)
+        share, number = self._textbook.share_of(x), None if isinstance(x, Value) else number_of(x)
+        if share is not None:
+            return _ratio(share)
+        return self._text(x) if number is None or not math.isfinite(number) else spelled_number(number)[0]
 
     def _zeros(self, value: Value) -> str:
         return f"np.zeros({np.shape(value.data)}, {self._dtype(value.data.dtype)})"

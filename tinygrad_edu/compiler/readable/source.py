@@ -92,13 +92,14 @@ class Readable(Phrasing):
             if line.section != section and len(self.body) > start:
                 section = line.section
                 self.body.insert(start, f"# {section or 'forward'}")
-        later = [(olds[t], of(new)) for t, new in self.listing.writes if in_place.get(of(new)) is not olds[t]]
+        news = ((olds[t], of(new)) for t, new in self.listing.writes)  # a constant is written in the end
+        later = [pair for pair in news if not isinstance(pair[1], Value) or in_place.get(pair[1]) is not pair[0]]
         changed = {old for old, _ in later}
         for value in map(of, (*left, *(new for _, new in later))):
             self._settle(value, changed)
         results = [self._text(v) for v in self.listing.results]
         results += [self._left(v) for v in (*self._grads, *self._created)]
-        for new, owners in itertools.groupby(later, key=lambda pair: self._text(pair[1])):
+        for new, owners in itertools.groupby(later, key=lambda pair: self._filling(pair[1])):
             self._put_chain([f"{self._name(old)}[...]" for old, _ in owners], new)
         self.body.append(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})" if results else "return ()")
 

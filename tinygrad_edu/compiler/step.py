@@ -157,7 +157,9 @@ class Compiled:
                     module.training = now
                 switched = []
                 first, watch = watch, self._look(args, kwargs)
-                again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups, watch.types)
+                second = Trace()
+                watch.tell(second)
+                again = functools.partial(record, self.step, args, kwargs, second, watch.groups, watch.types)
                 try:
                     again()
                 except Kept:
@@ -322,9 +324,10 @@ def compile(
 
     Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
     settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, or a
-    number of which an `if`, an index or a text sees something else, gives another program. A step that asks the world
-    outside (the clock, a file, Python's dice) or changes Python objects is refused; what it prints, it prints while it
-    is traced. Gradients do not pass through a compiled function: compile the step with its backward().
+    number of which an `if`, an index or a text sees something else, gives another program. Attributes that a step sets
+    to what it computes (`self.attn = weights`) hold it after each call. One that asks the world outside (the clock, a
+    file, Python's dice) or changes Python objects otherwise is refused; what it prints, it prints while it is traced.
+    Gradients do not pass through a compiled function: compile the step with its backward().
 
     >>> from tinygrad_edu import compile, tensor
     >>> double = compile(lambda x: x * 2)

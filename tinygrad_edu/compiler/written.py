@@ -54,7 +54,7 @@ class Written:
         self._words, self._engine, self._reassociate, self._switched = words, engine, reassociate, modes
         self.program, self.trace, self.name = program, trace, name
         self.watch = watch
-        watch.complete(program, trace.asked_library)
+        watch.complete(program, trace)
         self.result = program.result
         owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
         self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}

@@ -110,6 +110,14 @@ def replaced(result: Any, change: Callable[[Tensor], Any]) -> Any:
     return _mapped(result, Tensor, change)
 
 
+def only_tensors(x: Any) -> list[Tensor] | None:
+    """The tensors that a tensor is, or a list or tuple of nothing else; None if it is something else."""
+    if x.__class__ is Tensor:
+        return [x]
+    parts = [only_tensors(part) for part in x] if x.__class__ in (list, tuple) and x else [None]
+    return None if None in parts else [t for part in parts for t in part or ()]
+
+
 def numbers_replaced(result: Any, change: Callable[[Symbol], Any]) -> Any:
     """Nested results with every Python number that was traced exchanged."""
     return _mapped(result, Number, lambda x: change(x.symbol))

@@ -28,7 +28,7 @@ from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, wrap
 from .aliases import Aliases, same_place
 from .blame import line_of_step, line_that, of_library
-from .nested import arguments_of, contents, exchanged, hides, put_back, replaced, tensors_of
+from .nested import arguments_of, contents, exchanged, hides, only_tensors, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Program, array_of, copied
 from .sections import leading_to, sections_of
@@ -57,6 +57,9 @@ class Trace(Numbers, Aliases):
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that modules compute anew, to be left there
+        # Attributes that the step sets, and what was there, if anything: it may keep there what it computes
+        self.attributes: list[tuple[Any, str, tuple[Any, ...]]] = []
+        self.kept: list[tuple[Any, str]] = []  # those where it does
         self.asked_library: list[Callable[[], Any]] = []  # for settings that are not arguments of what the step calls
         self.refused: TraceError | None = None  # also where the step has caught it
 
@@ -170,6 +173,16 @@ class Trace(Numbers, Aliases):
                     added.append((optimizer, None, key, entries))
         return added
 
+    def kept_in_attributes(self) -> list[tuple[Any, str]]:
+        """Attributes that now hold what the step has computed, where it has not computed with what was there."""
+        found = []
+        for attributes, name, was in self.attributes:
+            now, then = (only_tensors(x) or [] for x in (attributes.get(name, None), was[0] if was else None))
+            state = any(t in self.before for t in then)
+            if not state and any(map(self.is_new, now)) and all(isinstance(t._array, Symbol) for t in now):
+                found.append((attributes, name))
+        return found
+
     def replaced_in_state(self, written: set[Tensor]) -> list[tuple[Tensor, Symbol]]:
         """What the program writes into tensors of a state that the step replaces by others it computes."""
         found: list[tuple[Tensor, Symbol]] = []
@@ -280,8 +293,10 @@ def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any])
         if _changed(container, were):
             put_back(container, were)
             line = line_that(again, functools.partial(_changed, container, were))
+            put_back(container, were)
+            what = "attributes of a" if isinstance(container, Tensor) else "a"
             raise TraceError(
-                f"{line}the step changes a {type(container).__name__} that it is given. A program changes only "
+                f"{line}the step changes {what} {type(container).__name__} that it is given. A program changes only "
                 "tensors: return what is new, or keep it in a tensor written in place."
             )
 
@@ -339,7 +354,7 @@ def record(
         queue = iter(passed)
         made: dict[int, Any] = {}
         args, kwargs = exchanged((args, kwargs), lambda _: next(queue), made)
-        held = [(x, contents(x)) for x in made.values() if not isinstance(x, tuple)]
+        held = [(x, contents(x)) for x in (*made.values(), *own) if not isinstance(x, tuple)]
         result = step(*args, **kwargs)
         if run.refused is not None:
             raise run.refused
@@ -354,8 +369,17 @@ def record(
                 "Return them in tuples, lists, dicts or dataclasses."
             )
         run.derived = [(x, name) for x, name in run.derived if isinstance(getattr(x.get(name), "_array", None), Symbol)]
+        run.enter(tensors_of(result))
+        run.kept = run.kept_in_attributes()
+        run.derived += run.kept
         if run.derived:
             result = result, [x[name] for x, name in run.derived]
+        for attributes, name, was in run.attributes:
+            if any(attributes is x and name == n for x, n in run.kept):
+                if was:
+                    attributes[name] = was[0]
+                else:
+                    attributes.pop(name, None)
         run.enter(tensors_of(result))
         writes, grads, flags = run.changes()
         _refuse_state(run, lambda: step(*args, **kwargs))

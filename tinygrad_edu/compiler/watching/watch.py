@@ -21,10 +21,11 @@ import numpy as np
 
 from ...core.tensor import Tensor
 from ...nn.module import Module
+from ...symbolic.nested import only_tensors
 from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
-from .scopes import by_scope, equal, put_back
+from .scopes import Slots, by_scope, equal, put_back
 from .surroundings import MISSING, Surroundings
 
 
@@ -34,29 +35,37 @@ class Watch(Surroundings):
     def __init__(self, seen: list[Any]) -> None:
         super().__init__(seen)
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
+        self._left: list[tuple[Any, str, Any]] = []  # attributes in which the step keeps what it computes, and its look
         self._library: list[Callable[[], Any]] = []  # looks at settings of the library's that the step goes by
         self._keep()
         self._drawn = self._draws()
 
-    def complete(self, program: Program, library: list[Callable[[], Any]]) -> None:
+    def complete(self, program: Program, trace: Trace) -> None:
         """Add what the trace has met."""
         for optimizer in dict.fromkeys((*program.optimizers, *self._optimizers)):
             self._optimizer(optimizer)
         self._fixed(program)
-        self._library = library
+        self._library = trace.asked_library
         for tensor in program.tensors:
             self._hooks_of(tensor)
         for cache in self._caches:
             cache.settle()
             self._queue += cache.results()
         self._walk()
+        # What the program leaves there is another tensor at every call; its numbers the step does not look at
+        kept = [(x, name) for x, name in trace.kept if only_tensors(x.get(name, None))]
+        self._left = [(x, name, _looks(x[name])) for x, name in kept]
+        self._scopes = [(x, name) for x, name in self._scopes if not any(x is y and name == n for y, n in kept)]
         self._keep()
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
         del self._containers, self._groups, self._drawn, self._unset
 
     def tell(self, trace: Trace) -> None:
         """Name what is to be looked after: attributes that modules compute, optimizers that may begin their state."""
-        trace.derived = self._derived
+        trace.derived = [*self._derived]
+        places = [*self._scopes, *((scope, name) for (_, name), scope in self._unset.items())]
+        stored = [(x, name) for x, name in places if name in self._sought.stored and isinstance(x, (dict, Slots))]
+        trace.attributes = [(x, name, (x[name],) if x.get(name, MISSING) is not MISSING else ()) for x, name in stored]
         for optimizer in self._optimizers:  # some of the user's own have a step of their own, which tells of nothing
             trace.remember(optimizer)
 
@@ -185,6 +194,8 @@ class Watch(Surroundings):
         for x, content in self._arrays:
             if not np.array_equal(x, content, equal_nan=x.dtype.kind in "fc"):
                 return False
+        if any(_looks(x.get(name, None)) != was for x, name, was in self._left):
+            return False
         if self._guard is not None and self._guard.same() and all(map(operator.is_, self._everything(), self._kept)):
             return True
         if self._setting_changed():
@@ -233,6 +244,9 @@ class Watch(Surroundings):
         """What has changed, for a message."""
         if self._setting_changed():
             return "a setting of an optimizer"
+        for attributes, name, look in self._left:
+            if _looks(attributes.get(name, None)) != look:
+                return self._called_by(attributes, name)
         names = [name for _, name in self._cells]
         names += [self._called_by(scope, name) for scope, _, several in self._getters for name in several]
         names += [f"{name} of {getattr(x, '__name__', type(x).__name__)}" for x, name in self._fields]
@@ -249,6 +263,15 @@ class Watch(Surroundings):
                 return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
+
+
+def _looks(x: Any) -> Any:
+    """What there is to see of tensors besides their numbers."""
+    if isinstance(x, (list, tuple)):
+        return type(x), *map(_looks, x)
+    if not isinstance(x, Tensor):
+        return id(x)
+    return type(x), x.shape, x._array.strides, x.dtype, x.requires_grad, x.grad is None
 
 
 def _bits(generator: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,14 @@ def test_jacobian_of_0_d_and_3_d_inputs():
     x = Tensor(np.linspace(-1, 1, 8).reshape(2, 2, 2), requires_grad=True)
     assert gradcheck(lambda x: x.sin().sum(1), x)
     assert gradgradcheck(lambda x: x.sin().sum(1), x)
+
+
+def test_every_keyword_of_pytorchs_is_taken():
+    """Whatever it says, what is right passes and what is wrong does not."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    x = tensor([0.5, 2.0], dtype=np.float64, requires_grad=True)
+    for ours, theirs in ((gradcheck, torch.autograd.gradcheck), (gradgradcheck, torch.autograd.gradgradcheck)):
+        keywords = inspect.signature(theirs).parameters
+        assert set(keywords) <= set(inspect.signature(ours).parameters)
+        options = {name: p.default for name, p in keywords.items() if p.default is not p.empty}
+        assert ours(Tensor.tanh, (x,), **options)

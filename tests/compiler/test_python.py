@@ -536,3 +536,18 @@ def test_sequences_are_packed_in_a_step():
         compiled(x, te.tensor(lengths))
     with pytest.raises(te.TraceError, match=r"lengths as a list of Python ints"):
         te.compile(lambda packed: step.args[0](packed)[0].data)(pack_padded_sequence(x, lengths))
+
+
+def test_pytorchs_options_are_taken_and_others_refused():
+    """Those that say how to compile change nothing; disable=True gives the step back, also as a decorator."""
+
+    def double(x):
+        return x * 2
+
+    compiled = te.compile(double, mode="max-autotune", fullgraph=True, dynamic=False, backend="inductor", options={})
+    assert compiled(te.ones(2)).tolist() == [2.0, 2.0]
+    assert te.compile(double, disable=True) is double
+    assert te.compile(disable=True, mode="default")(double) is double
+    assert te.compile(grads=False, fullgraph=True)(double).grads is False
+    with pytest.raises(TypeError, match="unexpected keyword argument 'moed'"):
+        te.compile(double, moed="default")

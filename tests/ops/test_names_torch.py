@@ -41,6 +41,46 @@ def test_result_type_ranks_operands():
         assert f"torch.{tg.result_type(*make(tg))}" == str(torch.result_type(*make(torch)))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "m.randint(5, size=(3,))",
+        "m.randint(high=5, size=(3,))",
+        "m.randint(2, high=5, size=(3,))",
+        "m.randint_like(m.ones(3), high=5)",
+        "m.randint_like(m.ones(3), 5)",
+        "m.randint_like(m.ones(3), low=2, high=5)",
+        "m.ones(3).random_(to=5)",
+        "m.arange(5).split(split_size=2)[1]",
+        "m.arange(5).split([1, 4], dim=0)[1]",
+        "m.split(m.arange(5), split_size_or_sections=2)[1]",
+        "m.arange(start=1, end=7, step=2)",
+        "m.linspace(start=0, end=1, steps=3)",
+        "m.normal(mean=2.0, std=m.ones(3))",
+        "m.ones(4).reshape(shape=(2, 2))",
+        "m.ones(2, 3).max(axis=1)[0]",
+        "m.ones(2, 3).permute(dims=(1, 0))",
+        "m.ones(1, 3).expand(size=(2, 3))",
+    ],
+)
+def test_arguments_by_name(call):
+    """In all the ways in which scripts write them."""
+    found = []
+    for m in BOTH:
+        m.manual_seed(0)
+        found.append(eval(call, {"m": m}))
+    same(*found)
+
+
+def test_lengths_are_needed():
+    """A split needs one, by one of its names."""
+    for m in BOTH:
+        with pytest.raises(TypeError):
+            m.ones(3).split()
+    with pytest.raises(TypeError, match=r"split: a length is needed, or a list of them: split\(2\)"):
+        tg.split(tg.ones(3), 2, split_size=2)
+
+
 @pytest.mark.filterwarnings("ignore:torch.set_default_tensor_type")
 def test_default_dtype_by_the_type_of_tensors():
     """By the class, or by its name, which is PyTorch's."""

@@ -402,6 +402,7 @@ REFUSED = [
     (lambda: optim.SGD([]), ValueError, "optimizer got an empty parameter list"),
     (lambda: optim.SGD(nn.Tanh().parameters()), ValueError, "optimizer got an empty parameter list"),
     (lambda: optim.SGD(parameter(1.0)), TypeError, "should be an iterable of Tensors or dicts, but got one Tensor"),
+    (lambda: optim.SGD(nn.Linear(1, 1)), TypeError, "got a module, Linear; write model.parameters()"),
     (lambda: optim.SGD([1.0]), TypeError, "can only optimize Tensors, but one of the params is float"),
     (lambda: optim.SGD([computed()]), ValueError, "can't optimize a non-leaf Tensor"),
     (lambda: optim.SGD([TWICE, TWICE]), ValueError, "parameter group with duplicate parameters"),

@@ -31,6 +31,15 @@ def gradcheck(
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
     seed: int = 0,
 ) -> bool:
     """Whether autograd's gradient of `func` at `inputs` agrees with central differences.
@@ -41,6 +50,9 @@ def gradcheck(
         eps: half the step of the differences.
         atol, rtol: |difference| <= atol + rtol |numerical| passes.
         raise_exception: raise GradcheckError, naming input and entry, instead of returning False.
+        nondet_tol, check_undefined_grad, check_grad_dtypes, check_batched_grad, check_batched_forward_grad,
+        check_forward_ad, check_backward_ad, fast_mode, masked: accepted. There is one way to check, along random
+            directions, and jvp and vmap are made of the rules that it checks.
         seed: of the random directions.
     Raises:
         GradcheckError: the gradients differ.
@@ -85,7 +97,16 @@ def gradgradcheck(
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
     seed: int = 0,
 ) -> bool:
     """gradcheck of the gradient itself: whether second derivatives agree with central differences."""

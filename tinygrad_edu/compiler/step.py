@@ -280,6 +280,8 @@ def compile(
     limit: int = LIMIT,
     engine: str = "numpy",
     reassociate: bool = False,
+    disable: bool = False,
+    **pytorchs: Any,
 ) -> Compiled: ...
 @overload
 def compile(
@@ -289,6 +291,8 @@ def compile(
     limit: int = LIMIT,
     engine: str = "numpy",
     reassociate: bool = False,
+    disable: bool = False,
+    **pytorchs: Any,
 ) -> Callable[[Callable[..., Any]], Compiled]: ...
 def compile(
     step: Callable[..., Any] | None = None,
@@ -297,6 +301,8 @@ def compile(
     limit: int = LIMIT,
     engine: str = "numpy",
     reassociate: bool = False,
+    disable: bool = False,
+    **pytorchs: Any,
 ) -> Any:
     """A function that does what `step` does, as a NumPy program written for it; also a decorator.
 
@@ -315,6 +321,9 @@ def compile(
             agrees with eager mode within 1e-5 of an array's largest magnitude.
         reassociate: whether factors may be multiplied in another order where that is less work: the learning rate
             into dZ instead of into dZ^T X, in steps that leave no gradients (grads=False). Within 1e-5, too.
+        disable: True returns the step as it is.
+        pytorchs: fullgraph, dynamic, backend, mode and options are accepted, without effect: a step is compiled as a
+            whole or refused, and shapes have programs of their own.
     Raises:
         ImportError: engine="numba" without Numba.
         TraceError: the step reads a value, or does what a program can't repeat; the line is named.
@@ -336,6 +345,9 @@ def compile(
     >>> double(tensor([3.0, 4.0]))
     tensor([6., 8.])
     """
+    for name in pytorchs.keys() - {"fullgraph", "dynamic", "backend", "mode", "options"}:
+        raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
     if step is None:
-        return functools.partial(compile, grads=grads, limit=limit, engine=engine, reassociate=reassociate)
-    return Compiled(step, grads, limit, engine, reassociate)
+        settings = {"grads": grads, "limit": limit, "engine": engine, "reassociate": reassociate}
+        return functools.partial(compile, **settings, disable=disable)
+    return step if disable else Compiled(step, grads, limit, engine, reassociate)

@@ -80,6 +80,8 @@ def randint(
     require_cpu(device, "randint")
     if size is None:
         low, high, size = None, low, high
+    elif high is None:  # randint(high, size=...)
+        low, high = None, low
     low = 0 if low is None else low
     if size is None or high is None:
         raise TypeError("randint: a size is needed: randint(high, size) or randint(low, high, size).")
@@ -149,11 +151,11 @@ def randn_like(
 
 
 @constructor
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, device: Any = None) -> Tensor:
-    """`randint` of the shape and dtype of `input`."""
-    if high is None:
-        low, high = 0, low
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype, device=device)
+def randint_like(
+    input: Tensor, low: int | None = None, high: int | None = None, *, dtype: Any = None, device: Any = None
+) -> Tensor:
+    """`randint` of the shape and dtype of `input`: randint_like(x, high) or randint_like(x, low, high)."""
+    return randint(low, high, size=tuple(input.shape), dtype=dtype or input.dtype, device=device)
 
 
 # --- distributions

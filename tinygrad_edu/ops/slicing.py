@@ -73,9 +73,11 @@ def _parts(input: Any, axis: int, lengths: Any) -> tuple[Any, ...]:
 
 
 @public("split")
-def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """Slices of one length, the last may be shorter; or of the lengths in a list."""
-    return _split(tensor, split_size_or_sections, dim)
+def split(tensor: Any, split_size_or_sections: Any = None, dim: int = 0, *, split_size: Any = None) -> tuple[Any, ...]:
+    """Slices of one length, the last may be shorter; or of the lengths in a list. The method's word is split_size."""
+    if (split_size is None) == (split_size_or_sections is None):
+        raise TypeError("split: a length is needed, or a list of them: split(2) or split([1, 3]).")
+    return _split(tensor, split_size_or_sections if split_size is None else split_size, dim)
 
 
 def _split(input: Any, size: Any, dim: int) -> tuple[Any, ...]:

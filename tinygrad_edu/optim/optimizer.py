@@ -26,7 +26,7 @@ from ..core.primitive import Array
 from ..core.quiet import hush, restore
 from ..core.tensor import Tensor, wrap
 from ..core.write import read, write
-from ..nn.module import clear_grad
+from ..nn.module import Module, clear_grad
 
 Group = dict[str, Any]  # "params": the tensors; the rest are settings
 State = dict[str, Any]  # of one parameter: tensors by PyTorch's names
@@ -121,6 +121,11 @@ class Optimizer:
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got one "
                 "Tensor; write [tensor]."
+            )
+        if isinstance(params, Module) and not hasattr(params, "__iter__"):
+            raise TypeError(
+                f"{type(self).__name__}: params should be an iterable of Tensors or dicts, but got a module, "
+                f"{type(params).__name__}; write model.parameters()."
             )
         groups = list(params)
         if not groups:

@@ -145,7 +145,7 @@ class Plane:
         return "".join(out)
 
     def paths(self, levels: Array, count: int) -> list[str]:
-        """Per level the cells that have it by their edges, so that rows end alike; the page's program draws the same."""
+        """Per level the cells that have it, by their edges, so that rows end alike; the page draws the same."""
         found: list[list[str]] = [[] for _ in range(count)]
         for i, row in enumerate(levels):
             begin = 0

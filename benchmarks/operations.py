@@ -141,6 +141,9 @@ def operations(torch: Any) -> dict[str, Callable[[Any, Any], Any]]:
     for name in ACTIVATIONS:
         table[name] = call(getattr(F, name, None), 1, shift=0.5)
     table |= {
+        "cube": lambda x, y: (x - 0.5) ** 3,  # of negative numbers, too
+        "fourth power": lambda x, y: (x - 0.5) ** 4,
+        "inverse square": lambda x, y: (x - 0.5) ** -2,
         "where": lambda x, y: torch.where(x > y, x, y),
         "clamp": lambda x, y: x.clamp(0.2, 0.8),
         "lerp": lambda x, y: torch.lerp(x, y, 0.3),

@@ -99,8 +99,12 @@ logaddexp.composition = np.logaddexp
     dB=lambda dC, C, A, B: dC * sigmoid((B - A) * LN2),
 )
 def logaddexp2(A: Array, B: Array) -> Array:
-    """C = log2(2**A + 2**B), without overflow."""
-    return np.logaddexp2(A, B)
+    """C = log2(2**A + 2**B), without overflow; as logaddexp."""
+    apart = np.absolute(zero_where(A == B, A - B))
+    return np.maximum(A, B) + np.log1p(np.exp2(-apart)) / LN2
+
+
+logaddexp2.composition = np.logaddexp2
 
 
 def _logit_slope(Z: Array) -> Array:

@@ -221,6 +221,33 @@ def test_losses_that_layers_leave_in_attributes():
     assert repr(step).endswith(": 3 programs>")
 
 
+def test_what_hooks_and_layers_of_own_classes_keep():
+    """Outputs in a dict, by a hook of each layer; inputs in an attribute of a class that extends the library's."""
+
+    class Remembers(nn.Linear):
+        def forward(self, x):
+            self.given = x.detach()
+            return super().forward(x)
+
+    def made():
+        te.manual_seed(0)
+        model, outputs = nn.Sequential(Remembers(3, 4), nn.Tanh(), nn.Linear(4, 1)), {}
+        for name, layer in model.named_children():
+            layer.register_forward_hook(lambda _, given, y, name=name: outputs.update({name: y.detach()}))
+        return model, outputs
+
+    (model, outputs), (other, its) = made(), made()
+    step = te.compile(model)
+    for k in range(6):
+        if k == 3:
+            outputs.clear(), its.clear()
+        x = te.randn(2, 3)
+        assert step(x).tolist() == other(x).tolist()
+        assert {name: y.tolist() for name, y in outputs.items()} == {name: y.tolist() for name, y in its.items()}
+        assert model[0].given.tolist() == other[0].given.tolist() == x.tolist()
+    assert repr(step).endswith(": 3 programs>")
+
+
 @pytest.mark.parametrize(
     "step", [lambda h, x: x if h is None else x + h, lambda h, x: x * 2 if h is None else (x * 2, h)[0]]
 )

@@ -333,9 +333,10 @@ def compile(
 
     Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
     settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, or a
-    number of which an `if`, an index or a text sees something else, gives another program. Attributes that a step sets
-    to what it computes (`self.attn = weights`) hold it after each call. One that asks the world outside (the clock, a
-    file, Python's dice) or changes Python objects otherwise is refused; what it prints, it prints while it is traced.
+    number of which an `if`, an index or a text sees something else, gives another program. Attributes and entries
+    of dicts that a step sets to what it computes (`self.attn = weights`) hold it after each call. One that asks the
+    world outside (the clock, a file, Python's dice) or changes Python objects otherwise is refused; what it prints, it
+    prints while it is traced.
     Gradients do not pass through a compiled function: compile the step with its backward().
 
     >>> from tinygrad_edu import compile, tensor

@@ -57,9 +57,10 @@ class Trace(Numbers, Aliases):
         self.roots: list[Record] = []
         self.draws: list[Symbol] = []  # random numbers, which every run draws anew, used or not
         self.derived: list[tuple[dict[str, Any], str]] = []  # attributes that modules compute anew, to be left there
-        # Attributes that the step sets, and what was there, if anything: it may keep there what it computes
-        self.attributes: list[tuple[Any, str, tuple[Any, ...]]] = []
-        self.kept: list[tuple[Any, str]] = []  # those where it does
+        # Where the step may keep what it computes: attributes and dicts, with names of some or all; and what was there
+        self.places: list[tuple[Any, list[str] | None]] = []
+        self.were: list[dict[Any, Any]] = []
+        self.kept: list[tuple[Any, Any]] = []  # where it does
         self.asked_library: list[Callable[[], Any]] = []  # for settings that are not arguments of what the step calls
         self.refused: TraceError | None = None  # also where the step has caught it
 
@@ -173,15 +174,23 @@ class Trace(Numbers, Aliases):
                     added.append((optimizer, None, key, entries))
         return added
 
-    def kept_in_attributes(self) -> list[tuple[Any, str]]:
-        """Attributes that now hold what the step has computed, where it has not computed with what was there."""
-        found = []
-        for attributes, name, was in self.attributes:
-            now, then = (only_tensors(x) or [] for x in (attributes.get(name, None), was[0] if was else None))
-            state = any(t in self.before for t in then)
-            if not state and any(map(self.is_new, now)) and all(isinstance(t._array, Symbol) for t in now):
-                found.append((attributes, name))
-        return found
+    def keeps(self) -> None:
+        """Note where there is now what the step has computed, and where it has not computed with what was there."""
+        for (place, names), was in zip(self.places, self.were, strict=True):
+            for name in place if names is None else names:
+                now, then = (only_tensors(x.get(name, None)) or [] for x in (place, was))
+                state = any(t in self.before for t in then)
+                if not state and any(map(self.is_new, now)) and all(isinstance(t._array, Symbol) for t in now):
+                    self.kept.append((place, name))
+
+    def put_back_places(self) -> None:
+        """Put there what was there: the program leaves the rest."""
+        for (place, _), was in zip(self.places, self.were, strict=True):
+            for x, name in self.kept:
+                if x is place and name in was:
+                    x[name] = was[name]
+                elif x is place:
+                    x.pop(name, None)
 
     def replaced_in_state(self, written: set[Tensor]) -> list[tuple[Tensor, Symbol]]:
         """What the program writes into tensors of a state that the step replaces by others it computes."""
@@ -370,16 +379,11 @@ def record(
             )
         run.derived = [(x, name) for x, name in run.derived if isinstance(getattr(x.get(name), "_array", None), Symbol)]
         run.enter(tensors_of(result))
-        run.kept = run.kept_in_attributes()
+        run.keeps()
         run.derived += run.kept
         if run.derived:
             result = result, [x[name] for x, name in run.derived]
-        for attributes, name, was in run.attributes:
-            if any(attributes is x and name == n for x, n in run.kept):
-                if was:
-                    attributes[name] = was[0]
-                else:
-                    attributes.pop(name, None)
+        run.put_back_places()
         run.enter(tensors_of(result))
         writes, grads, flags = run.changes()
         _refuse_state(run, lambda: step(*args, **kwargs))

@@ -116,6 +116,17 @@ class Values:
         return iter(self._x.values())
 
 
+class Held:
+    """What a dict holds, at each look, but for what the step leaves in it."""
+
+    def __init__(self, x: dict[Any, Any]) -> None:
+        self.x = x
+        self.left: set[Any] = set()  # the names of that
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([v for name, v in self.x.items() if name not in self.left] if self.left else self.x.values())
+
+
 class Context:
     """What holds in the present context: a ContextVar's value, or settings of decimal's, looked up as in a dict."""
 

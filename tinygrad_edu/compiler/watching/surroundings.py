@@ -33,7 +33,7 @@ from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
 from .kinds import called_by_library, is_only_a_module, of_python, unnamed
 from .reads import Sought, reads_of
-from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
+from .scopes import SCALARS, Cache, Context, Held, Slots, Values, attributes, is_scalar
 
 _builtins_of = operator.attrgetter("__builtins__")  # which mypy knows of in some versions, and not in others
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
@@ -49,6 +49,7 @@ class Surroundings:
 
     def __init__(self, seen: list[Any]) -> None:
         self._views: list[Iterable[Any]] = []  # live: of dicts and lists that are watched as a whole
+        self._contents: dict[int, Held] = {}  # those of dicts, by the id of each
         self._owners: list[str] = []  # what they belong to, for messages
         self._cells: list[tuple[types.CellType, str]] = []
         self._scopes: list[tuple[Any, str]] = []  # where a name is looked up, and the name
@@ -190,7 +191,7 @@ class Surroundings:
             self._dice.append(x)
         elif isinstance(x, dict):
             self._whole(x, x, "a dict")
-            self._whole(x.values(), None, "a dict")
+            self._held_by(x, "a dict")
             self._queue += list(x.values())
             self._attributes(x)
         elif isinstance(x, CONTAINERS):
@@ -378,7 +379,8 @@ class Surroundings:
             self._growing.append((module._kinds, lambda: [*module._kinds.items()], what))
             self._scopes.append((own, "_hooks"))
         else:
-            self._whole(own.values(), own, type(module).__name__)
+            self._held_by(own, type(module).__name__)
+            self._containers.append((own, dict(own)))
             self._fields.append((module, "__class__"))
         self._buffers.update({t: name for name, t in module._buffers.items() if t is not None})
         kind = type(module).__name__.lower()
@@ -407,6 +409,10 @@ class Surroundings:
         self._owners.append(what)
         if isinstance(container, (dict, list, set, collections.deque)):
             self._containers.append((container, container.copy()))
+
+    def _held_by(self, x: dict[Any, Any], what: str) -> None:
+        self._contents[id(x)] = Held(x)
+        self._whole(self._contents[id(x)], None, what)
 
     def _optimizer(self, optimizer: Optimizer) -> None:
         name = type(optimizer).__name__

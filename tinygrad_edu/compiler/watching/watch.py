@@ -54,6 +54,9 @@ class Watch(Surroundings):
         self._walk()
         # What the program leaves there is another tensor at every call; its numbers the step does not look at
         kept = [(x, name) for x, name in trace.kept if only_tensors(x.get(name, None))]
+        for x, name in kept:
+            if id(x) in self._contents:
+                self._contents[id(x)].left.add(name)
         self._left = [(x, name, _looks(x[name])) for x, name in kept]
         self._scopes = [(x, name) for x, name in self._scopes if not any(x is y and name == n for y, n in kept)]
         self._keep()
@@ -65,7 +68,8 @@ class Watch(Surroundings):
         trace.derived = [*self._derived]
         places = [*self._scopes, *((scope, name) for (_, name), scope in self._unset.items())]
         stored = [(x, name) for x, name in places if name in self._sought.stored and isinstance(x, (dict, Slots))]
-        trace.attributes = [(x, name, (x[name],) if x.get(name, MISSING) is not MISSING else ()) for x, name in stored]
+        trace.places = [*((held.x, None) for held in self._contents.values()), *by_scope(stored)]
+        trace.were = [{n: x[n] for n in names or x if x.get(n, MISSING) is not MISSING} for x, names in trace.places]
         for optimizer in self._optimizers:  # some of the user's own have a step of their own, which tells of nothing
             trace.remember(optimizer)
 

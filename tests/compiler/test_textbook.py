@@ -79,6 +79,25 @@ def lenet():
     return training(model, F.cross_entropy, te.randn(3, 1, 8, 8), te.randint(0, 4, (3,)))
 
 
+def decoder():
+    model = nn.Sequential(nn.ConvTranspose2d(2, 2, 2, stride=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(2, 1, 2))
+    return training(model, F.mse_loss, te.randn(3, 2, 3, 3), te.randn(3, 1, 2, 2))
+
+
+def summed():
+    return training(nn.Linear(4, 1), nn.HuberLoss(reduction="sum"), te.randn(6, 4), te.randn(6, 1))
+
+
+def enlarged():
+    model = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(2, 1, 2))
+    return training(model, F.mse_loss, te.randn(3, 2, 2, 2), te.randn(3, 1, 3, 3))
+
+
+def weighted_and_smoothed():
+    loss = nn.CrossEntropyLoss(weight=te.tensor([1.0, 2.0, 0.5]), label_smoothing=0.1, ignore_index=2)
+    return training(nn.Linear(4, 3), loss, te.randn(6, 4), te.randint(0, 3, (6,)))
+
+
 class Block(nn.Module):
     def __init__(self):
         super().__init__()
@@ -279,7 +298,7 @@ def in_two_passes():
 
 
 STEPS = [
-    hinge, gates, mixture, in_two_passes,
+    hinge, gates, mixture, in_two_passes, decoder, summed, enlarged, weighted_and_smoothed,
     cost_by_hand, log_likelihood, labels_of_floats, each, smoothed, weighted, whole_numbers,
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
     penalty, adam, old_values, dropout_and_clipping,
@@ -335,7 +354,13 @@ LINES = {
     of_pixels: (
         "Y = y[:, None] == np.arange(3)[:, None, None]", "L = -np.sum(Y * log_P) / 32", "(np.exp(log_P) - Y) / 32",
     ),
-    lenet: ("np.einsum('nchwij,ocij->nohw'", "np.einsum('nchwij,nohw->ocij'", "np.max(", "def add_windows("),
+    lenet: (
+        "np.einsum('nchwij,ocij->nohw'", "np.einsum('nchwij,nohw->ocij'", "def add_windows(", "first = np.argmax(",
+    ),
+    summed: ("L = np.sum(C * (E - 0.5 * C))", "dZ1 = np.clip(E, -1, 1)"),
+    enlarged: ("np.take(t1, np.array([0, 0, 1, 1], np.int64), axis=2)",),
+    weighted_and_smoothed: ("1 / 30 * ",),
+    decoder: ("np.einsum('nohw,ocij->nchwij'", "dA1 = add_windows(", " / 4)[..., None, None]"),
     lstm: ("def lstm_by_steps(", "h = o * np.tanh(c)"),
     transformer: ("np.mean(x, axis=2, keepdims=True)", "Z1 = h @ W1.T + b1", "np.sum(dZ4, axis=(0, 1))"),
     embedding: ("np.add.at(",),
@@ -360,7 +385,10 @@ def test_lines_are_those_of_a_textbook(build):
     for line in LINES[build]:
         assert line in text
     assert "def add_windows(" in text or "_by_steps(" in text or text.startswith("import numpy as np\n\n\ndef step(")
-    for noise in ("refuse", "logical_not", ".view(", "88.0", "axis=(0,)", ", ...]", "np.copy", "np.positive"):
+    for noise in (
+        "refuse", "logical_not", ".view(", "88.0", "axis=(0,)", ", ...]", "np.copy", "np.positive", "= 1 * ", "1/3",
+        "def onto_largest", "def spread_means", "def transposed_", "def resample",
+    ):  # fmt: skip
         assert noise not in text
 
 
@@ -597,7 +625,8 @@ def test_labels_made_in_the_step_are_no_array_of_numbers():
 @pytest.mark.parametrize(
     ("number", "text"),
     [(2.0, "2"), (0.1, "0.1"), (32 / 31, "32 / 31"), (8**0.5, "8 ** 0.5"), (8**-0.5, "8 ** -0.5"),
-     (1 / 8**0.5, "1 / 8 ** 0.5"), (0.5**0.5, "0.5 ** 0.5"), (1 / math.sqrt(2 * math.pi), "1 / (2 * np.pi) ** 0.5")],
+     (1 / 8**0.5, "1 / 8 ** 0.5"), (2.0**-46, "2 ** -46"), (-1 / 3, "-1 / 3"),
+     (0.5**0.5, "0.5 ** 0.5"), (1 / math.sqrt(2 * math.pi), "1 / (2 * np.pi) ** 0.5")],
 )  # fmt: skip
 def test_numbers_of_many_digits_are_what_they_come_from(number, text):
     """Ratios and roots; every one evaluates to the number itself."""

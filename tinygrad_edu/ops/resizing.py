@@ -107,6 +107,17 @@ def resample(X: Array, *, axis: int, count: int, kernel: str, scale: float | Non
     return Y
 
 
+def _by_taps(X: Array, *, axis: int, count: int, kernel: str, scale: float | None, align: bool) -> Array:
+    """The same as a sum: where the taps lie, and their weights, are constants."""
+    taps = _taps(X.shape[axis], count, kernel, scale, align, X.dtype.str)
+    parts = [np.take(X, places, axis=axis) if w is None else np.take(X, places, axis=axis) * _lying(w, axis, X.ndim)
+             for places, w in taps]  # fmt: skip
+    return functools.reduce(operator.add, parts)
+
+
+resample.composition = _by_taps
+
+
 @primitive(
     name="interpolate_backward",
     types=None,

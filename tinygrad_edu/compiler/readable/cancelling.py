@@ -7,6 +7,7 @@ is the shorter one, things have cancelled, and it is what the readable source co
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from ...core.primitive import PRIMITIVES
@@ -87,7 +88,7 @@ def _shorter(raw: Symbol, inlined: Symbol, given: dict[int, Any]) -> Any:
     if len(formula(after)) >= len(formula(before)):
         return None
     numbers = {id(atom): _filled(n, raw.dtype) for n, atom in counts.items()}
-    return substituted(after, given | numbers)
+    return _in_floats(substituted(after, given | numbers))
 
 
 def _with_counts(x: Symbol, counts: dict[int, Symbol]) -> Symbol:
@@ -103,6 +104,23 @@ def _with_counts(x: Symbol, counts: dict[int, Symbol]) -> Symbol:
         done[id(part)] = part if part.primitive is None or same else part.primitive(*inputs, **part.params)
     result: Symbol = done[id(x)]
     return result
+
+
+def _in_floats(x: Any) -> Any:
+    """An expression without ratios, which are no floats that arrays compute with in their own precision."""
+
+    def plain(v: Any) -> Any:
+        return float(v) if isinstance(v, (Fraction, float)) else v
+
+    done: dict[int, Any] = {}
+    for part in upwards(x, done):
+        inputs = [done[id(i)] if isinstance(i, Symbol) else plain(i) for i in part.inputs]
+        params = {name: plain(v) for name, v in part.params.items()}
+        same = all(
+            a is b for a, b in zip((*inputs, *params.values()), (*part.inputs, *part.params.values()), strict=True)
+        )
+        done[id(part)] = part if part.primitive is None or same else part.primitive(*inputs, **params)
+    return done[id(x)] if isinstance(x, Symbol) else x
 
 
 def _filled(n: int, dtype: Any) -> Symbol:

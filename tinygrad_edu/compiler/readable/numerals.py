@@ -36,6 +36,8 @@ def spelled_number(x: float) -> Spelled:
         ratio = fractions.Fraction(x).limit_denominator(1000)
         if ratio and ratio.numerator / ratio.denominator == x:
             return f"{ratio.numerator} / {ratio.denominator}", PRODUCT
+        if math.frexp(x)[0] == 0.5:
+            return f"2 ** {math.frexp(x)[1] - 1}", POWER
         if (n := round(x * x)) and math.sqrt(n) == x:
             return f"{n} ** 0.5", POWER
         if n := round(1 / (x * x)):

@@ -111,9 +111,12 @@ class Rewriting:
         (value,) = line.results
         if isinstance(x, Value):
             if value.name is not None:
-                if x.name is None and x in self._made:
+                made = self._made.get(x)
+                if x.name is None and made is not None:
+                    if value.name[:1] == "d" and made.section != self._section:  # no gradient before its time
+                        return False
                     x.name = value.name
-                elif value in self._kept:
+                elif value in self._kept and value.name != x.name:
                     return False
                 value.name = None
             self._uses[x] += self._uses[value] - 1

@@ -369,6 +369,10 @@ from .ops.linalg import (
 from .ops.losses_sequence import (
     _torch_ctc_loss as ctc_loss,
 )
+from .ops.lowrank import (
+    pca_lowrank,
+    svd_lowrank,
+)
 from .ops.matrices import (
     cholesky,
     cholesky_inverse,
@@ -1078,6 +1082,7 @@ __all__ = [
     "optim",
     "outer",
     "pairwise_distance",
+    "pca_lowrank",
     "pdist",
     "permute",
     "pi",
@@ -1175,6 +1180,7 @@ __all__ = [
     "sum",
     "summary",
     "svd",
+    "svd_lowrank",
     "swapaxes",
     "swapdims",
     "t",

@@ -532,3 +532,32 @@ def test_random_program_is_never_silently_different(seed):
     else:
         assert theirs.refusal is None, f"{program}\n{theirs.refusal}"
         assert_same(ours, theirs)
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_storage_is_the_memory_that_views_share():
+    """Its numbers, text, and what writing it does to tensor and views; a rule that needed the old number refuses."""
+    found = []
+    for m in (torch, tinygrad_edu):
+        x = m.arange(6.0).reshape(2, 3)
+        row, turned = x[1], x.t()
+        s = row.storage()
+        found.append([repr(s).replace("torch.", ""), len(s), s.size(), s[-1], s.tolist(), list(s), s.nbytes()])
+        s[3] = 9
+        s[0] = m.tensor(7.0)
+        found[-1] += [
+            x.tolist(),
+            row.tolist(),
+            turned.tolist(),
+            x.untyped_storage().size(),
+            x.untyped_storage().nbytes(),
+        ]
+        assert turned.storage().data_ptr() == x.data_ptr() == row.untyped_storage().data_ptr()
+        assert x.clone().untyped_storage().data_ptr() != x.data_ptr()
+    assert found[0] == found[1]
+    x = tinygrad_edu.ones(2, requires_grad=True)
+    y = x.exp()
+    z = y * y
+    y.storage()[0] = 3
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()

@@ -147,6 +147,25 @@ def test_svd(shape, rng):
     compare(lambda L, A: [L.m.linalg.svdvals(A.detach()), *L.m.svd(A.detach(), compute_uv=False)], [A], "float64")
 
 
+@pytest.mark.parametrize("shape", [(9, 4), (4, 9), (5, 5)])
+@pytest.mark.parametrize("name", ["svd_lowrank", "pca_lowrank"])
+def test_the_greatest_singular_values(name, shape, rng):
+    """From the same seed PyTorch's values, and vectors but for their signs; gradients of what has no sign."""
+    A = rng.standard_normal(shape)
+    found = []
+    for m in (tg, torch):
+        m.manual_seed(0)
+        X = m.tensor(A, requires_grad=True)
+        U, S, V = getattr(m, name)(X, 3)
+        ((U * S) @ V.mT).pow(2).sum().backward()
+        found.append([S.detach().numpy(), abs(U.detach().numpy()), abs(V.detach().numpy()), X.grad.numpy()])
+    for ours, theirs in zip(*found, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
+    for m in (tg, torch):
+        with pytest.raises(ValueError, match=r"q ?\(=7\)"):
+            m.pca_lowrank(m.ones(6, 8), 7)
+
+
 @pytest.mark.parametrize("shape", ANY, ids=str)
 def test_pinv_lstsq_and_rank(shape, rng):
     """The solution's gradient; residuals, rank and singular values as the driver gives them."""

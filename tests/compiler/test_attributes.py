@@ -159,11 +159,16 @@ def kind():
 
 
 @pytest.mark.parametrize("make", [Holder, Slotted, Model])
+@pytest.mark.parametrize("by_name", [False, True])
 @pytest.mark.parametrize("nest", [lambda t: t, lambda t: [t, (t * 2, t)]])
-def test_attributes_hold_what_a_step_computes(make, nest):
+def test_attributes_hold_what_a_step_computes(make, nest, by_name):
     """A tensor, or several in lists and tuples: another one at every call, whatever was there before."""
     holder, other = make(), make()
-    compiled, step = (te.compile(keeping(holder, lambda x: nest(x * 2)))), keeping(other, lambda x: nest(x * 2))
+    if by_name:
+        compiled = te.compile(lambda x: setattr(holder, "seen", nest(x * 2)) or x + 1)
+    else:
+        compiled = te.compile(keeping(holder, lambda x: nest(x * 2)))
+    step = keeping(other, lambda x: nest(x * 2))
     kept = []
     for k, n in enumerate((2, 2, 3, 3, 2, 2, 2, 2)):
         if k == 5:
@@ -221,6 +226,61 @@ def test_losses_that_layers_leave_in_attributes():
     assert repr(step).endswith(": 3 programs>")
 
 
+def test_what_other_steps_leave_in_attributes():
+    """A step that sets them in training only, another one for evaluation, and eager calls between."""
+
+    class Remembers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.last = nn.Linear(2, 2), None
+
+        def forward(self, x):
+            y = self.layer(x)
+            if self.training:
+                self.last = y
+            return y.relu()
+
+    model = Remembers()
+    step, evaluate = te.compile(model), te.compile(lambda x: model(x) * 2)
+    for k in range(20):
+        x = te.randn(3, 2)
+        model.train()
+        found, last = (model if k % 5 == 3 else step)(x), model.last
+        assert found.tolist() == last.relu().tolist() == model.layer(x).relu().tolist()
+        model.eval()
+        for compiled in (step, evaluate):
+            assert compiled(x).tolist() == (model(x) * (1 + (compiled is evaluate))).tolist()
+            assert model.last is last
+
+
+@pytest.mark.parametrize("to", ["an attribute", "a list", "a result"])
+def test_what_an_attribute_holds_may_be_handed_on(to):
+    """Then it matters which tensor it is, also where the call before has handed on the same one."""
+
+    def made():
+        holder, kept = types.SimpleNamespace(h=te.zeros(2), before=None), [None]
+
+        def step(sets, x):
+            if sets:
+                holder.h = x * 2
+            elif to == "an attribute":
+                holder.before = holder.h
+            elif to == "a list":
+                kept[0] = holder.h
+            else:
+                return holder.h
+            return x
+
+        return step, lambda: repr((holder, kept))
+
+    (step, look), (eager, its) = made(), made()
+    step = te.compile(step)
+    for k, sets in enumerate((1, 0, 0, 1, 0, 0, 1, 0)):
+        x = te.ones(2) * k
+        assert step(bool(sets), x).tolist() == eager(bool(sets), x).tolist()
+        assert look() == its()
+
+
 def test_what_hooks_and_layers_of_own_classes_keep():
     """Outputs in a dict, by a hook of each layer; inputs in an attribute of a class that extends the library's."""
 
@@ -268,6 +328,10 @@ def test_an_attribute_that_is_read_is_not_kept(step):
     with pytest.raises(TraceError, match="changes h, an attribute of Carries"):
         compiled(te.ones(2))
     assert model.h is before
+    holder = types.SimpleNamespace(h=te.ones(2))
+    with pytest.raises(TraceError, match="changes the variable h: it keeps a tensor there that it has computed"):
+        te.compile(lambda x: setattr(holder, "h", x * 2))(holder.h)
+    assert holder.h.tolist() == [1.0, 1.0]
 
 
 def test_attributes_of_arguments_are_not_set():

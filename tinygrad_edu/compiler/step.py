@@ -80,6 +80,7 @@ class Compiled:
         self._last: Written | None = None
         self._count = 0
         self._dropped: set[Tensor] = set()  # of whose gradients a program has left none
+        self._kept: list[tuple[Any, Any]] = []  # where programs leave what they compute
         self._used: set[Tensor] = set()  # of whose gradients a program uses what calls before have left
         functools.update_wrapper(self, step, updated=())
 
@@ -161,6 +162,8 @@ class Compiled:
                 watch.tell(second)
                 again = functools.partial(record, self.step, args, kwargs, second, watch.groups, watch.types)
                 try:
+                    if trace.carried:
+                        raise Kept
                     again()
                 except Kept:
                     what = f"{self._name} changes {changes}: it keeps a tensor there that it has computed"
@@ -181,7 +184,9 @@ class Compiled:
                     f"compile: {line_of_step(self.step)}{self._name} uses a gradient {tuple(lost.shape)} that a call "
                     "before has computed, of which grads=False has left none. Compile it with grads=True."
                 )
-            written = Written(program, trace, watch, self._name, dropped, words, self.engine, self.reassociate, modes)
+            written = Written(
+                program, trace, watch, self._name, dropped, words, self.engine, self.reassociate, modes, self._kept
+            )
             result = written.begin(given)
         except BaseException:
             restore()
@@ -189,6 +194,7 @@ class Compiled:
         self._count += 1
         self._dropped |= dropped
         self._used |= trace.used
+        self._kept += trace.kept
         if not changes and not program.created:  # one that begins an optimizer's state holds once
             known.insert(0, written)
         self._last = written

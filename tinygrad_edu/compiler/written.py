@@ -50,11 +50,12 @@ class Written:
         engine: str,
         reassociate: bool,
         modes: list[tuple[Any, bool]],
+        kept: list[tuple[Any, Any]],
     ) -> None:
         self._words, self._engine, self._reassociate, self._switched = words, engine, reassociate, modes
         self.program, self.trace, self.name = program, trace, name
         self.watch = watch
-        watch.complete(program, trace)
+        watch.complete(program, trace, kept)
         self.result = program.result
         owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
         self._grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}

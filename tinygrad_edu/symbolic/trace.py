@@ -61,6 +61,7 @@ class Trace(Numbers, Aliases):
         self.places: list[tuple[Any, list[str] | None]] = []
         self.were: list[dict[Any, Any]] = []
         self.kept: list[tuple[Any, Any]] = []  # where it does
+        self.carried = False  # whether it has computed there with what was there
         self.asked_library: list[Callable[[], Any]] = []  # for settings that are not arguments of what the step calls
         self.refused: TraceError | None = None  # also where the step has caught it
 
@@ -179,9 +180,11 @@ class Trace(Numbers, Aliases):
         for (place, names), was in zip(self.places, self.were, strict=True):
             for name in place if names is None else names:
                 now, then = (only_tensors(x.get(name, None)) or [] for x in (place, was))
-                state = any(t in self.before for t in then)
-                if not state and any(map(self.is_new, now)) and all(isinstance(t._array, Symbol) for t in now):
-                    self.kept.append((place, name))
+                if any(map(self.is_new, now)) and all(isinstance(t._array, Symbol) for t in now):
+                    if any(t in self.before for t in then):
+                        self.carried = True
+                    else:
+                        self.kept.append((place, name))
 
     def put_back_places(self) -> None:
         """Put there what was there: the program leaves the rest."""

@@ -14,6 +14,7 @@ import operator
 import random
 import sys
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -40,8 +41,12 @@ class Watch(Surroundings):
         self._keep()
         self._drawn = self._draws()
 
-    def complete(self, program: Program, trace: Trace) -> None:
-        """Add what the trace has met."""
+    def complete(self, program: Program, trace: Trace, kept: list[tuple[Any, Any]]) -> None:
+        """Add what the trace has met.
+
+        Args:
+            kept: where other programs of the step leave what they compute.
+        """
         for optimizer in dict.fromkeys((*program.optimizers, *self._optimizers)):
             self._optimizer(optimizer)
         self._fixed(program)
@@ -52,13 +57,7 @@ class Watch(Surroundings):
             cache.settle()
             self._queue += cache.results()
         self._walk()
-        # What the program leaves there is another tensor at every call; its numbers the step does not look at
-        kept = [(x, name) for x, name in trace.kept if only_tensors(x.get(name, None))]
-        for x, name in kept:
-            if id(x) in self._contents:
-                self._contents[id(x)].left.add(name)
-        self._left = [(x, name, _looks(x[name])) for x, name in kept]
-        self._scopes = [(x, name) for x, name in self._scopes if not any(x is y and name == n for y, n in kept)]
+        self._leave(trace, trace.kept + kept + [(x, name) for x, names in trace.places for name in names or ()])
         self._keep()
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
         del self._containers, self._groups, self._drawn, self._unset
@@ -67,11 +66,28 @@ class Watch(Surroundings):
         """Name what is to be looked after: attributes that modules compute, optimizers that may begin their state."""
         trace.derived = [*self._derived]
         places = [*self._scopes, *((scope, name) for (_, name), scope in self._unset.items())]
-        stored = [(x, name) for x, name in places if name in self._sought.stored and isinstance(x, (dict, Slots))]
+        names = self._sought.stored | (self._sought.strings if self._sought.by_name else set())  # setattr(x, "h", ...)
+        stored = [(x, name) for x, name in places if name in names and isinstance(x, (dict, Slots))]
         trace.places = [*((held.x, None) for held in self._contents.values()), *by_scope(stored)]
         trace.were = [{n: x[n] for n in names or x if x.get(n, MISSING) is not MISSING} for x, names in trace.places]
         for optimizer in self._optimizers:  # some of the user's own have a step of their own, which tells of nothing
             trace.remember(optimizer)
+
+    def _leave(self, trace: Trace, places: list[tuple[Any, Any]]) -> None:
+        """Watch what programs leave there by its look: it is another tensor after every call.
+
+        Where the step computes with it, or sees it elsewhere too and so may hand it on, it matters which one it is.
+        """
+        seen = Counter(map(id, (*self._everything(), *self._surroundings())))
+        replaced = Counter(id(t) for x, name in trace.kept for t in only_tensors(x.get(name, None)) or ())
+        for x, name in places:
+            tensors = only_tensors(x.get(name, None))
+            if tensors and not any(t in trace.before or seen[id(t)] > max(replaced[id(t)], 1) for t in tensors):
+                self._left.append((x, name, _looks(x[name])))
+                if id(x) in self._contents:
+                    self._contents[id(x)].left.add(name)
+        left = {(id(x), name) for x, name, _ in self._left}
+        self._scopes = [(x, name) for x, name in self._scopes if (id(x), name) not in left]
 
     def _keep(self) -> None:
         """Look at everything; what is seen now is what later looks are compared with."""
@@ -275,7 +291,9 @@ def _looks(x: Any) -> Any:
         return type(x), *map(_looks, x)
     if not isinstance(x, Tensor):
         return id(x)
-    return type(x), x.shape, x._array.strides, x.dtype, x.requires_grad, x.grad is None
+    record = x._record
+    graph = (False, True) if record is None else (record.needs_grad, record.primitive is None)
+    return type(x), x.shape, x._array.strides, x.dtype, graph
 
 
 def _bits(generator: Any) -> Any:

@@ -69,6 +69,7 @@ from .core.layout import (
 from .core.missing import refuse
 from .core.tensor import (
     Tensor,
+    from_dlpack,
     from_numpy,
 )
 from .core.typed import (
@@ -926,6 +927,7 @@ __all__ = [
     "fmod",
     "frac",
     "frexp",
+    "from_dlpack",
     "from_numpy",
     "frombuffer",
     "full",

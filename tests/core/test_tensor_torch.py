@@ -243,3 +243,15 @@ def test_a_tensor_takes_attributes():
         assert twin.g is not x.g
         for other in (x * 2, x.detach(), x.clone(), x[0]):
             assert not hasattr(other, "tag")
+
+
+def test_memory_is_shared_by_dlpack():
+    """Both ways, also with NumPy, and a tensor of another library is called by its full name."""
+    ours, theirs = tinygrad_edu.ones(2, 3), torch.ones(2, 3)
+    torch.from_dlpack(ours)[0, 0] = 5
+    tinygrad_edu.from_dlpack(theirs)[0, 0] = 5
+    assert ours.tolist() == theirs.tolist() == np.from_dlpack(ours).tolist()
+    with pytest.raises(RuntimeError, match="detach"):
+        torch.from_dlpack(tinygrad_edu.ones(1, requires_grad=True))
+    with pytest.raises(TypeError, match=r"torch\.Tensor is not a tensor; make one with tensor"):
+        ours @ theirs[0]

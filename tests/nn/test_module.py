@@ -689,3 +689,27 @@ def test_a_pickled_sequential_computes_what_it_did():
     x = tg.tensor([[1.0, 2.0]])
     for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         assert twin(x).tolist() == model(x).tolist()
+
+
+class Silent(nn.Module):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Conv2d(3, 8), r"Conv2d.__init__\(\) missing 1 required positional argument: 'kernel_size'"),
+        (lambda: nn.LazyConvTranspose1d(8), r"LazyConvTranspose1d.__init__\(\) missing 1 required"),
+        (lambda: nn.TransformerEncoderLayer(8), r"TransformerEncoderLayer.__init__\(\) missing 1 .*'nhead'"),
+        (lambda: nn.MaxPool2d(), r"MaxPool2d.__init__\(\) missing 1"),
+        (lambda: nn.Conv2d(3, 8, 3, pading=1), r"Conv2d.__init__\(\) got an unexpected keyword argument 'pading'"),
+        (lambda: nn.Sigmoid(dim=1), r"Sigmoid.__init__\(\) got an unexpected keyword argument 'dim'"),
+        (lambda: nn.Tanh(1), r"Tanh.__init__\(\) takes no arguments"),
+        (lambda: Silent(3), r"Silent.__init__\(\) takes no arguments"),
+        (lambda: tg.distributions.Normal(0.0), r"Normal.__init__\(\) missing 1 required positional argument: 'scale'"),
+    ],
+)
+def test_wrong_arguments_are_told_of_the_class_that_was_called(make, message):
+    """Not of a private one in which its __init__ is written."""
+    with pytest.raises(TypeError, match=message):
+        make()

@@ -14,7 +14,7 @@ import numpy as np
 
 from .anomaly import check_forward
 from .dtypes import as_dtype, float32, float64
-from .errors import DtypeError, ShapeError, TraceError, describe, labels
+from .errors import DtypeError, ShapeError, TraceError, describe, kind_of, labels
 from .joint import picked
 from .kept import remember
 from .mode import mode
@@ -197,7 +197,7 @@ def as_operand(primitive: Primitive, value: Any) -> Any:
         return from_numpy(value)
     if isinstance(value, Symbol):
         return wrap(value)
-    raise TypeError(f"{primitive.name}: {type(value).__name__} is not a tensor; make one with tensor(...).")
+    raise TypeError(f"{primitive.name}: {kind_of(value)} is not a tensor; make one with tensor(...).")
 
 
 def explained(primitive: Primitive, args: Any, error: Exception) -> Exception:

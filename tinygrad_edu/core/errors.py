@@ -6,7 +6,9 @@ middle part; it runs only once something has gone wrong, so it may be slow.
 
 from __future__ import annotations
 
+import functools
 import sys
+import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,3 +91,26 @@ def _origin(value: Any) -> str:
     parents = ", ".join(f"{p.name or '_'} {tuple(p.shape)}" for p in record.inputs if isinstance(p, Record))
     where = f", line {record.line}" if record.line else ""
     return f"{dtype}, {record.primitive.name} of {parents}{where}"
+
+
+def kind_of(value: Any) -> str:
+    """The name of a value's class; with its module where another library has a Tensor, too."""
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__name__}" if kind.__name__ == "Tensor" else kind.__name__
+
+
+def name_init(cls: type, root: type) -> None:
+    """Give a public class of the library an __init__ by its own name, so that Python's complaints say that one.
+
+    `nn.Conv2d(3, 8)` lacks an argument of Conv2d, wherever its __init__ is written. The root's is left to be found
+    last, and that of a private class, which may be a mixin, where it is.
+    """
+    ours = cls.__module__.partition(".")[0] == __name__.partition(".")[0] and not cls.__name__.startswith("_")
+    home = next(kind for kind in cls.__mro__ if "__init__" in vars(kind))
+    init = vars(home)["__init__"]
+    if ours and home not in (cls, root) and isinstance(init, types.FunctionType):
+        own = types.FunctionType(init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__)
+        functools.update_wrapper(own, init)
+        del own.__wrapped__  # type: ignore[attr-defined]  # it wraps nothing
+        own.__kwdefaults__, own.__qualname__ = init.__kwdefaults__, f"{cls.__name__}.__init__"
+        type.__setattr__(cls, "__init__", own)

@@ -129,6 +129,13 @@ class Tensor(Value):
             return array.astype(dtype or array.dtype, copy=True)
         return array
 
+    def __dlpack__(self, **how: Any) -> Any:
+        """For `from_dlpack` of other libraries, which gives them this memory, as numpy() does."""
+        return self.numpy().__dlpack__(**how)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        return self.numpy().__dlpack_device__()
+
     def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor; use .item() for its value.")
@@ -413,6 +420,11 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     result._storage.shared = True
     result._storage.frozen = is_frozen(array)
     return result
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A Tensor on the memory of another library's, as from_numpy."""
+    return from_numpy(np.from_dlpack(ext_tensor))
 
 
 METHODS: dict[str, Any] = {}  # Tensor.<name> that others have attached: the function with PyTorch's signature

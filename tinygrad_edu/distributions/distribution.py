@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from ..autograd import no_grad
+from ..core.errors import name_init
 from ..core.mode import mode
 from ..core.tensor import Tensor
 from ..core.value import Size
@@ -35,6 +36,10 @@ class Distribution:
     arg_constraints: ClassVar[Mapping[str, Any]]
     support: Any
     _validate_args = __debug__
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_init(cls, Distribution)
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..core.device import require_cpu
+from ..core.errors import name_init
 from ..core.mode import mode
 from ..core.record import stamp
 from ..core.tensor import Tensor
@@ -53,7 +54,14 @@ class Module(Hooked):
     _version: int = 1  # of what a state_dict holds; stored with it
     _kinds: dict[str, str]  # name -> what it is; ordinary attributes are not in here
 
-    def __init__(self) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name_init(cls, Module)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args or kwargs:  # of a class without an __init__ of its own, whose name it is that matters
+            what = f"got an unexpected keyword argument {next(iter(kwargs))!r}" if kwargs else "takes no arguments"
+            raise TypeError(f"{type(self).__name__}.__init__() {what}")
         self.__dict__["_kinds"] = {}
         self.__dict__["training"] = True
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.dtypes import arithmetic
-from ..core.errors import ShapeError
+from ..core.errors import ShapeError, kind_of
 from ..core.primitive import Array, Operand, answers, primitive
 from ..core.tensor import Tensor
 from .dims import one_axis, one_list
@@ -71,7 +71,7 @@ def _several(tensors: Any, operation: str) -> list[Any]:
     parts = list(tensors)
     for x in parts:
         if not hasattr(x, "shape"):
-            raise TypeError(f"{operation}: {type(x).__name__} is not a tensor; make one with tensor(...).")
+            raise TypeError(f"{operation}: {kind_of(x)} is not a tensor; make one with tensor(...).")
     if not parts:
         raise ShapeError(f"{operation}: expected a non-empty list of tensors.")
     return parts

@@ -226,6 +226,49 @@ def test_losses_that_layers_leave_in_attributes():
     assert repr(step).endswith(": 3 programs>")
 
 
+def test_classes_with_slots_and_without():
+    """Bases with none, as abc.ABC, leave objects a `__dict__`; private slots have longer names."""
+
+    class Empty:
+        __slots__ = ()
+
+    class Plain(Empty):
+        def __init__(self):
+            self.w, self.gain = te.ones(2), 2.0
+
+    class Base:
+        __slots__ = ("gain",)
+
+    class Both(Base, Plain):
+        pass
+
+    class Private:
+        __slots__ = ("__gain", "w")
+
+        def __init__(self):
+            self.w, self.gain = te.ones(2), 2.0
+
+        @property
+        def gain(self):
+            return self.__gain
+
+        @gain.setter
+        def gain(self, value):
+            self.__gain = value
+
+    def step(holder, x):
+        holder.w += x
+        return holder.w * holder.gain
+
+    for make in (Plain, Both, Private):
+        holder, other, compiled = make(), make(), te.compile(step)
+        for k in range(5):
+            if k == 3:
+                holder.gain = other.gain = 5.0
+            assert compiled(holder, te.ones(2)).tolist() == step(other, te.ones(2)).tolist()
+        assert repr(compiled).endswith(": 2 programs>")
+
+
 def test_what_other_steps_leave_in_attributes():
     """A step that sets them in training only, another one for evaluation, and eager calls between."""
 

@@ -28,18 +28,18 @@ def by_scope(pairs: list[tuple[Any, str]]) -> list[tuple[Any, list[str]]]:
 
 
 class Slots:
-    """The attributes of an object that has no `__dict__`, looked up as in one."""
+    """The attributes of an object that are not in its `__dict__`, looked up as in one."""
 
     def __init__(self, x: Any) -> None:
         self._x = x
-        names = (getattr(kind, "__slots__", ()) for kind in type(x).__mro__)
-        self._keys = {name for several in names for name in ((several,) if isinstance(several, str) else several)}
+        held = (item for kind in type(x).__mro__ if "__slots__" in vars(kind) for item in vars(kind).items())
+        self._keys = {name for name, value in held if isinstance(value, types.MemberDescriptorType)}  # __x is _Kind__x
 
     def keys(self) -> set[str]:
         return self._keys
 
     def get(self, name: str, default: Any) -> Any:
-        return getattr(self._x, name, default)
+        return getattr(self._x, name, default) if name in self._keys else default
 
     def __getitem__(self, name: str) -> Any:
         try:

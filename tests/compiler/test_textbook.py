@@ -463,6 +463,7 @@ REWRITTEN = [
     (lambda x, y: te.rms_norm(x, (2,)) * y, "+ np.finfo(np.float32).eps", "the precision has a name"),
     (lambda x, y: -2.5 * te.clamp(-x, min=0) + y, "2.5 * np.minimum(x, 0)", "limits have no minus"),
     (lambda x, y: F.multi_margin_loss(x, te.tensor([0, 1, 0])) * y, " == np.arange(2)", "classes are counted in place"),
+    (lambda x, y: te.zeros(3, 2) * x.exp() + 2 * y, "return (2 * y,)", "nothing times something is nothing"),
     (lambda x, y: te.xlogy(y, y) - x, "y * np.log(np.where(y == 0, 1, y)) - x", "0 is a number"),
 ]  # fmt: skip
 

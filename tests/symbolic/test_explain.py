@@ -455,3 +455,13 @@ def test_sums_of_products_and_kernels_are_maps():
     text = explain(F.conv1d(te.randn(2, 1, 4), K, c).relu().sum()).text()
     assert "dZ1 = [Z1 > 0]" in text
     assert "dc = Σ dZ1" in text
+
+
+def test_parts_and_counts_are_written_shortly():
+    """`:2` from the first on; of eight 1/8, which is no number that one has chosen, as 0.02 is."""
+    X, W = te.randn(4, 8), te.randn(8, 8, requires_grad=True)
+    Z = X @ W
+    text = explain(te.tanh(Z[:, 0:2]).sum() + 0.02 * te.tanh(F.layer_norm(Z, (8,))).sum()).text()
+    assert "tanh(Z[:, :2])" in text
+    assert "1/8 Σ dN" in text
+    assert "0.02" in text

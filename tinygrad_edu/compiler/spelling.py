@@ -18,6 +18,7 @@ import numpy as np
 from ..ops.indexing import Slot
 from ..symbolic.helpers import Helpers
 from ..symbolic.naming import free_name
+from ..symbolic.printer import span
 from .calls import NUMBERS, Value
 
 WORDS = {0: "zero", 1: "one", 2: "two", 0.5: "half"}
@@ -89,8 +90,7 @@ class Spelling:
     def _key(self, key: Any) -> str:
         def part(k: Any) -> str:
             if k.__class__ is slice and not any(isinstance(b, Value) for b in (k.start, k.stop, k.step)):
-                start, stop = "" if not k.start else str(k.start), "" if k.stop is None else str(k.stop)
-                return f"{start}:{stop}" + ("" if k.step is None else f":{k.step}")
+                return span(k)
             return self._text(k)
 
         if key.__class__ is tuple:

@@ -22,6 +22,7 @@ from ..core.primitive import Primitive
 from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from .notations import ATOM, POWER, PRODUCT, SUM, TEXT, UNARY, Spelled, Style
+from .printer import span
 from .walk import upwards
 
 WITH_PROBABILITIES = "cross_entropy_of_classes", "cross_entropy_of_pixels"  # the second output is P
@@ -225,8 +226,7 @@ def _index(key: tuple[Any, ...], arrays: list[Spelled]) -> str:
         if isinstance(k, Slot):
             words.append(re.sub(r"<[^>]*>", "", arrays[k.number][0]))
         elif isinstance(k, slice):
-            step = "" if k.step is None else f":{k.step}"
-            words.append(":".join("" if v is None else str(v) for v in (k.start, k.stop)) + step)
+            words.append(span(k))
         else:
             words.append("…" if k is ... else str(k))
     return ", ".join(words[:-1] if words[-1:] == ["…"] and len(words) > 1 else words)

@@ -239,10 +239,11 @@ def exactly(x: Any) -> Any:
 
 
 def _number(x: Fraction) -> Any:
-    """A whole number as int, a short decimal as float, else the Fraction."""
+    """A whole number as int, a short decimal as float, else the Fraction: of 8 samples 1/8."""
     if x.denominator == 1:
         return x.numerator
-    if x.denominator in (2, 3, 4) or (x.denominator <= 1000 and Fraction(repr(float(x))) != x):
+    halves = x.denominator & (x.denominator - 1) == 0 and len(str(x)) < len(repr(float(x)))
+    if x.denominator in (2, 3, 4) or halves or (x.denominator <= 1000 and Fraction(repr(float(x))) != x):
         return x
     return float(x)
 

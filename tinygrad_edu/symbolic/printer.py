@@ -182,6 +182,11 @@ def _transpose(part: tuple[str, int], axes: tuple[int, ...]) -> str:
     return f"np.transpose({part[0]}, {literal(axes)})"
 
 
+def span(k: slice) -> str:
+    """A slice: `:5` from the first element on."""
+    return f"{k.start or ''}:{'' if k.stop is None else k.stop}" + ("" if k.step is None else f":{k.step}")
+
+
 def subscript(key: tuple[Any, ...], arrays: list[tuple[str, int]]) -> str:
     """What stands between the brackets of an index."""
     words = []
@@ -189,8 +194,7 @@ def subscript(key: tuple[Any, ...], arrays: list[tuple[str, int]]) -> str:
         if isinstance(k, Slot):
             words.append(arrays[k.number][0])
         elif isinstance(k, slice):
-            start, stop = ("" if v is None else str(v) for v in (k.start, k.stop))
-            words.append(f"{start}:{stop}" + ("" if k.step is None else f":{k.step}"))
+            words.append(span(k))
         else:
             words.append(literal(k))
     return ", ".join(words)

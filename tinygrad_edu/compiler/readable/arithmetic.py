@@ -153,7 +153,7 @@ class Arithmetic(Conditions):
             return False
         if number == 1:
             return self._same(line, x)
-        if number == 0 and self._is_clipped_log(x):
+        if number == 0:  # but for infinities and NaN
             return self._same(line, np.zeros(np.shape(result.data), result.data.dtype))
         share = self._shares.get(id(factor), Share(number, 1))
         if not _is_floating(x):
@@ -164,14 +164,6 @@ class Arithmetic(Conditions):
         if not _is_exact(share.number, inner.number):
             inner = Scaled(1, 1, x)
         return self._put_scaled(line, share.number * inner.number, share.m * inner.m, inner.core)
-
-    def _is_clipped_log(self, x: Value) -> bool:
-        """The logarithm of a probability, as costs limit it: 0 times that is 0."""
-        call = self._call(x)
-        inner = self._call(call.args[0]) if call is not None and call.function is np.maximum else None
-        return (
-            inner is not None and inner.function is np.log and call is not None and number_of(call.args[1]) is not None
-        )
 
     def _power(self, line: Call, args: Any) -> bool:
         """`1`, `X` and `X ** 2` for the powers 0, 1 and 2."""

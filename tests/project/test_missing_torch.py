@@ -17,6 +17,7 @@ NAMES = [
     ("nn.common_types", "_size_2_t"), ("nn.modules.loss", "CrossEntropyLoss"), ("nn.modules.linear", "LazyLinear"),
     ("nn.utils.clip_grad", "clip_grad_norm_"), ("nn.utils.stateless", "functional_call"),
     ("nn.utils.weight_norm", "weight_norm"), ("optim.adamw", "AdamW"),
+    ("utils.dlpack", "from_dlpack"),
 ]  # fmt: skip
 
 

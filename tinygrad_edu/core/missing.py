@@ -73,6 +73,7 @@ PATHS = {
     "nn.utils.weight_norm": "nn.utils.hooked",
     "optim.adamw": "optim.adam",
     "optim.sparse_adam": "optim.sparse",
+    "utils.dlpack": "core.tensor",
 }
 
 _INIT = ("constant", "dirac", "eye", "kaiming_normal", "kaiming_uniform", "normal", "orthogonal", "sparse", "uniform")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import types
 
 import pytest
@@ -224,6 +225,35 @@ def test_losses_that_layers_leave_in_attributes():
         for name in ("weights", "penalty", "places"):
             assert getattr(model, name).tolist() == getattr(other, name).tolist()
     assert repr(step).endswith(": 3 programs>")
+
+
+def test_tables_that_a_model_makes_when_it_is_first_run():
+    """And again for longer sequences, noting their length; or under functools.cached_property."""
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.length, self.table = 0, None
+
+        @functools.cached_property
+        def scale(self):
+            return te.arange(1.0, 4.0)
+
+        def forward(self, x):
+            if len(x) > self.length:
+                self.length = len(x)
+                self.table = te.arange(len(x)).float()[:, None].cos()
+            return x * self.table[: len(x)] + self.scale
+
+    model, other = Model(), Model()
+    step = te.compile(model)
+    for k, n in enumerate((2, 2, 2, 3, 3, 2, 3, 3)):
+        if k == 6:
+            model.scale = other.scale = te.ones(3)
+        x = te.randn(n, 3)
+        assert step(x).tolist() == other(x).tolist()
+        assert (model.length, model.table.tolist()) == (other.length, other.table.tolist())
+        assert model.scale.tolist() == other.scale.tolist()
 
 
 def test_classes_with_slots_and_without():

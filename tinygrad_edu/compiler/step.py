@@ -16,13 +16,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, overload
 
+import numpy as np
+
 from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from ..symbolic.aliases import Kept
 from ..symbolic.blame import line_of_step, line_that
-from ..symbolic.nested import arguments_of
+from ..symbolic.nested import arguments_of, replaced
 from ..symbolic.trace import Trace, record
 from .forms import ALIKE, form_of, objects_of
 from .kernels.engine import require_numba
@@ -157,6 +159,8 @@ class Compiled:
                 for module, _, now in switched:
                     module.training = now
                 switched = []
+                for (x, name), kept in zip(trace.kept, program.kept, strict=True):  # what the next one will find there
+                    x[name] = replaced(kept, lambda t: wrap(np.zeros(t.shape, t.dtype)))
                 first, watch = watch, self._look(args, kwargs)
                 second = Trace()
                 watch.tell(second)

@@ -57,6 +57,7 @@ class Program:
         self.optimizers = optimizers  # whose states the step uses
         self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
         self.guards = guards  # numbers that a Python `if` or loop of the step saw
+        self.kept: list[Any] = []  # the last of the results, which the step keeps in attributes
         self.constants: set[Symbol] = set()  # those of tensors that the step makes of numbers it names: `zeros(3)`
         self.sections: list[tuple[int, str]] = []  # below which index each part begins, and what the part is
         self.cleared = cleared  # tensors whose .grad is forgotten before it is used

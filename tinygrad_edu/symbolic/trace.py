@@ -415,6 +415,7 @@ def record(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
         optimizers, added, run.guards, run.cleared, given, flags, run.assigned,
     )  # fmt: skip
+    program.kept = frozen[1][len(run.derived) - len(run.kept) :] if run.kept else []
     program.constants = {s for t, s in program.tensors.items() if t in run.made and _is_written_down(t._array)}
     recorded = {x for x in map(run.values.get, leading_to(run.roots)) if isinstance(x, Symbol)}
     program.sections = sections_of(program.equations, run.sections, recorded, bool(writes))

@@ -9,6 +9,7 @@ The same look, before and after a trace, tells whether the step itself changes s
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 import random
@@ -67,6 +68,8 @@ class Watch(Surroundings):
         trace.derived = [*self._derived]
         places = [*self._scopes, *((scope, name) for (_, name), scope in self._unset.items())]
         names = self._sought.stored | (self._sought.strings if self._sought.by_name else set())  # setattr(x, "h", ...)
+        inherited = (item for _, of_class in self._objects for item in of_class.items())
+        names |= {name for name, value in inherited if isinstance(value, functools.cached_property)}
         stored = [(x, name) for x, name in places if name in names and isinstance(x, (dict, Slots))]
         trace.places = [*((held.x, None) for held in self._contents.values()), *by_scope(stored)]
         trace.were = [{n: x[n] for n in names or x if x.get(n, MISSING) is not MISSING} for x, names in trace.places]

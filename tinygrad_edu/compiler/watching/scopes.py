@@ -124,7 +124,7 @@ class Held:
         self.left: set[Any] = set()  # the names of that
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([v for name, v in self.x.items() if name not in self.left] if self.left else self.x.values())
+        return iter([v for name, v in self.x.items() if name not in self.left])
 
 
 class Context:

@@ -33,7 +33,7 @@ from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
 from .kinds import called_by_library, is_only_a_module, of_python, unnamed
 from .reads import Sought, reads_of
-from .scopes import SCALARS, Cache, Context, Held, Slots, Values, attributes, is_scalar
+from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
 _builtins_of = operator.attrgetter("__builtins__")  # which mypy knows of in some versions, and not in others
 CONTAINERS = (list, tuple, set, frozenset, collections.deque)
@@ -49,7 +49,7 @@ class Surroundings:
 
     def __init__(self, seen: list[Any]) -> None:
         self._views: list[Iterable[Any]] = []  # live: of dicts and lists that are watched as a whole
-        self._contents: dict[int, Held] = {}  # those of dicts, by the id of each
+        self._contents: dict[int, tuple[dict[Any, Any], int]] = {}  # dicts by their ids, and which view is of each
         self._owners: list[str] = []  # what they belong to, for messages
         self._cells: list[tuple[types.CellType, str]] = []
         self._scopes: list[tuple[Any, str]] = []  # where a name is looked up, and the name
@@ -411,8 +411,8 @@ class Surroundings:
             self._containers.append((container, container.copy()))
 
     def _held_by(self, x: dict[Any, Any], what: str) -> None:
-        self._contents[id(x)] = Held(x)
-        self._whole(self._contents[id(x)], None, what)
+        self._contents[id(x)] = x, len(self._views)
+        self._whole(x.values(), None, what)
 
     def _optimizer(self, optimizer: Optimizer) -> None:
         name = type(optimizer).__name__

@@ -27,7 +27,7 @@ from ...symbolic.nested import only_tensors
 from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
-from .scopes import Slots, by_scope, equal, put_back
+from .scopes import Held, Slots, by_scope, equal, put_back
 from .surroundings import MISSING, Surroundings
 
 
@@ -71,7 +71,7 @@ class Watch(Surroundings):
         inherited = (item for _, of_class in self._objects for item in of_class.items())
         names |= {name for name, value in inherited if isinstance(value, functools.cached_property)}
         stored = [(x, name) for x, name in places if name in names and isinstance(x, (dict, Slots))]
-        trace.places = [*((held.x, None) for held in self._contents.values()), *by_scope(stored)]
+        trace.places = [*((x, None) for x, _ in self._contents.values()), *by_scope(stored)]
         trace.were = [{n: x[n] for n in names or x if x.get(n, MISSING) is not MISSING} for x, names in trace.places]
         for optimizer in self._optimizers:  # some of the user's own have a step of their own, which tells of nothing
             trace.remember(optimizer)
@@ -87,8 +87,11 @@ class Watch(Surroundings):
             tensors = only_tensors(x.get(name, None))
             if tensors and not any(t in trace.before or seen[id(t)] > max(replaced[id(t)], 1) for t in tensors):
                 self._left.append((x, name, _looks(x[name])))
-                if id(x) in self._contents:
-                    self._contents[id(x)].left.add(name)
+                _, k = self._contents.get(id(x), (x, None))
+                if k is not None:
+                    view = self._views[k]
+                    self._views[k] = view = view if isinstance(view, Held) else Held(x)
+                    view.left.add(name)
         left = {(id(x), name) for x, name, _ in self._left}
         self._scopes = [(x, name) for x, name in self._scopes if (id(x), name) not in left]
 

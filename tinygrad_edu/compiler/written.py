@@ -389,7 +389,8 @@ class Written:
         for module, training in self._switched:
             module.training = training
         for tensor in self._left_none:
-            record_of(tensor).grad = None
+            if (record := tensor._record) is not None:
+                record.grad = None
         if self._left:
             self._leave_grads(out, given)
         if self._only:

@@ -220,7 +220,7 @@ class Watch(Surroundings):
         for x, content in self._arrays:
             if not np.array_equal(x, content, equal_nan=x.dtype.kind in "fc"):
                 return False
-        if any(_looks(x.get(name, None)) != was for x, name, was in self._left):
+        if self._left and any(_looks(x.get(name, None)) != was for x, name, was in self._left):
             return False
         if self._guard is not None and self._guard.same() and all(map(operator.is_, self._everything(), self._kept)):
             return True

@@ -256,6 +256,67 @@ def test_tables_that_a_model_makes_when_it_is_first_run():
         assert model.scale.tolist() == other.scale.tolist()
 
 
+SUMS = None
+
+
+def in_an_attribute():
+    holder = types.SimpleNamespace(sums=None)
+
+    def step(x):
+        if holder.sums is None:
+            holder.sums = te.zeros(2)
+        holder.sums += x
+        return holder.sums * 2
+
+    return step, lambda: holder.sums
+
+
+def in_a_dict_by_parameters():
+    te.manual_seed(0)
+    W, velocity = te.randn(2, requires_grad=True), {}
+
+    def step(x):
+        W.grad = None
+        (W * x).square().sum().backward()
+        with te.no_grad():
+            if W not in velocity:
+                velocity[W] = te.zeros_like(W)
+            W.sub_(velocity[W].mul_(0.9).add_(W.grad), alpha=0.1)
+        return W.sum()
+
+    return step, lambda: velocity[W]
+
+
+def in_a_global():
+    global SUMS
+    SUMS = None
+
+    def step(x):
+        global SUMS
+        if SUMS is None:
+            SUMS = te.zeros(2)
+        SUMS += x
+        return SUMS * 2
+
+    return step, lambda: SUMS
+
+
+@pytest.mark.parametrize("make", [in_an_attribute, in_a_dict_by_parameters, in_a_global])
+def test_state_that_is_begun_when_the_step_is_first_run(make):
+    """What the first call adds to it is there, or refused."""
+    (step, state), (eager, its) = make(), make()
+    step = te.compile(step)
+    if make is in_a_global:
+        with pytest.raises(TraceError, match="changes the variable SUMS: it keeps a tensor there"):
+            step(te.ones(2))
+        assert state() is None
+        return
+    for k in range(4):
+        x = te.ones(2) * (k + 1)
+        assert step(x).tolist() == eager(x).tolist()
+        assert state().tolist() == its().tolist()
+
+
 def test_classes_with_slots_and_without():
     """Bases with none, as abc.ABC, leave objects a `__dict__`; private slots have longer names."""
 

@@ -166,7 +166,7 @@ class Compiled:
                 watch.tell(second)
                 again = functools.partial(record, self.step, args, kwargs, second, watch.groups, watch.types)
                 try:
-                    if trace.carried:
+                    if trace.carried or watch.sees(trace.updated):
                         raise Kept
                     again()
                 except Kept:

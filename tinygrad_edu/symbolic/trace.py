@@ -61,6 +61,7 @@ class Trace(Numbers, Aliases):
         self.places: list[tuple[Any, list[str] | None]] = []
         self.were: list[dict[Any, Any]] = []
         self.kept: list[tuple[Any, Any]] = []  # where it does
+        self.updated: set[Tensor] = set()  # of what it has made those that it has written since
         self.carried = False  # whether it has computed there with what was there
         self.asked_library: list[Callable[[], Any]] = []  # for settings that are not arguments of what the step calls
         self.refused: TraceError | None = None  # also where the step has caught it
@@ -180,11 +181,16 @@ class Trace(Numbers, Aliases):
         for (place, names), was in zip(self.places, self.were, strict=True):
             for name in place if names is None else names:
                 now, then = (only_tensors(x.get(name, None)) or [] for x in (place, was))
-                if any(map(self.is_new, now)) and all(isinstance(t._array, Symbol) for t in now):
+                new = any(self.is_new(t) or self.is_updated(t) for t in now)
+                if new and all(isinstance(t._array, Symbol) for t in now):
                     if any(t in self.before for t in then):
                         self.carried = True
                     else:
                         self.kept.append((place, name))
+
+    def is_updated(self, tensor: Tensor) -> bool:
+        """Whether the step has made a tensor of numbers that it names, and written it since."""
+        return tensor in self.made and tensor in self.before and tensor._array is not self.before[tensor].symbol
 
     def put_back_places(self) -> None:
         """Put there what was there: the program leaves the rest."""
@@ -399,6 +405,7 @@ def record(
         mode.trace = None
         _leave(modes)
         now = {t: t._array for t in run.before}
+        run.updated = {t for t in run.made if run.is_updated(t)}
         added = run.restore()
     added = [(optimizer, key, name, v) for optimizer, key, name, v in added if name not in optimizer.state.get(key, ())]
     begun = {v for *_, v in added if v in run.made and v in now and now[v] is not run.before[v].symbol}

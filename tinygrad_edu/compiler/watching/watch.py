@@ -136,6 +136,10 @@ class Watch(Surroundings):
                 return self._called_by(scope, name)
         return "" if self._alike([*self._everything()], self._surroundings()) else self.difference()
 
+    def sees(self, tensors: set[Tensor]) -> bool:
+        """Whether the step can see one of these."""
+        return any(isinstance(x, Tensor) and x in tensors for x in (*self._kept, *self._outside))
+
     @property
     def groups(self) -> list[dict[str, Any]]:
         """The settings of the optimizers that the step's Python may look at."""

@@ -161,9 +161,9 @@ def kind():
 
 @pytest.mark.parametrize("make", [Holder, Slotted, Model])
 @pytest.mark.parametrize("by_name", [False, True])
-@pytest.mark.parametrize("nest", [lambda t: t, lambda t: [t, (t * 2, t)]])
+@pytest.mark.parametrize("nest", [lambda t: t, lambda t: [t, (t * 2, t)], lambda t: {"a": t, "b": [t * 2]}])
 def test_attributes_hold_what_a_step_computes(make, nest, by_name):
-    """A tensor, or several in lists and tuples: another one at every call, whatever was there before."""
+    """A tensor, or several in lists, tuples and dicts: another one at every call, whatever was there before."""
     holder, other = make(), make()
     if by_name:
         compiled = te.compile(lambda x: setattr(holder, "seen", nest(x * 2)) or x + 1)
@@ -466,6 +466,19 @@ def test_an_attribute_that_is_read_is_not_kept(step):
     with pytest.raises(TraceError, match="changes the variable h: it keeps a tensor there that it has computed"):
         te.compile(lambda x: setattr(holder, "h", x * 2))(holder.h)
     assert holder.h.tolist() == [1.0, 1.0]
+
+
+def test_what_is_not_the_step_s_own_is_not_kept_as_a_copy():
+    """Outside it would be taken for the parameter itself."""
+    holder, w = types.SimpleNamespace(pair=None), te.ones(2)
+
+    def step(x):
+        holder.pair = (x * w, w)
+        return x
+
+    with pytest.raises(TraceError, match="each run of step changes the variable pair"):
+        te.compile(step)(te.ones(2))
+    assert holder.pair is None
 
 
 def test_attributes_of_arguments_are_not_set():

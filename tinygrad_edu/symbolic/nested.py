@@ -111,9 +111,11 @@ def replaced(result: Any, change: Callable[[Tensor], Any]) -> Any:
 
 
 def only_tensors(x: Any) -> list[Tensor] | None:
-    """The tensors that a tensor is, or a list or tuple of nothing else; None if it is something else."""
+    """The tensors that a tensor is, or a list, tuple or dict of nothing else; None if it is something else."""
     if x.__class__ is Tensor:
         return [x]
+    if x.__class__ is dict and all(name.__class__ is str for name in x):
+        x = [*x.values()]
     parts = [only_tensors(part) for part in x] if x.__class__ in (list, tuple) and x else [None]
     return None if None in parts else [t for part in parts for t in part or ()]
 

@@ -181,12 +181,12 @@ class Trace(Numbers, Aliases):
         for (place, names), was in zip(self.places, self.were, strict=True):
             for name in place if names is None else names:
                 now, then = (only_tensors(x.get(name, None)) or [] for x in (place, was))
-                new = any(self.is_new(t) or self.is_updated(t) for t in now)
-                if new and all(isinstance(t._array, Symbol) for t in now):
-                    if any(t in self.before for t in then):
-                        self.carried = True
-                    else:
-                        self.kept.append((place, name))
+                if not now or not all(self.is_new(t) or t in self.made for t in now):
+                    continue
+                if any(t in self.before for t in then):
+                    self.carried = True
+                else:
+                    self.kept.append((place, name))
 
     def is_updated(self, tensor: Tensor) -> bool:
         """Whether the step has made a tensor of numbers that it names, and written it since."""

@@ -299,6 +299,8 @@ def _looks(x: Any) -> Any:
     """What there is to see of tensors besides their numbers."""
     if isinstance(x, (list, tuple)):
         return type(x), *map(_looks, x)
+    if isinstance(x, dict):
+        return type(x), *map(repr, x), *map(_looks, x.values())
     if not isinstance(x, Tensor):
         return id(x)
     record = x._record

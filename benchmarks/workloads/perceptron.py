@@ -15,7 +15,7 @@ from benchmarks.harness import REASSOCIATED, Step, Workload
 
 from .data import images, weights
 
-LEARNING_RATE = 0.01
+RATES = {"SGD": 0.01, "Adam": 0.001}
 
 
 def enter(workload: Workload, widths: tuple[int, ...], m: int, activation: str = "relu", rule: str = "SGD") -> None:
@@ -47,7 +47,7 @@ def task(widths: tuple[int, ...], m: int, activation: str = "relu", rule: str = 
         return xp.cross_entropy(xp.linear(X, *parameters[-2:]), labels)
 
     batch = functools.partial(images, m, widths[0], widths[-1])
-    return Task(batch, functools.partial(weights, *widths), script, cost, rule, LEARNING_RATE)
+    return Task(batch, functools.partial(weights, *widths), script, cost, rule, RATES[rule])
 
 
 def numpy(task: Task, activation: str) -> Step:

@@ -15,7 +15,6 @@ import io
 import os
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -135,6 +134,7 @@ def load(
 def write_atomically(path: Any, fill: Callable[[IO[bytes]], Any]) -> None:
     """Let `fill` write a file beside `path`, and put it in its place when it is whole and on the disk."""
     import tempfile
+    from pathlib import Path
 
     target = Path(os.path.realpath(os.fsdecode(path)))  # a link stays one
     if not target.parent.is_dir():
@@ -167,7 +167,7 @@ def write_atomically(path: Any, fill: Callable[[IO[bytes]], Any]) -> None:
             os.close(folder)
 
 
-def _mode(target: Path) -> int:
+def _mode(target: Any) -> int:
     """The permissions of the file that is replaced, or those of a new one."""
     if target.exists():
         return stat.S_IMODE(target.stat().st_mode)

@@ -9,7 +9,7 @@ Knows nothing of files (see serialization.py), and makes only the kinds listed h
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -60,7 +60,7 @@ class Encoder:
         if kind is device:
             return {"device": str(value)}
         if kind is bytes:
-            return {"bytes": base64.b64encode(value).decode("ascii")}
+            return {"bytes": binascii.b2a_base64(value, newline=False).decode("ascii")}
         if kind is StateDict:
             return {"state_dict": [self._encode(OrderedDict(value), path), self._encode(value._metadata, path)]}
         if kind is not list and kind not in _NAMES:
@@ -158,7 +158,7 @@ class Decoder:
             "scalar": lambda name: self._array(name)[()],
             "dtype": np.dtype,
             "device": device,
-            "bytes": lambda text: base64.b64decode(text, validate=True),
+            "bytes": lambda text: binascii.a2b_base64(text, strict_mode=True),
         }
         return simple[kind](body)
 

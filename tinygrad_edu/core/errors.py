@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,13 @@ class LinAlgError(RuntimeError, np.linalg.LinAlgError):
 
 class TraceError(RuntimeError, TypeError):
     """A value was asked of a Symbol, which has a shape and a dtype but no numbers."""
+
+
+def nearest(name: str, known: Iterable[str], n: int = 1) -> list[str]:
+    """The n known names that are most like one that is wrong, if any is like it."""
+    import difflib  # when something is wrong: it is not worth a part of the package's import time
+
+    return difflib.get_close_matches(name, list(known), n=n)
 
 
 def describe(args: Sequence[Any], words: Sequence[str] = ()) -> str:

@@ -7,13 +7,14 @@ Modules take part by `__getattr__ = missing(__name__)`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 import warnings
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NoReturn
+
+from .errors import nearest
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -152,7 +153,8 @@ def refuse(module: str, name: str, known: Any) -> NoReturn:
     scope = module.partition(".")[2]
     reason = reason_for(f"{scope}.{name}" if scope else name)
     if reason is None:
-        near = difflib.get_close_matches(name, [k for k in known if not k.startswith("_")], n=1)
+        # of names like __path__ Python asks on import, where it expects no answer
+        near = [] if name.startswith("__") else nearest(name, [k for k in known if not k.startswith("_")])
         hint = f". Did you mean {near[0]!r}?" if near else ""
     else:
         hint = f": {reason}."

@@ -23,6 +23,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 
 from .dtypes import Promotion, floating
+from .errors import nearest
 
 # What rules and forwards compute with: ndarray, Tensor or Symbol, all by NumPy's dispatch.
 Array = Any
@@ -284,10 +285,8 @@ def _words(front: Callable[..., Any]) -> tuple[str, ...] | None:
 
 
 def _unsupported(name: str) -> str:
-    import difflib
-
     known = [getattr(f, "__name__", "") for f in NUMPY if not isinstance(f, tuple)]
-    near = difflib.get_close_matches(name.rpartition(".")[2], known, n=3)
+    near = nearest(name.rpartition(".")[2], known, 3)
     hint = f"Near to it: {', '.join('np.' + n for n in near)}. " if near else ""
     return (
         f"np.{name} has no rule here, so its gradient is unknown. {hint}"

@@ -9,7 +9,6 @@ networks" (2010); He et al., "Delving deep into rectifiers" (2015).
 
 from __future__ import annotations
 
-import difflib
 import math
 import warnings
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd import no_grad
+from ..core.errors import nearest
 from ..core.missing import missing
 from ..core.tensor import Tensor, wrap
 from ..ops.choices import where
@@ -228,7 +228,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2.0 / (1 + (0.01 if param is None else param) ** 2))
     gains = {"tanh": 5.0 / 3, "relu": math.sqrt(2.0), "selu": 3.0 / 4}
     if nonlinearity not in gains:
-        near = difflib.get_close_matches(str(nonlinearity), [*gains, "leaky_relu", *_UNIT_GAIN], n=1)
+        near = nearest(str(nonlinearity), [*gains, "leaky_relu", *_UNIT_GAIN])
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}{hint}")
     return gains[nonlinearity]

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.tensor import Tensor
 from . import functional as F
@@ -134,8 +133,7 @@ class NLLLoss2d(NLLLoss):
         super().__init__(weight, size_average, ignore_index, reduce, reduction)
 
 
-@dataclass(frozen=True)
-class LinearCrossEntropyOptions:
+class LinearCrossEntropyOptions(NamedTuple):
     """How PyTorch splits LinearCrossEntropyLoss into chunks to save memory; taken, and without effect here."""
 
     allow_retain_graph: bool = False

@@ -12,14 +12,13 @@ must fit (state.py).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..core.device import require_cpu
-from ..core.errors import name_init
+from ..core.errors import name_init, nearest
 from ..core.mode import mode
 from ..core.record import stamp
 from ..core.tensor import Tensor
@@ -120,7 +119,7 @@ class Module(Hooked):
                 f"{type(self).__name__}.__init__ must call super().__init__() first: Module.__init__() did not run"
             )
         elif not name.startswith("__"):
-            near = difflib.get_close_matches(name, dir(self), n=1)
+            near = nearest(name, dir(self))
             message += f". Did you mean: {near[0]!r}?" if near else ""
         # Without an object Python adds no guess of its own to the traceback.
         raise AttributeError(message, name=name, obj=None)
@@ -512,5 +511,5 @@ def indented(text: str) -> str:
 
 
 def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = nearest(name, known)
     return f". Did you mean: {near[0]!r}?" if near else ""

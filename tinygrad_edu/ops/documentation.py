@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
+import os
 import re
-from pathlib import Path
 
+from ..core.errors import nearest
 from ..core.primitive import PRIMITIVES
 from ..core.tensor import METHODS
 from .creation import constructor
 from .public import PUBLIC
 
-_BOOK = Path(__file__).with_name("BOOK.md")
+_BOOK = os.path.join(os.path.dirname(__file__), "BOOK.md")
 
 
 @constructor
@@ -28,12 +28,13 @@ def docs(name: str) -> None:
     operation = PUBLIC.get(name, METHODS.get(name))
     if not keys and operation is None:
         known = {*PUBLIC, *METHODS, *PRIMITIVES}
-        near = ", ".join(difflib.get_close_matches(name, known, n=3))
+        near = ", ".join(nearest(name, known, 3))
         raise KeyError(f"no operation is called {name!r}." + (f" Near to it: {near}." if near else ""))
     if operation is not None and operation not in PRIMITIVES.values():
         signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(operation)))  # types are texts
         print(f"{name}{signature}\n\n{inspect.getdoc(operation)}\n")
-    entries = _BOOK.read_text(encoding="utf-8").split("\n## ")
+    with open(_BOOK, encoding="utf-8") as book:
+        entries = book.read().split("\n## ")
     for entry in entries[1:]:
         if entry.split("\n", 1)[0] in keys:
             print(f"## {entry.rstrip()}\n")

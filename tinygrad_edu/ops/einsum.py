@@ -10,7 +10,6 @@ stretch are left away. Three operands and more are contracted two at a time, the
 from __future__ import annotations
 
 import math
-import string
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,8 @@ from .dims import one_axis
 from .public import public
 from .reduction import sum_over
 
-LETTERS = string.ascii_uppercase + string.ascii_lowercase  # by number, as in the form einsum(x, [0, 1])
+_CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = _CAPITALS + _CAPITALS.lower()  # by number, as in the form einsum(x, [0, 1])
 
 
 def _turned(spec: str, order: tuple[int, int, int]) -> str:
@@ -235,7 +235,7 @@ def _pair(
 def _alphabet(names: list[str]) -> list[str]:
     """Letters for names: the users' own, and for the axes of `...` such as are free."""
     distinct = list(dict.fromkeys(names))
-    free = iter([c for c in string.ascii_lowercase[::-1] + string.ascii_uppercase if c not in distinct])
+    free = iter([c for c in _CAPITALS.lower()[::-1] + _CAPITALS if c not in distinct])
     return [c if c in LETTERS else next(free) for c in distinct]
 
 

@@ -9,7 +9,6 @@ The others by kind: losses_binary, losses_classes, losses_likelihood, losses_ran
 
 from __future__ import annotations
 
-import difflib
 import math
 import warnings
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 
 from ..core.apply import apply
 from ..core.dtypes import difference, floating_only
-from ..core.errors import DtypeError, ShapeError
+from ..core.errors import DtypeError, ShapeError, nearest
 from ..core.primitive import Array, primitive
 from ..core.tensor import Tensor
 from .reduction import mean_over, sum_over
@@ -123,7 +122,7 @@ def check_reduction(reduction: str, operation: str, also: tuple[str, ...] = ()) 
     """Refuse what is no reduction, naming the nearest that is."""
     known = ("mean", "sum", "none", *also)
     if reduction not in known:
-        near = difflib.get_close_matches(str(reduction), known, n=1)
+        near = nearest(str(reduction), known)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         listed = f"{', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
         raise ValueError(f"{operation}: {reduction} is not a valid value for reduction: {listed}.{hint}")

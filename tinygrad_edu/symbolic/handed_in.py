@@ -7,7 +7,6 @@ again with a matrix turned, or @ for *.
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 import re
 import textwrap
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.errors import nearest
 from ..core.tensor import Tensor
 from .explanation import Explanation
 from .naming import Names
@@ -95,7 +95,7 @@ def read(
     for key, value in gradients.items():
         key = key._record if isinstance(key, Tensor) else key
         if key not in names:
-            near = difflib.get_close_matches(str(key), [n for n in names if isinstance(n, str)], n=1)
+            near = nearest(str(key), [n for n in names if isinstance(n, str)])
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise KeyError(
                 f"check_by_hand: this graph has no gradient {key!r}; it has "

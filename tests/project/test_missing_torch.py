@@ -81,9 +81,9 @@ def test_what_is_left_out_says_why(path):
 def test_left_out_as_scripts_ask_for_it():
     """What stands below a name that is left out is, too; `from` says why."""
     with pytest.raises(ImportError, match=r"tinygrad_edu\.fft': complex numbers are not supported"):
-        from tinygrad_edu import fft  # noqa: F401
+        from tinygrad_edu import fft  # noqa: F401  # the import is what is refused
     with pytest.raises(ImportError, match=r"viz\.record\(model\)"):
-        from tinygrad_edu.utils.tensorboard import SummaryWriter  # noqa: F401
+        from tinygrad_edu.utils.tensorboard import SummaryWriter  # noqa: F401  # likewise
     with pytest.raises(AttributeError, match="'Event': there is no GPU"):
         tg.cuda.Event()
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core import dtypes
 from ..core.primitive import Array, Primitive
 from ..symbolic.layouts import outline, zeros_like
 
-NUMBERS = (bool, int, float)
+NUMBERS = tuple(dtypes.NUMBERS)
 SMALL = 1 << 14  # bytes; of larger arrays the layout is kept and not the numbers
 # Between Python numbers; a ufunc would make float64 of them, and float64 of the float32 arrays that they meet
 PYTHON: dict[np.ufunc, Callable[..., Any]] = {

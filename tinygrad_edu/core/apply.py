@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .anomaly import check_forward
-from .dtypes import as_dtype, float32, float64
+from .dtypes import NUMBERS, as_dtype, float32, float64
 from .errors import DtypeError, ShapeError, TraceError, describe, kind_of, labels
 from .joint import picked
 from .kept import remember
@@ -28,7 +28,6 @@ from .write import keep, storage_of
 
 _ndarray = np.ndarray
 _new = object.__new__
-_NUMBERS = frozenset((float, int, bool))
 
 
 def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | None = None) -> Any:
@@ -63,7 +62,7 @@ def apply(primitive: Primitive, args: Any, params: dict[str, Any], shown: int | 
             elif record.needs_grad:
                 kinds += 1
                 needs = True
-        elif x.__class__ in _NUMBERS or (x.__class__ is Symbol and x.number):
+        elif x.__class__ in NUMBERS or (x.__class__ is Symbol and x.number):
             arrays.append(x)
             inputs.append(x)
             kinds += 2
@@ -186,7 +185,7 @@ Tensor.apply = classmethod(_applied)  # type: ignore[assignment, method-assign] 
 
 def as_operand(primitive: Primitive, value: Any) -> Any:
     """An operand as `apply` takes it: Tensor or Python number."""
-    if isinstance(value, Tensor) or value.__class__ in _NUMBERS or (isinstance(value, Symbol) and value.number):
+    if isinstance(value, Tensor) or value.__class__ in NUMBERS or (isinstance(value, Symbol) and value.number):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, np.generic):  # of an IntEnum, say
         return int(value) if isinstance(value, int) else float(value)

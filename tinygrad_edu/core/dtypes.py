@@ -49,7 +49,7 @@ REFUSED: dict[str, Any] = {
 }  # refused by as_dtype
 
 SUPPORTED = (float32, float64, int8, int16, int32, int64, uint8, bool_)
-_NUMBERS = frozenset((bool, int, float))
+NUMBERS = frozenset((bool, int, float))  # Python's, which stand for themselves among operands
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 _WAY_OUT = (
     f"use one of {', '.join(d.name for d in SUPPORTED)}. Half precision (float16, bfloat16) and complex numbers "
@@ -92,7 +92,7 @@ def dtype_of_number(number: bool | int | float) -> np.dtype[Any]:
 
 def is_number(x: Any) -> bool:
     """A Python number, or the Symbol of one: it takes on the dtype of the arrays that it meets."""
-    return x.__class__ in _NUMBERS or getattr(x, "number", False)
+    return x.__class__ in NUMBERS or getattr(x, "number", False)
 
 
 def promote(operands: Sequence[Any]) -> np.dtype[Any]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from .dtypes import NUMBERS
 from .mode import mode
 
-_NUMBERS = (bool, int, float)
+_NUMBERS = tuple(NUMBERS)
 
 
 class Number:

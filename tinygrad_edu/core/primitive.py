@@ -22,14 +22,12 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from .dtypes import Promotion, floating
+from .dtypes import NUMBERS, Promotion, floating
 from .errors import nearest
 
 # What rules and forwards compute with: ndarray, Tensor or Symbol, all by NumPy's dispatch.
 Array = Any
 Rule = Callable[..., Array]
-
-_NUMBERS = frozenset((int, float, bool))
 
 PRIMITIVES: dict[str, Primitive] = {}  # by key: the rule book
 NUMPY: dict[Any, Callable[..., Any]] = {}  # what answers np.f on a Tensor or Symbol
@@ -143,7 +141,7 @@ class Primitive:
             if isinstance(x, Operand) and (domain is None or x.rank > domain.rank):
                 domain = x
         if domain is None:
-            if args and args[0].__class__ in _NUMBERS and all(x.__class__ in _NUMBERS for x in args):
+            if args and args[0].__class__ in NUMBERS and all(x.__class__ in NUMBERS for x in args):
                 return self.of_numbers(self, args, params)
             return self.forward(*args, **params)
         return domain.apply(self, args, params)

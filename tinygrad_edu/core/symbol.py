@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from .dtypes import get_default_dtype
+from .dtypes import NUMBERS, get_default_dtype
 from .errors import TraceError
 from .mode import mode
 from .number import concrete, operand
@@ -23,7 +23,6 @@ from .primitive import PRIMITIVES, Array, Operand, Primitive
 from .record import line_of, user_site
 
 _count = itertools.count()
-_NUMBERS = (bool, int, float)
 
 
 class Symbol(Operand, NDArrayOperatorsMixin):
@@ -55,7 +54,7 @@ class Symbol(Operand, NDArrayOperatorsMixin):
         # Stands for Python numbers only, which adopt the dtype of the array that they meet
         self.number: bool = bool(inputs)
         for x in inputs:
-            if not (x.number if x.__class__ is Symbol else x.__class__ in _NUMBERS):
+            if not (x.number if x.__class__ is Symbol else x.__class__ in NUMBERS):
                 self.number = False
                 break
 
@@ -150,7 +149,7 @@ def _kind(x: Any) -> Any:
     """What the shape of a result may depend on; a number's own value too."""
     if x.__class__ is Symbol:
         return (x.shape, x.dtype, x.number)
-    if x.__class__ in _NUMBERS:
+    if x.__class__ in NUMBERS:
         return (x.__class__, repr(x))
     raise TypeError
 

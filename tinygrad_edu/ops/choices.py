@@ -18,7 +18,6 @@ from ..core.tensor import Tensor
 from .domains import within
 from .public import public
 
-_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _BITS = {4: np.int32, 8: np.int64}  # integers of the width of a float, per bytes
 SEVERAL = 1024  # elements, from which six passes are faster than branches on a condition that follows no pattern
 
@@ -58,7 +57,7 @@ def choose(condition: Array, A: Array, B: Array) -> Array:
     whatever the condition, where np.where takes 15 with half of the rows chosen, 120 with random signs.
     """
     shapes = {getattr(x, "shape", ()) for x in (condition, A, B)}
-    if len(shapes) > 1 or math.prod(shapes.pop()) < SEVERAL or A.dtype != B.dtype or A.dtype not in _FLOATS:
+    if len(shapes) > 1 or math.prod(shapes.pop()) < SEVERAL or A.dtype != B.dtype or A.dtype.kind != "f":
         return np.where(condition, A, B)
     integers = _BITS[A.dtype.itemsize]
     bits = A.view(integers) * condition | B.view(integers) * np.logical_not(condition)

@@ -101,9 +101,9 @@ power.composition = lambda A, B: A**B
 
 
 def _whole_power(A: Array, n: float) -> Array:
-    """A ** n of whole n: where A is negative NumPy takes the elements one by one, 1,550 us for 64 x 512 float32, so 31.
+    """A ** n of whole n: where A is negative NumPy takes the elements one by one.
 
-    The cube is a product, as PyTorch's is: 13 us.
+    The fourth power of 64 x 512 float32 takes 1,560 us by A ** 4 and 38 so; the cube, a product as PyTorch's is, 15.
     """
     if n == 3:
         return A * A * A

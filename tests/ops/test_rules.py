@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tinygrad_edu import Tensor, autograd, tensor
 from tinygrad_edu.core.backward import unbroadcast
 from tinygrad_edu.core.symbol import Symbol, find_reads, leaves
-from tinygrad_edu.symbolic.printer import namespace, source
+from tinygrad_edu.symbolic.printer import expression, namespace
 
 from .table import BOOK, CASES, Case
 
@@ -77,10 +77,8 @@ def run_source(symbol: Any, named: dict[str, Any]) -> Any:
     """The printed NumPy of an expression, executed on its own."""
     if not isinstance(symbol, Symbol):
         return symbol
-    scope = {**namespace(), **named}
     with np.errstate(all="ignore"):
-        exec(source({"result": symbol}), scope)
-    return scope["result"]
+        return eval(expression(symbol), {**namespace(), **named})
 
 
 def test_every_primitive_has_a_row():

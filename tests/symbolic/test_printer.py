@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinygrad_edu.core.symbol import Symbol
-from tinygrad_edu.symbolic import expression, source
+from tinygrad_edu.symbolic import expression
 from tinygrad_edu.symbolic.printer import namespace
 
 F64 = np.dtype("float64")
@@ -49,13 +49,6 @@ def test_expression_is_as_a_person_types_it(build, text, rng):
     assert expression(built) == text
     arrays = dict(zip("ABC", rng.uniform(0.5, 2, (3, 2, 3)), strict=True))
     np.testing.assert_array_equal(eval(text, {**namespace(), **arrays}), build(*arrays.values()))
-
-
-def test_shared_values_are_computed_once():
-    """What is used twice gets a line of its own in the source."""
-    A, B, _ = symbols()
-    shared = np.exp(A * B)
-    assert source({"Y": shared + 1 / shared}) == "t1 = np.exp(A * B)\nY = t1 + 1 / t1"
 
 
 def test_a_deep_expression_needs_no_recursion():

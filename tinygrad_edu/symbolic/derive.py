@@ -1,14 +1,14 @@
-"""Derive: the gradient equations of a recorded graph, by reading its rules on Symbols.
+"""Derive: the cotangents of a recorded graph as expressions, by reading its rules on Symbols.
 
-Named values stand in the equations by their names; what lies between them is spelled out. The
-rules are those that `backward()` runs, so the equations are what was computed, not a second table.
+Named values stand in them by their names; what lies between is spelled out. The rules are those that
+`backward()` runs, so the formulas are what was computed, not a second table.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,52 +16,15 @@ from ..core.backward import unbroadcast
 from ..core.joint import add_parts, pick
 from ..core.record import Record
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor, record_of
-from .printer import expression
-from .simplify import simplify
 
 
-class Equation(NamedTuple):
-    """One line: a name and the Symbol that says how it is computed."""
-
-    name: str
-    symbol: Symbol
-    shape: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name} = {expression(self.symbol)}"
-
-
-def forward_equations(loss: Tensor) -> list[Equation]:
-    """How each named value is computed from the others, in order of execution."""
-    graph = Reading(record_of(loss))
-    return [
-        Equation(graph.names[r], graph.formulas[r], tuple(r.shape))
-        for r in graph.order
-        if r in graph.names and r.primitive is not None
-    ]
-
-
-def gradient_equations(loss: Tensor) -> list[Equation]:
-    """The cotangent of each named value and leaf, in the order in which backprop computes them.
-
-    The loss itself is called L unless it has a name. dX stands for the derivative of the loss by X.
-    """
-    root = record_of(loss)
-    graph = Reading(root)
-    equations: list[Equation] = []
-    for record, dY in cotangents(graph, Symbol(root.shape, root.dtype, f"d{graph.names[root]}")):
-        equations.append(Equation(f"d{graph.names[record]}", simplify(dY), tuple(record.shape)))
-    return equations
-
-
-def cotangents(graph: Reading, dL: Any, atoms: dict[Record, Symbol] | None = None) -> Iterator[tuple[Record, Any]]:
+def cotangents(graph: Reading, dL: Any, atoms: dict[Record, Symbol]) -> Iterator[tuple[Record, Any]]:
     """The cotangent of each named value but the last, as its rules give it, in the order of backprop.
 
-    Named values' cotangents are atoms from their line on: the Symbols in `atoms`, which is filled as they are met.
+    From its line on a named value's cotangent is an atom, which the caller enters into `atoms` before it asks for
+    the next.
     """
     root = graph.order[-1]
-    atoms = {} if atoms is None else atoms
     place = {record: i for i, record in enumerate(graph.order)}
     users = dict.fromkeys(graph.order, 0)
     for record in graph.order:
@@ -75,7 +38,7 @@ def cotangents(graph: Reading, dL: Any, atoms: dict[Record, Symbol] | None = Non
         dY = found.get(record)
         if dY is not None and record is not root and record in graph.names:
             yield record, dY
-            dY = atoms.setdefault(record, Symbol(record.shape, record.dtype, f"d{graph.names[record]}"))
+            dY = atoms[record]
         for index, x in enumerate(record.inputs):
             if not isinstance(x, Record):
                 continue
@@ -98,26 +61,15 @@ class Reading:
     def __init__(
         self,
         root: Record,
-        names: dict[Record, str] | None = None,
-        constants: Callable[[dict[str, Symbol]], dict[Record, Any]] | None = None,
+        names: dict[Record, str],
+        constants: Callable[[dict[str, Symbol]], dict[Record, Any]],
         counted: Callable[[Record, Any, list[Any]], Any] = lambda record, dX, given: dX,
     ) -> None:
         self.counted = counted  # how the count that a mean divides by is shown in what its rule gives
         self.order = topological(root)
-        self.names: dict[Record, str] = names or {}
-        taken: set[str] = set()
-        for record in self.order if names is None else ():
-            name = record.name or ("L" if record is root else None)
-            if name is None and record.primitive is None and record.shape != ():
-                name = "x"
-            if name is not None:
-                while name in taken:  # two values of one name: the later one is marked
-                    name += "_"
-                taken.add(name)
-                self.names[record] = name
+        self.names = names
         self.symbols = {r: Symbol(r.shape, r.dtype, n) for r, n in self.names.items()}
-        if constants is not None:  # those that are shown as formulas of named ones
-            self.symbols.update(constants({s.name: s for s in self.symbols.values() if s.name}))
+        self.symbols.update(constants({s.name: s for s in self.symbols.values() if s.name}))
         self.named = {  # of computations with several outputs, those that have names
             (r.inputs[0], r.params["output"]): s for r, s in self.symbols.items() if r.primitive is pick
         }

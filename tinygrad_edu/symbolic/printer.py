@@ -61,26 +61,6 @@ def expression(symbol: Any, names: Mapping[Symbol, str] | None = None) -> str:
     return texts[id(symbol)][0] if isinstance(symbol, Symbol) else literal(symbol)
 
 
-def source(outputs: Mapping[str, Symbol], names: Mapping[Symbol, str] | None = None) -> str:
-    """Assignments that compute the outputs; what is used more than once is computed once, as t1, t2."""
-    names = dict(names or {})
-    uses: dict[Symbol, int] = {}
-    stack: list[Any] = list(outputs.values())
-    while stack:
-        x = stack.pop()
-        if isinstance(x, Symbol):
-            uses[x] = uses.get(x, 0) + 1
-            if uses[x] == 1 and x not in names:
-                stack.extend(x.inputs)
-    lines = []
-    shared = [s for s, n in uses.items() if n > 1 and s.primitive is not None and s not in names]
-    for number, symbol in enumerate(sorted(shared, key=lambda s: s.index), 1):
-        lines.append(f"t{number} = {expression(symbol, names)}")
-        names[symbol] = f"t{number}"
-    lines += [f"{name} = {expression(symbol, names)}" for name, symbol in outputs.items()]
-    return "\n".join(lines)
-
-
 def namespace() -> dict[str, Any]:
     """What the printed source may call: NumPy, and the primitives that NumPy has no function for."""
     calls: dict[str, Any] = {key: primitive.forward for key, primitive in PRIMITIVES.items()}

@@ -20,14 +20,15 @@ import numpy as np
 
 from .anomaly import visit_checked
 from .errors import ShapeError, name_of
-from .hooks import AT_THE_END, end_walk, replaced
+from .hooked import run_hooks, visit_hooked
+from .hooks import AT_THE_END, end_walk
 from .joint import add_parts, complete, outputs_of
 from .kept import copied, slopes_from
 from .mode import mode
 from .quiet import hush, restore
-from .record import Record, user_site
+from .record import Record, edges_of, user_site
 from .sums import sum_rows
-from .tensor import Tensor, from_numpy, method, of_record, wrap
+from .tensor import Tensor, as_tensor, from_numpy, method, of_record, wrap
 from .views import refresh
 from .write import read, refuse_written, write
 
@@ -109,7 +110,7 @@ def grad(
         raise RuntimeError(
             f"grad: the outputs do not depend on {', '.join(missing)}. Pass allow_unused=True to get None for it."
         )
-    return tuple(None if r not in found else _as_tensor(found[r]) for r in records)
+    return tuple(None if r not in found else as_tensor(found[r]) for r in records)
 
 
 class Walk:
@@ -123,6 +124,10 @@ class Walk:
         self.cotangents: dict[Record, Any] = {}  # of the values reached and not visited
         self.borrowed: set[Record] = set()  # those whose cotangent may be someone else's memory
         self.due: list[tuple[int, Record]] = []  # a heap of the computed ones among them, the latest first
+
+    def aside(self) -> Walk:
+        """Another one that goes the same way, in which nothing has been sent yet."""
+        return Walk(self.create_graph, self.useful)
 
     def send(self, record: Record, dX: Any) -> None:
         """Add one contribution; in place only into an array that was made here for this purpose."""
@@ -184,25 +189,25 @@ def propagate(
             hooks = record.hooks
             if hooks:
                 # A hook may write into what it is handed, and may keep it.
-                dY = _run_hooks(record, _copy(dY) if record in borrowed else dY)
+                dY = run_hooks(record, _copy(dY) if record in borrowed else dY)
             if slopes is not None:
                 slopes[record.index] = copied(dY)
             if record.retains_grad:
-                kept = _as_tensor(_copy(dY))
+                kept = as_tensor(_copy(dY))
                 record.grad = kept if record.grad is None else record.grad + kept
             if targets is not None and record in targets:
                 found[record] = _copy(dY)
                 if useful is not None and not any(record.inputs[i] in useful for i in edges_of(record)):
                     continue  # nothing is wanted of what it was computed from, so nothing is freed
             if hooks and record.node_hooks:
-                _visit_hooked(visit, record, dY, walk)
+                visit_hooked(visit, record, dY, walk)
             else:
                 visit(record, dY, walk)
             if not retain and record.holds:
                 record.saved, record.array, record.holds = None, None, ()
         for leaf, dY in cotangents.items():  # only leaves are left
             if leaf.hooks and not stop:
-                dY = _run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
+                dY = run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
                 borrowed.add(leaf)
             if slopes is not None:
                 slopes[leaf.index] = copied(dY)
@@ -234,7 +239,7 @@ def _visit(record: Record, dY: Any, walk: Walk) -> None:
             refuse_written(record, storage)
     Y: Any = record if record.array is None else record.array
     if dY.__class__ is tuple and primitive.needs_zeros:
-        dY = complete(dY, record, _as_tensor if walk.create_graph else np.asarray)
+        dY = complete(dY, record, as_tensor if walk.create_graph else np.asarray)
     if walk.create_graph:
         inputs = [_as_value(x, r) for x, r in zip(inputs, record.inputs, strict=True)]
         if dY.__class__ is tuple:
@@ -284,44 +289,6 @@ def _visit(record: Record, dY: Any, walk: Walk) -> None:
         ):
             walk.borrowed.add(x)
         walk.send(x, dX)
-
-
-def _visit_hooked(visit: Any, record: Record, dY: Any, walk: Walk) -> None:
-    """Visit a record, and let the hooks of its node see and replace what it sends before that is sent."""
-    primitive, inputs = record.primitive, record.inputs
-    assert primitive is not None
-    assert record.node_hooks is not None
-    edges = record.edges or edges_of(record)
-    twice = len({inputs[i] for i in edges}) < len(edges)  # x * x: one visit for each, or they would come summed
-    sent: dict[int, Any] = {}
-    try:
-        for group in [(i,) for i in edges] if twice else [edges]:
-            record.edges = group
-            aside = Walk(walk.create_graph, walk.useful)
-            visit(record, dY, aside)
-            sent.update({i: aside.cotangents.get(inputs[i]) for i in group})
-    finally:
-        record.edges = edges
-    places = [i for i, x in enumerate(inputs) if x.__class__ is Record and primitive.has_rule(i)]
-    given = tuple(None if sent.get(i) is None else _as_tensor(sent[i]) for i in places)
-    received = tuple(None if part is None else _as_tensor(part) for part in (dY if dY.__class__ is tuple else (dY,)))
-    for hook in list(record.node_hooks.values()):
-        given = replaced(hook, hook(given, received), given)
-    for i, dX in zip(places, given, strict=True):
-        if dX is not None:
-            x = inputs[i]
-            if x not in walk.cotangents:
-                walk.borrowed.add(x)  # the hooks may have kept it
-            walk.send(x, dX if walk.create_graph else dX._array)
-
-
-def edges_of(record: Record) -> tuple[int, ...]:
-    """The positions of the inputs that need a gradient."""
-    edges = record.edges
-    if edges is None:  # not made by an ordinary call
-        found = [i for i, x in enumerate(record.inputs) if x.__class__ is Record and x.needs_grad]
-        edges = record.edges = tuple(found)
-    return edges
 
 
 def _leading_to(targets: set[Record], roots: list[Record]) -> set[Record]:
@@ -410,10 +377,6 @@ def _as_value(saved: Any, record: Any) -> Any:
     return of_record(saved, record)
 
 
-def _as_tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else wrap(value)
-
-
 def _copy(value: Any) -> Any:
     """The value in memory of its own; a Symbol needs none."""
     if value.__class__ is _ndarray:
@@ -421,33 +384,10 @@ def _copy(value: Any) -> Any:
     return np.copy(value) if isinstance(value, Tensor) else value
 
 
-def _run_hooks(record: Record, dY: Any) -> Any:
-    assert record.hooks is not None
-    if dY.__class__ is tuple:  # of several outputs: only hooks of the node
-        parts = tuple(None if part is None else _as_tensor(part) for part in dY)
-        for hook in list(record.hooks.values()):
-            parts = replaced(hook, hook(parts), parts)
-        return tuple(
-            part if part is None or isinstance(old, Tensor) else part._array
-            for part, old in zip(parts, dY, strict=True)
-        )
-    for hook in list(record.hooks.values()):
-        result = hook(_as_tensor(dY))
-        if result is not None:
-            if not isinstance(result, Tensor) or result.shape != record.shape:
-                raise RuntimeError(
-                    f"hook of {record.label}: it must return None or a Tensor of shape {tuple(record.shape)}."
-                )
-            if result.dtype != record.dtype:
-                result = result.astype(record.dtype)
-            dY = result if isinstance(dY, Tensor) else result._array
-    return dY
-
-
 def _accumulate(leaf: Record, dX: Any, create_graph: bool) -> None:
     """Add to `.grad`, in place where nobody can be holding on to the sum's history."""
     if leaf.grad is None:
-        leaf.grad = _as_tensor(dX)
+        leaf.grad = as_tensor(dX)
     elif create_graph:
         leaf.grad = leaf.grad + dX
     else:

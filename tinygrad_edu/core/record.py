@@ -125,6 +125,15 @@ class Record:
         return "leaf" if self.primitive is None else f"the result of {self.primitive.name}"
 
 
+def edges_of(record: Record) -> tuple[int, ...]:
+    """The positions of the inputs that need a gradient."""
+    edges = record.edges
+    if edges is None:  # not made by an ordinary call
+        found = [i for i, x in enumerate(record.inputs) if x.__class__ is Record and x.needs_grad]
+        edges = record.edges = tuple(found)
+    return edges
+
+
 def is_internal(filename: str) -> bool:
     known = _INTERNAL.get(filename)
     if known is None:

@@ -373,6 +373,11 @@ def wrap(array: Array) -> Tensor:
     return result
 
 
+def as_tensor(value: Any) -> Tensor:
+    """An array as a Tensor; a Tensor as it is."""
+    return value if isinstance(value, Tensor) else wrap(value)
+
+
 def of_record(array: Array, record: Record) -> Tensor:
     """A Tensor on the value of a record: what rules are handed when the gradient is recorded."""
     result = wrap(array)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self
 
 from ..autograd import no_grad
 from ..core.errors import name_init
@@ -18,8 +18,6 @@ from ..core.value import Size
 from ..ops.exponential import exp
 from . import constraints
 from .utils import lazy_property, require
-
-Self = TypeVar("Self", bound="Distribution")
 
 
 class Distribution:
@@ -77,7 +75,7 @@ class Distribution:
                 ),
             )
 
-    def expand(self: Self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same distributions, repeated along new or stretched batch axes, without a copy."""
         new: Self = type(self).__new__(type(self)) if _instance is None else _instance
         new.__dict__.update(self.__dict__)

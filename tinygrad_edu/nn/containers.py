@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from .entries import MODULE
 from .module import Module, indented
-
-Self = TypeVar("Self", bound="_Ordered")
 
 
 class _Ordered(Module):
@@ -40,18 +38,18 @@ class _Ordered(Module):
         if all(key.isdigit() for key in self._modules):
             self._renumber(list(self))
 
-    def append(self: Self, module: Module) -> Self:
+    def append(self, module: Module) -> Self:
         """Add a module at the end. Returns the container."""
         self.register_module(str(len(self)), module)
         return self
 
-    def extend(self: Self, modules: Iterable[Module]) -> Self:
+    def extend(self, modules: Iterable[Module]) -> Self:
         """Add modules at the end. Returns the container."""
         for module in list(modules):
             self.append(module)
         return self
 
-    def __iadd__(self: Self, modules: Iterable[Module]) -> Self:
+    def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
 
     def insert(self, index: int, module: Module) -> None:

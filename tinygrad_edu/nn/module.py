@@ -6,33 +6,27 @@ What belongs to a module lies in the instance's `__dict__`, where Python finds `
 running a line of ours; `_kinds` only notes what each such name is. Everything else here is a walk
 over those notes.
 
-Not here: a layer (linear.py), containers (containers.py), hooks (hooks.py), what a state_dict holds and
-must fit (state.py).
+Not here: a layer (linear.py), containers (containers.py), hooks (hooks.py), dtypes (converted.py), what a
+state_dict holds and must fit (state.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self
 
-import numpy as np
-
-from ..core.device import require_cpu
 from ..core.errors import name_init, nearest
 from ..core.mode import mode
 from ..core.record import stamp
 from ..core.tensor import Tensor
-from ..ops.conversion import conversion
-from ..ops.creation import empty_like
+from .converted import Converted
 from .entries import ALLOWED, BUFFER, BUFFERS, MODULE, PARAMETER, TRANSIENT, Entries
 from .hooks import Hooked, call
 from .parameter import Parameter
 from .state import Keys, StateDict, collect, load
 
-Self = TypeVar("Self", bound="Module")
 
-
-class Module(Hooked):
+class Module(Hooked, Converted):
     """The base of layers and models. Assign parameters and modules as attributes, define `forward`.
 
     >>> from tinygrad_edu import nn, ones
@@ -313,14 +307,14 @@ class Module(Hooked):
 
     # --- what is done to all
 
-    def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module, children first. Returns the module."""
         for module in self.children():
             module.apply(fn)
         fn(self)
         return self
 
-    def train(self: Self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Self:
         """Set training mode, or with False evaluation mode, here and below. Returns the module."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
@@ -329,11 +323,11 @@ class Module(Hooked):
             module.train(mode)
         return self
 
-    def eval(self: Self) -> Self:
+    def eval(self) -> Self:
         """Set evaluation mode. Gradients are recorded all the same: that is no_grad's matter."""
         return self.train(False)
 
-    def requires_grad_(self: Self, requires_grad: bool = True) -> Self:
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Train all parameters from here on, or freeze them. Returns the module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
@@ -343,72 +337,6 @@ class Module(Hooked):
         """Forget the gradients of all parameters, or with set_to_none=False fill them with zeros."""
         for parameter in self.parameters():
             clear_grad(parameter, set_to_none)
-
-    def to(self: Self, *args: Any, **kwargs: Any) -> Self:
-        """Convert floating parameters and buffers, in place: `.to(float64)`; `.to("cpu")` does nothing.
-
-        Raises:
-            TypeError: the dtype is not a floating one.
-            RuntimeError: another device than "cpu".
-        """
-        dtype, _ = conversion(args, kwargs)
-        if dtype is None:
-            return self
-        if dtype.kind != "f":
-            raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
-        return self._convert(lambda tensor: tensor.to(dtype))
-
-    def float(self: Self) -> Self:
-        """Convert floating parameters and buffers to float32, in place. Returns the module."""
-        return self.to(np.float32)
-
-    def double(self: Self) -> Self:
-        """Convert floating parameters and buffers to float64, in place. Returns the module."""
-        return self.to(np.float64)
-
-    def half(self: Self) -> Self:
-        """Refused: NumPy has no fast float16 arithmetic."""
-        return self.to(np.float16)
-
-    def bfloat16(self: Self) -> Self:
-        """Refused: NumPy has no bfloat16."""
-        return self.to("bfloat16")
-
-    def type(self: Self, dst_type: Any) -> Self:
-        """Convert all parameters and buffers, floating or not, in place. Returns the module."""
-        return self._convert(lambda tensor: tensor.to(dst_type), floating_only=False)
-
-    def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
-        """Forget the numbers of all parameters and buffers: they get new memory that nobody has filled."""
-        for module in self.modules() if recurse else [self]:
-            for name, value in module._of(PARAMETER, *BUFFERS):
-                if value is not None:
-                    module.__dict__[name].data = empty_like(value.detach()).to(device)
-        return self
-
-    def cpu(self: Self) -> Self:
-        """The module itself: tensors live in main memory."""
-        return self
-
-    def cuda(self: Self, device: Any = None) -> Self:
-        """Refused: tensors live in main memory."""
-        require_cpu("cuda" if device is None or isinstance(device, int) else device, "Module.cuda")
-        return self
-
-    def _convert(self: Self, convert: Callable[[Tensor], Tensor], floating_only: bool = True) -> Self:
-        tensors: list[Tensor] = [*self.parameters(), *self.buffers()]
-        chosen = [t for t in tensors if t.is_floating_point() or not floating_only]
-        new = {t: convert(t.detach()) for t in chosen}  # all, before any is changed
-        for parameter in self.parameters():
-            if parameter in new and new[parameter].dtype != parameter.dtype:
-                grad, parameter.data = parameter.grad, new[parameter]
-                if grad is not None:
-                    parameter.grad = convert(grad.detach())
-        for module in self.modules():
-            for name, buffer in module._of(*BUFFERS):
-                if buffer in new and new[buffer].dtype != buffer.dtype:
-                    module.__dict__[name] = new[buffer]
-        return self
 
     # --- state
 

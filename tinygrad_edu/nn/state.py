@@ -72,14 +72,13 @@ def collect(module: Module, destination: dict[str, Any], prefix: str, keep_vars:
     return destination
 
 
-def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = False) -> Keys:
+def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> Keys:
     """Copy the given values into the tensors of the same names. See Module.load_state_dict."""
     if not isinstance(given, Mapping):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(given)}.")
     metadata = getattr(given, "_metadata", None) or {}
     state = OrderedDict(given)
-    keys = Keys([], [])
-    errors: list[str] = []
+    keys, errors = Keys([], []), list[str]()
     owners = list(root.named_modules(remove_duplicate=False))
     for path, module in owners:
         prefix, local = f"{path}." if path else "", metadata.get(path, {})
@@ -91,6 +90,37 @@ def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = Fa
     own = dict(root._entries())
     keys.missing_keys.extend(key for key in (*own, *extras) if key not in state)
     keys.unexpected_keys.extend(key for key in state if key not in own and key not in extras)
+    values = _fitting(own, state, assign, errors)
+    after = [module for _, module in reversed(owners) if module._hooks is not None and module._hooks.of["load"]]
+    _refuse(
+        Keys([], []) if after else keys, errors, strict, root, "; nothing has been changed"
+    )  # hooks may excuse keys
+    with no_grad():
+        for key, value in values.items():
+            target = own[key]
+            if isinstance(target, UninitializedParameter):
+                target.materialize(value.shape)
+            if assign:
+                target.data = value
+            else:
+                target.copy_(value)
+    for key, module in extras.items():
+        if key in state:
+            module.set_extra_state(state[key])
+    for module in after:
+        assert module._hooks is not None
+        for hook in list(module._hooks.of["load"].values()):
+            if hook(module, keys) is not None:
+                raise AssertionError(
+                    "Hooks registered with register_load_state_dict_post_hook are not expected to return new values; "
+                    "incompatible_keys should be changed in place."
+                )
+    _refuse(keys, errors, strict, root, "")
+    return keys
+
+
+def _fitting(own: dict[str, Any], state: Mapping[str, Any], assign: bool, errors: list[str]) -> dict[str, Tensor]:
+    """What each tensor of a module is to hold; what does not fit is added to the errors."""
     values = {}
     for key, target in own.items():
         if key not in state:
@@ -113,33 +143,7 @@ def load(root: Module, given: Mapping[str, Any], strict: bool, assign: bool = Fa
             values[key] = state[key].detach() if isinstance(state[key], Tensor) else wrap(array)
         else:
             values[key] = wrap(array if array.dtype == target.dtype else array.astype(target.dtype))
-    owner = root._get_name()
-    after = [module for _, module in reversed(owners) if module._hooks is not None and module._hooks.of["load"]]
-    if not after:  # else a hook may take keys out of the lists
-        _refuse(keys, errors, strict, owner, "; nothing has been changed")
-    _refuse(Keys([], []), errors, strict, owner, "; nothing has been changed")
-    with no_grad():
-        for key, value in values.items():
-            target = own[key]
-            if isinstance(target, UninitializedParameter):
-                target.materialize(value.shape)
-            if assign:
-                target.data = value
-            else:
-                target.copy_(value)
-    for key, module in extras.items():
-        if key in state:
-            module.set_extra_state(state[key])
-    for module in after:
-        assert module._hooks is not None
-        for hook in list(module._hooks.of["load"].values()):
-            if hook(module, keys) is not None:
-                raise AssertionError(
-                    "Hooks registered with register_load_state_dict_post_hook are not expected to return new values; "
-                    "incompatible_keys should be changed in place."
-                )
-    _refuse(keys, errors, strict, owner, "")
-    return keys
+    return values
 
 
 def _defines(module: Module, name: str) -> bool:
@@ -149,7 +153,7 @@ def _defines(module: Module, name: str) -> bool:
     return getattr(type(module), name) is not getattr(Module, name)
 
 
-def _refuse(keys: Keys, errors: list[str], strict: bool, owner: str, changed: str) -> None:
+def _refuse(keys: Keys, errors: list[str], strict: bool, root: Module, changed: str) -> None:
     """Raise if anything does not fit."""
     found = list(errors)
     if strict and keys.unexpected_keys:
@@ -157,7 +161,7 @@ def _refuse(keys: Keys, errors: list[str], strict: bool, owner: str, changed: st
     if strict and keys.missing_keys:
         found.insert(0, f"Missing key(s) in state_dict: {_quoted(keys.missing_keys)}.")
     if found:
-        raise RuntimeError(f"Error(s) in loading state_dict for {owner}{changed}:\n\t" + "\n\t".join(found))
+        raise RuntimeError(f"Error(s) in loading state_dict for {root._get_name()}{changed}:\n\t" + "\n\t".join(found))
 
 
 def _numbers(value: Any) -> np.ndarray[Any, Any] | None:

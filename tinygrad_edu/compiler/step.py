@@ -22,9 +22,10 @@ from ..core.dtypes import get_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.tensor import Tensor, wrap
-from ..symbolic.aliases import Kept
+from ..symbolic.aliases import Leaked
 from ..symbolic.blame import line_of_step, line_that
 from ..symbolic.nested import arguments_of, replaced
+from ..symbolic.program import Program
 from ..symbolic.trace import Trace, record
 from .forms import ALIKE, form_of, objects_of
 from .kernels.engine import require_numba
@@ -137,20 +138,10 @@ class Compiled:
                 f"different again: {why}. Pass what varies as a tensor or float argument, keep shapes to a few, "
                 "or call the step itself."
             )
-        trace, watch = Trace(), self._look(args, kwargs)
+        watch = self._look(args, kwargs)
         restore = watch.mark()
-        watch.tell(trace)
         try:
-            with outside.refused(trace) if watch.asks else nullcontext():
-                try:
-                    program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
-                except TraceError:
-                    raise
-                except Exception:  # the step's own, or of code that takes nothing for a float but a float
-                    restore()
-                    trace, watch.types = Trace(), True
-                    watch.tell(trace)
-                    program = record(self.step, args, kwargs, trace, watch.groups, watch.types)
+            trace, program = self._traced(args, kwargs, watch, restore)
             switched = watch.switched()  # model.train() in the step: what the program does to modules
             for module, was, _ in switched:
                 module.training = was
@@ -159,35 +150,9 @@ class Compiled:
                 for module, _, now in switched:
                     module.training = now
                 switched = []
-                for (x, name), kept in zip(trace.kept, program.kept, strict=True):  # what the next one will find there
-                    x[name] = replaced(kept, lambda t: wrap(np.zeros(t.shape, t.dtype)))
-                first, watch = watch, self._look(args, kwargs)
-                second = Trace()
-                watch.tell(second)
-                again = functools.partial(record, self.step, args, kwargs, second, watch.groups, watch.types)
-                try:
-                    if trace.carried or watch.sees(trace.updated):
-                        raise Kept
-                    again()
-                except Kept:
-                    what = f"{self._name} changes {changes}: it keeps a tensor there that it has computed"
-                else:
-                    what = watch.changed() and f"each run of {self._name} changes {watch.changed()}"
-                if what:
-                    restore()
-                    again = functools.partial(record, self.step, args, kwargs, Trace(), watch.groups)
-                    line = line_that(again, lambda: first.changed() == changes)
-                    raise TraceError(f"compile: {line}{what}. {FILLED if changes == 'a cache' else ADVICE}")
-            words = _words(self.step, args, kwargs)
-            modes = [(module, now) for module, _, now in switched]
-            left = {t for t, grad in program.grads if grad is not None}
-            dropped = set() if self.grads else left - trace.used - self._used
-            lost = next((t for t in trace.before if t in trace.used & self._dropped), None)
-            if lost is not None:
-                raise TraceError(
-                    f"compile: {line_of_step(self.step)}{self._name} uses a gradient {tuple(lost.shape)} that a call "
-                    "before has computed, of which grads=False has left none. Compile it with grads=True."
-                )
+                watch = self._settled(changes, args, kwargs, trace, program, watch, restore)
+            dropped = self._dropped_by(program, trace)
+            words, modes = _words(self.step, args, kwargs), [(module, now) for module, _, now in switched]
             written = Written(
                 program, trace, watch, self._name, dropped, words, self.engine, self.reassociate, modes, self._kept
             )
@@ -203,6 +168,70 @@ class Compiled:
             known.insert(0, written)
         self._last = written
         return result
+
+    def _traced(self, args: Any, kwargs: Any, watch: Watch, restore: Callable[[], None]) -> tuple[Trace, Program]:
+        """The step as a program; where it does not take our numbers for Python's, one for these numbers alone."""
+        trace = Trace()
+        watch.tell(trace)
+        with outside.refused(trace) if watch.asks else nullcontext():
+            try:
+                return trace, record(self.step, args, kwargs, trace, watch.groups, watch.types)
+            except TraceError:
+                raise
+            except Exception:  # the step's own, or of code that takes nothing for a float but a float
+                restore()
+                trace, watch.types = Trace(), True
+                watch.tell(trace)
+                return trace, record(self.step, args, kwargs, trace, watch.groups, watch.types)
+
+    def _settled(
+        self,
+        changes: str,
+        args: Any,
+        kwargs: Any,
+        trace: Trace,
+        program: Program,
+        first: Watch,
+        restore: Callable[[], None],
+    ) -> Watch:
+        """What the next call will see, when this one has changed something in Python.
+
+        Raises:
+            TraceError: the next one would change something again.
+        """
+        for (x, name), kept in zip(trace.kept, program.kept, strict=True):  # what it will find there
+            x[name] = replaced(kept, lambda t: wrap(np.zeros(t.shape, t.dtype)))
+        watch, second = self._look(args, kwargs), Trace()
+        watch.tell(second)
+        again = functools.partial(record, self.step, args, kwargs)
+        try:
+            if trace.carried or watch.sees(trace.updated):
+                raise Leaked
+            again(second, watch.groups, watch.types)
+        except Leaked:
+            what = f"{self._name} changes {changes}: it keeps a tensor there that it has computed"
+        else:
+            what = watch.changed() and f"each run of {self._name} changes {watch.changed()}"
+        if not what:
+            return watch
+        restore()
+        line = line_that(functools.partial(again, Trace(), watch.groups), lambda: first.changed() == changes)
+        raise TraceError(f"compile: {line}{what}. {FILLED if changes == 'a cache' else ADVICE}")
+
+    def _dropped_by(self, program: Program, trace: Trace) -> set[Tensor]:
+        """The tensors of whose gradients a program leaves none.
+
+        Raises:
+            TraceError: it uses one that a program before has left none of.
+        """
+        lost = next((t for t in trace.before if t in trace.used & self._dropped), None)
+        if lost is not None:
+            raise TraceError(
+                f"compile: {line_of_step(self.step)}{self._name} uses a gradient {tuple(lost.shape)} that a call "
+                "before has computed, of which grads=False has left none. Compile it with grads=True."
+            )
+        left = {t for t, grad in program.grads if grad is not None}
+        return set() if self.grads else left - trace.used - self._used
 
     def _look(self, args: Any, kwargs: Any) -> Watch:
         """What the step sees now."""
@@ -231,7 +260,7 @@ class Compiled:
 
     def explain(self) -> str:
         """What each pass has made of the last call's step."""
-        return self._written().changes
+        return self._written().explanation
 
     def __getattr__(self, name: str) -> Any:
         """A compiled model is asked for its parameters and modes as the model itself."""

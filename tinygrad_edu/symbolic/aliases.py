@@ -39,7 +39,7 @@ class Before(NamedTuple):
         return self.of_record.get("grad")
 
 
-class Kept(TraceError):
+class Leaked(TraceError):
     """A tensor of an earlier trace is used."""
 
 
@@ -70,7 +70,7 @@ class Aliases:
             if isinstance(x, Tensor):
                 if isinstance(x._array, Symbol):
                     if x._array.index < self.first:
-                        raise Kept(
+                        raise Leaked(
                             f"{name_of(x)} was computed while the step was traced before, and has been kept (in a "
                             "variable, an attribute, a cache): it has no numbers. Compute it outside of the step."
                         )

@@ -112,7 +112,7 @@ class Program:
             if symbol is not None:
                 values[symbol] = _fitting(symbol, given, place)
         for symbol, group, key, part in self.numbers:
-            values[symbol] = float(group[key] if part is None else group[key][part])
+            values[symbol] = setting_of(group, key, part)
         for symbol in self.computed:
             values[symbol] = evaluated(symbol, values)
         self._verify(None, values)
@@ -152,6 +152,11 @@ def evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
         symbol.params["of"](*inputs) if symbol.primitive is None else symbol.primitive.forward(*inputs, **symbol.params)
     )
     return value.item() if hasattr(value, "item") else value
+
+
+def setting_of(group: Any, key: str, part: int | None) -> float:
+    """What a setting of an optimizer is now; `part` of one that is several."""
+    return float(group[key] if part is None else group[key][part])
 
 
 def _fitting(symbol: Symbol, given: Any, place: int) -> Any:

@@ -1,8 +1,8 @@
 """What the passes have done, as a table for people.
 
 The passes themselves stand where they happen: equal calls are merged and constants folded as calls are
-noted (cells.py), dead calls and needless copies dropped (listing.py), memory planned and writes moved into the
-tensors (memory.py), views made beforehand (emit.py).
+noted (cells.py), dead calls and needless copies dropped (listing.py), factors moved (reassociate.py), memory planned
+and writes moved into the tensors (memory.py), views made beforehand (emit.py), calls fused (kernels/).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .memory import Memory
 WIDEST = 100  # columns of the table
 
 
-def changes(listing: Listing, memory: Memory) -> str:
+def explanation(listing: Listing, memory: Memory) -> str:
     """A line per pass: what it found, and what it left."""
     lines = [line for line in listing.lines if isinstance(line, Call)]
     made = [v for line in lines for v in line.results if getattr(v.data, "ndim", 0) and v not in memory.root]

@@ -21,6 +21,7 @@ import numpy as np
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
 from .polynomials import Monomial, Poly, Polynomials, added, applied, constant, multiplied, scaled
+from .printer import swaps_last_two
 from .walk import upwards
 
 GUARD = 1e-6  # a floor this small under a denominator or a logarithm keeps zeros out, and is left out of formulas
@@ -35,7 +36,6 @@ _LINEAR = {  # the inputs past which a scalar factor may move out
 }  # fmt: skip
 _NEGATED = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt", "eq": "ne", "ne": "eq"}
 _NOT, _AND, _OR = ("invert", "logical_not"), ("bitwise_and", "logical_and"), ("bitwise_or", "logical_or")
-_LAST_TWO = {2: (1, 0), 3: (0, 2, 1), 4: (0, 1, 3, 2)}
 
 
 class Algebra(Polynomials):
@@ -103,7 +103,7 @@ class Algebra(Polynomials):
                 return multiplied(self._base(shown), self._base(self.m[0], -1))
             return self._base(x)
         parts = [self.normal(i) for i in x.inputs]
-        reader: Callable[..., Poly | None] | None = getattr(self, f"_{x.primitive.key}", None)
+        reader: Callable[..., Poly | None] | None = getattr(self, f"read_{x.primitive.key}", None)
         found = reader(x, *parts) if reader is not None else None
         return self._rebuilt(x, parts) if found is None else found
 
@@ -149,29 +149,29 @@ class Algebra(Polynomials):
 
     # --- how each operation is read: a polynomial, or None where it is just a base
 
-    def _plus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+    def read_plus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
         return added(a, b)
 
-    def _minus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+    def read_minus(self, x: Symbol, a: Poly, b: Poly) -> Poly:
         return added(a, scaled(b, Fraction(-1)))
 
-    def _negative(self, x: Symbol, a: Poly) -> Poly:
+    def read_negative(self, x: Symbol, a: Poly) -> Poly:
         return scaled(a, Fraction(-1))
 
-    def _multiply(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+    def read_multiply(self, x: Symbol, a: Poly, b: Poly) -> Poly:
         return multiplied(self._factor(a), self._factor(b))
 
-    def _over(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
+    def read_over(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
         inverse = self._power_of(b, -1)
         return None if inverse is None else multiplied(self._factor(a), inverse)
 
-    def _reciprocal(self, x: Symbol, a: Poly) -> Poly | None:
+    def read_reciprocal(self, x: Symbol, a: Poly) -> Poly | None:
         return self._power_of(a, -1)
 
-    def _square(self, x: Symbol, a: Poly) -> Poly | None:
+    def read_square(self, x: Symbol, a: Poly) -> Poly | None:
         return self._power_of(a, 2)
 
-    def _power(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
+    def read_power(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
         exponent = x.inputs[1]
         if exponent.__class__ in (int, float) and exponent == int(exponent) and abs(exponent) < 9:
             return self._power_of(a, int(exponent))
@@ -184,34 +184,34 @@ class Algebra(Polynomials):
         assert not more
         return {tuple((b, p * n) for b, p in monomial): coefficient**n} if n else {(): Fraction(1)}
 
-    def _filled(self, x: Symbol) -> Poly:
+    def read_filled(self, x: Symbol) -> Poly:
         return self._number_of(x.params["value"])
 
-    def _astype(self, x: Symbol, a: Poly) -> Poly | None:
+    def read_astype(self, x: Symbol, a: Poly) -> Poly | None:
         """The same numbers, if the dtype has room for them; whole numbers made of others are others."""
         return a if np.can_cast(x.inputs[0].dtype, x.dtype, "same_kind") else None
 
-    def _assign(self, x: Symbol, a: Poly, value: Poly, *indices: Poly) -> Poly | None:
+    def read_assign(self, x: Symbol, a: Poly, value: Poly, *indices: Poly) -> Poly | None:
         """Zeros put somewhere: scalars move out."""
         if value:
             return None
         scalars, rest = self._scalars(a)
         return multiplied(scalars, self._base(_call(x, [self._input(rest, x.inputs[0]), *x.inputs[1:]])))
 
-    def _getitem(self, x: Symbol, a: Poly, *indices: Poly) -> Poly | None:
+    def read_getitem(self, x: Symbol, a: Poly, *indices: Poly) -> Poly | None:
         return a if self.shape_of(a) == () else None  # of equal numbers
 
-    def _reshape_to(self, x: Symbol, a: Poly) -> Poly | None:
+    def read_reshape_to(self, x: Symbol, a: Poly) -> Poly | None:
         return a if x.inputs[0].shape == x.shape or self.shape_of(a) == () else None  # a scalar has any shape
 
-    def _mean_over(self, x: Symbol, a: Poly) -> Poly:
+    def read_mean_over(self, x: Symbol, a: Poly) -> Poly:
         source = x.inputs[0]
         n = math.prod(source.shape) // max(math.prod(x.shape), 1)
         total = PRIMITIVES["sum_over"](source, axis=x.params["axis"], keepdims=x.params["keepdims"])
         self._kept.append(total)
-        return scaled(self._factor(self._sum_over(total, a) or {}), Fraction(1, n))
+        return scaled(self._factor(self.read_sum_over(total, a) or {}), Fraction(1, n))
 
-    def _sum_over(self, x: Symbol, a: Poly) -> Poly | None:
+    def read_sum_over(self, x: Symbol, a: Poly) -> Poly | None:
         """Σ: what does not change along the summed axes moves out; along an axis of copies it counts them."""
         source, axes = x.inputs[0], x.params["axis"]
         if not a:
@@ -220,9 +220,7 @@ class Algebra(Polynomials):
         outside: Poly = {(): common[1]}
         inside: list[tuple[int, int]] = []
         for number, power in common[0]:
-            shape = (
-                np.shape(self.bases[number]) if not isinstance(self.bases[number], Symbol) else self.bases[number].shape
-            )
+            shape = self.bases[number].shape
             constant = all(_length(shape, axis, source.ndim) == 1 for axis in axes)
             keeps = x.params["keepdims"] or not shape or all(n == 1 for n in shape)
             if constant and keeps:
@@ -252,19 +250,16 @@ class Algebra(Polynomials):
         if not isinstance(value, Symbol) or value.ndim != source.ndim:
             value = value * _filled(source)
             return multiplied(outside, self._base(_call(x, [value]))) if not copied else None
-        return multiplied(
-            outside,
-            self._base(
-                PRIMITIVES["sum_over"](value, axis=tuple(left) if copied else axes, keepdims=x.params["keepdims"])
-            ),
-        )
+        axes = tuple(left) if copied else axes
+        total = PRIMITIVES["sum_over"](value, axis=axes, keepdims=x.params["keepdims"])
+        return multiplied(outside, self._base(total))
 
     def _is_share(self, monomial: Monomial) -> bool:
         """Whether a product has 1/m among its factors."""
         assert self.m is not None
         return (self._numbers.get(self._key(self.m[0])), -1) in monomial
 
-    def _matrix_product(self, x: Symbol, a: Poly, b: Poly) -> Poly:
+    def read_matrix_product(self, x: Symbol, a: Poly, b: Poly) -> Poly:
         """A B: scalars move out, and the rest stays in its order."""
         if not a or not b:
             return {}
@@ -279,30 +274,32 @@ class Algebra(Polynomials):
             operands.append(self._input(rest, original))
         return multiplied(outside, self._base(_call(x, operands)))
 
-    _matrix_vector = _vector_matrix = _dot = _matrix_product
+    read_matrix_vector = read_vector_matrix = read_dot = read_matrix_product
 
-    def _permute_axes(self, x: Symbol, a: Poly) -> Poly | None:
+    def read_permute_axes(self, x: Symbol, a: Poly) -> Poly | None:
+        return self._transposed(a, x.params["axes"])
+
+    def _transposed(self, a: Poly, axes: tuple[int, ...]) -> Poly | None:
         """A transpose moves into products and sums, past scalars, and cancels against another."""
-        axes, n = x.params["axes"], x.ndim
         result: Poly = {}
         for monomial, coefficient in a.items():
             term: Poly = {(): coefficient}
             for number, power in monomial:
-                turned = self._turned(number, axes, n)
+                turned = self._turned(number, axes)
                 if turned is None:
                     return None
                 term = multiplied(term, {tuple((b, p * power) for b, p in turned): Fraction(1)})
             result = added(result, term)
         return result
 
-    def _turned(self, number: int, axes: tuple[int, ...], n: int) -> Monomial | None:
-        base = self.bases[number]
+    def _turned(self, number: int, axes: tuple[int, ...]) -> Monomial | None:
+        base, n = self.bases[number], len(axes)
         if base.shape == ():
             return ((number, 1),)
         if base.ndim != n:
             return None
         if number in self._sums:
-            inner = self._permute_axes(_Axes(axes, n), self._sums[number])  # type: ignore[arg-type]
+            inner = self._transposed(self._sums[number], axes)
             if inner is None:
                 return None
             ((monomial, coefficient),) = self._factor(inner).items()
@@ -317,7 +314,7 @@ class Algebra(Polynomials):
                 return monomial
             ((monomial, _),) = self._base(PRIMITIVES["permute_axes"](original, axes=together)).items()
             return monomial
-        if key == "matrix_product" and axes == _LAST_TWO.get(n):
+        if key == "matrix_product" and swaps_last_two(axes):
             A, B = base.inputs
             if A.ndim == B.ndim == n:
                 flipped = np.matmul(self._flip(B, axes), self._flip(A, axes))
@@ -333,12 +330,12 @@ class Algebra(Polynomials):
 
     # choices: a condition is a factor of 0 or 1
 
-    def _zero_where(self, x: Symbol, condition: Poly, a: Poly) -> Poly | None:
+    def read_zero_where(self, x: Symbol, condition: Poly, a: Poly) -> Poly | None:
         if not isinstance(x.inputs[0], Symbol):
             return None
         return multiplied(self._factor(a), self._indicator(x.inputs[0], negated=True))
 
-    def _choose(self, x: Symbol, condition: Poly, a: Poly, b: Poly) -> Poly | None:
+    def read_choose(self, x: Symbol, condition: Poly, a: Poly, b: Poly) -> Poly | None:
         if not isinstance(x.inputs[0], Symbol):
             return None
         if _is_never(x.inputs[0]):
@@ -388,7 +385,7 @@ class Algebra(Polynomials):
             )
         return self._base(condition)
 
-    def _maximum(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
+    def read_maximum(self, x: Symbol, a: Poly, b: Poly) -> Poly | None:
         floor = x.inputs[1]
         if self.guards and floor.__class__ in (int, float) and (0 < floor <= GUARD or floor == -100.0):
             return a
@@ -396,29 +393,22 @@ class Algebra(Polynomials):
             return a
         return None
 
-    def _minus_one_hot(self, x: Symbol, p: Poly, labels: Poly) -> Poly | None:
+    def read_minus_one_hot(self, x: Symbol, p: Poly, labels: Poly) -> Poly | None:
         Y = self.one_hot.get(id(x.inputs[1]))
         return None if Y is None else added(p, scaled(self._base(Y), Fraction(-1)))
 
-    def _one_hot_rows(self, x: Symbol, labels: Poly) -> Poly | None:
+    def read_one_hot_rows(self, x: Symbol, labels: Poly) -> Poly | None:
         Y = self.one_hot.get(id(x.inputs[0]))
         return None if Y is None else self._base(Y)
 
-    _minus_one_hot_of_pixels, _one_hot_pixels = _minus_one_hot, _one_hot_rows
+    read_minus_one_hot_of_pixels, read_one_hot_pixels = read_minus_one_hot, read_one_hot_rows
 
-    def _count_kept(self, x: Symbol, labels: Poly) -> Poly | None:
+    def read_count_kept(self, x: Symbol, labels: Poly) -> Poly | None:
         return None if self.m is None else self._base(self.m[0])
 
     def simplify(self, x: Any) -> Any:
         """An expression in its shortest form."""
         return self.shortest(self.normal(x))
-
-
-class _Axes:
-    """What `_permute_axes` asks of a Symbol."""
-
-    def __init__(self, axes: tuple[int, ...], ndim: int) -> None:
-        self.params, self.ndim = {"axes": axes}, ndim
 
 
 def _is_never(condition: Symbol) -> bool:

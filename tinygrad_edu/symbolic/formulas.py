@@ -22,7 +22,7 @@ from ..core.primitive import Primitive
 from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from .notations import ATOM, POWER, PRODUCT, SUM, TEXT, UNARY, Spelled, Style
-from .printer import span
+from .printer import span, swaps_last_two
 from .walk import upwards
 
 WITH_PROBABILITIES = "cross_entropy_of_classes", "cross_entropy_of_pixels"  # the second output is P
@@ -112,7 +112,7 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
     if key == "affine":
         Z = style.side_by_side(_factor(x.inputs[0], parts[0], style), style.transpose(w(parts[1], ATOM)))
         return (style.add(Z, w(parts[2], SUM)), SUM) if len(parts) > 2 else (Z, PRODUCT)
-    if key == "permute_axes" and x.params["axes"] in ((1, 0), (0, 2, 1), (0, 1, 3, 2)):
+    if key == "permute_axes" and swaps_last_two(x.params["axes"]):
         return style.transpose(w(parts[0], ATOM)), POWER
     if key == "sum_over":
         return style.total(w(parts[0], UNARY if not _is_elementwise(x.inputs[0]) else ATOM)), PRODUCT

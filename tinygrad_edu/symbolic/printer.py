@@ -154,12 +154,15 @@ def wrapped(part: tuple[str, int], strength: int) -> str:
 
 
 def _transpose(part: tuple[str, int], axes: tuple[int, ...]) -> str:
-    n = len(axes)
-    if axes == (1, 0):
-        return f"{wrapped(part, ATOM)}.T"
-    if n > 2 and axes == (*range(n - 2), n - 1, n - 2):
-        return f"{wrapped(part, ATOM)}.mT"
+    if swaps_last_two(axes):
+        return f"{wrapped(part, ATOM)}.{'T' if len(axes) == 2 else 'mT'}"
     return f"np.transpose({part[0]}, {literal(axes)})"
+
+
+def swaps_last_two(axes: tuple[int, ...]) -> bool:
+    """Whether an order of axes is that of a transposed matrix, or of several: `X.mT`."""
+    n = len(axes)
+    return n > 1 and axes == (*range(n - 2), n - 1, n - 2)
 
 
 def span(k: slice) -> str:

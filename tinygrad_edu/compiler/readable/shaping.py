@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.primitive import PRIMITIVES
 from ...ops.indexing import Slot, add_along
+from ...symbolic.printer import swaps_last_two
 from ..calls import SUBSCRIPT, Call, Reduce, Subscript, Value, method
 from .rewriting import TURNED, TURNED_LAST, Rewriting, alike
 
@@ -52,8 +53,7 @@ class Shaping(Rewriting):
     def _axes_turned(self, line: Call, args: Any) -> bool:
         """`X.mT` where the last two axes change places."""
         n, (x, *axes) = np.ndim(line.results[0].data), args
-        swap = (*range(n - 2), n - 1, n - 2)
-        if n < 3 or not axes or tuple(axes[0]) != swap:
+        if n < 3 or not axes or not swaps_last_two(tuple(axes[0])):
             return False
         turned = Call(TURNED_LAST, (x,), {})
         turned.results = line.results

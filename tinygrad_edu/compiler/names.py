@@ -128,7 +128,7 @@ def _handed(trace: Trace) -> dict[Record, str]:
 def _assigned(trace: Trace, program: Program) -> dict[Any, str]:
     """What the user's variables are assigned that needs no gradient: of several operations in a line the last."""
     recorded = {at(record.site)[1] for record in trace.values}
-    shaped = {s.inputs[0]: s for s in program.equations if s.primitive is not None and s.primitive.key == "reshape_to"}
+    shaped = {s.inputs[0]: s for s in program.equations if s.key == "reshape_to"}
     draws = {symbol: shaped.get(symbol, symbol) for symbol in trace.draws}  # they are drawn in a row
     found: dict[str, dict[Any, list[Any]]] = {}
     for symbol, site in trace.sites.items():
@@ -168,11 +168,7 @@ def _name_turns(names: Names) -> None:
 
 def _of_leaves(program: Program, trace: Trace) -> dict[Record, Any]:
     """The gradients of leaves; of several backward passes the sum."""
-    sums = {
-        tuple(map(id, symbol.inputs)): symbol
-        for symbol in program.equations
-        if symbol.primitive is not None and symbol.primitive.key == "plus"
-    }
+    sums = {tuple(map(id, symbol.inputs)): symbol for symbol in program.equations if symbol.key == "plus"}
     found: dict[Record, Any] = {}
     for cotangents in trace.passes:
         for record, symbol in cotangents.items():

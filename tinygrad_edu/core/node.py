@@ -130,6 +130,6 @@ def node_of(record: Record) -> Node:
 def _edge(x: Record) -> tuple[Node | None, int]:
     if not x.needs_grad:
         return None, 0
-    if x.primitive is not None and x.primitive.key == "pick":
+    if x.key == "pick":
         return Node(x.inputs[0]), int(x.params["output"])
     return Node(x), 0

@@ -108,6 +108,11 @@ class Record:
         return len(self.shape)
 
     @property
+    def key(self) -> str:
+        """The rule book's key of what computed it; empty for a leaf."""
+        return "" if self.primitive is None else self.primitive.key
+
+    @property
     def written(self) -> int:
         """Stamp of a leaf's last write: larger than the index of every record that saw what it held before."""
         return max(self.moved, self.storage.version if self.storage is not None else 0)

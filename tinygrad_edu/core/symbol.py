@@ -69,6 +69,11 @@ class Symbol(Operand, NDArrayOperatorsMixin):
             return tuple(PRIMITIVES["pick"](result, output=k) for k in range(len(dtype)))
         return result
 
+    @property
+    def key(self) -> str:
+        """The rule book's key of what computed it; empty for a name."""
+        return "" if self.primitive is None else self.primitive.key
+
     def replace(self, result: Symbol, name: str) -> Symbol:
         """`np.add(x, y, out=self)`: nothing can be overwritten, the caller keeps what comes back."""
         if result.shape != self.shape:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
+from .expressions import filled
 from .polynomials import Monomial, Poly, Polynomials, added, applied, constant, multiplied, scaled
 from .printer import swaps_last_two
 from .walk import upwards
@@ -92,7 +93,7 @@ class Algebra(Polynomials):
         value = x if isinstance(x, (int, float)) else np.asarray(x).item()
         if math.isfinite(value):
             return constant(value)
-        return self._base(_filled(Symbol((), np.dtype(np.float64)), value))
+        return self._base(filled(value, (), np.dtype(np.float64)))
 
     def _read(self, x: Symbol) -> Poly:
         if x.primitive is None:
@@ -103,17 +104,17 @@ class Algebra(Polynomials):
                 return multiplied(self._base(shown), self._base(self.m[0], -1))
             return self._base(x)
         parts = [self.normal(i) for i in x.inputs]
-        reader: Callable[..., Poly | None] | None = getattr(self, f"read_{x.primitive.key}", None)
+        reader: Callable[..., Poly | None] | None = getattr(self, f"read_{x.key}", None)
         found = reader(x, *parts) if reader is not None else None
         return self._rebuilt(x, parts) if found is None else found
 
     def _rebuilt(self, x: Symbol, parts: list[Poly]) -> Poly:
         """An operation that is a base: the same of simplified inputs."""
         assert x.primitive is not None
-        if x.primitive.key in _SAME:
+        if x.key in _SAME:
             return parts[0]
         outside: Poly = {(): Fraction(1)}
-        for i in _LINEAR.get(x.primitive.key, ()):
+        for i in _LINEAR.get(x.key, ()):
             if i < len(parts) and isinstance(x.inputs[i], Symbol):
                 scalars, parts[i] = self._scalars(parts[i])
                 outside = multiplied(outside, scalars)
@@ -143,8 +144,8 @@ class Algebra(Polynomials):
             if original.number:
                 return value
             if not isinstance(value, Symbol):
-                return _filled(original, float(value))
-            value = value * _filled(original)
+                return filled(float(value), original.shape, original.dtype)
+            value = value * filled(1.0, original.shape, original.dtype)
         return value
 
     # --- how each operation is read: a polynomial, or None where it is just a base
@@ -248,7 +249,7 @@ class Algebra(Polynomials):
             if sums.size > 1 and np.abs(sums - 1).max() < ONE:
                 return outside
         if not isinstance(value, Symbol) or value.ndim != source.ndim:
-            value = value * _filled(source)
+            value = value * filled(1.0, source.shape, source.dtype)
             return multiplied(outside, self._base(_call(x, [value]))) if not copied else None
         axes = tuple(left) if copied else axes
         total = PRIMITIVES["sum_over"](value, axis=axes, keepdims=x.params["keepdims"])
@@ -304,8 +305,7 @@ class Algebra(Polynomials):
                 return None
             ((monomial, coefficient),) = self._factor(inner).items()
             return monomial if coefficient == 1 else None
-        key = base.primitive.key if base.primitive is not None else ""
-        if key == "permute_axes":
+        if base.key == "permute_axes":
             before = base.params["axes"]
             together = tuple(before[i] for i in axes)
             original = base.inputs[0]
@@ -314,7 +314,7 @@ class Algebra(Polynomials):
                 return monomial
             ((monomial, _),) = self._base(PRIMITIVES["permute_axes"](original, axes=together)).items()
             return monomial
-        if key == "matrix_product" and swaps_last_two(axes):
+        if base.key == "matrix_product" and swaps_last_two(axes):
             A, B = base.inputs
             if A.ndim == B.ndim == n:
                 flipped = np.matmul(self._flip(B, axes), self._flip(A, axes))
@@ -359,24 +359,24 @@ class Algebra(Polynomials):
 
     def _condition(self, condition: Any) -> Any:
         """A comparison of simplified sides; where only the sign counts, of the argument of a relu."""
-        if not isinstance(condition, Symbol) or condition.primitive is None or condition.primitive.key not in _NEGATED:
+        if not isinstance(condition, Symbol) or condition.key not in _NEGATED:
             return condition
         sides = [self.emit(self.normal(i)) for i in condition.inputs]
         known = isinstance(sides[0], Symbol) and sides[0].name in self.same
-        if known and sides[1] == 0 and condition.primitive.key in ("gt", "le"):
+        if known and sides[1] == 0 and condition.key in ("gt", "le"):
             sides[0] = self.same[sides[0].name]
-        return applied(condition.primitive.key, *sides)
+        return applied(condition.key, *sides)
 
     def _indicator(self, condition: Any, negated: bool) -> Poly:
         condition = self._condition(condition)
-        while isinstance(condition, Symbol) and condition.dtype == np.bool_ and _key(condition) in _NOT:
+        while isinstance(condition, Symbol) and condition.dtype == np.bool_ and condition.key in _NOT:
             condition, negated = self._condition(condition.inputs[0]), not negated
         if not isinstance(condition, Symbol):  # of numbers it is known
             return {(): Fraction(1)} if bool(condition) != negated else {}
         known = self.known(condition)
         if known is not None and (known.all() or not known.any()):  # no label is ignored
             return {(): Fraction(1)} if bool(known.all()) != negated else {}
-        key = _key(condition)
+        key = condition.key
         if key in (_OR if negated else _AND) and condition.dtype == np.bool_:
             return multiplied(*(self._indicator(side, negated=negated) for side in condition.inputs))
         if negated:
@@ -413,11 +413,7 @@ class Algebra(Polynomials):
 
 def _is_never(condition: Symbol) -> bool:
     """Whether a number is asked to be more than infinity: what is said where there is no limit."""
-    return _key(condition) == "gt" and condition.inputs[1].__class__ is float and condition.inputs[1] == math.inf
-
-
-def _key(x: Symbol) -> str:
-    return x.primitive.key if x.primitive is not None else ""
+    return condition.key == "gt" and condition.inputs[1].__class__ is float and condition.inputs[1] == math.inf
 
 
 def _length(shape: tuple[int, ...], axis: int, ndim: int) -> int:
@@ -430,13 +426,7 @@ def _call(x: Symbol, inputs: list[Any]) -> Any:
     assert x.primitive is not None
     if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
         return x
-    if x.primitive.key.endswith("correlation"):  # whose results have the dtype of what goes in: no truths
+    if x.key.endswith("correlation"):  # whose results have the dtype of what goes in: no truths
         truths = (isinstance(i, Symbol) and i.dtype.kind == "b" for i in inputs)
         inputs = [i.astype(x.dtype) if is_truth else i for i, is_truth in zip(inputs, truths, strict=True)]
-    return applied(x.primitive.key, *inputs, **x.params)
-
-
-def _filled(like: Symbol, value: float = 1.0) -> Symbol:
-    """A number that has a shape."""
-    params = {"shape": like.shape, "value": value, "dtype": like.dtype}
-    return Symbol(like.shape, like.dtype, None, PRIMITIVES["filled"], (), params)
+    return applied(x.key, *inputs, **x.params)

@@ -176,9 +176,5 @@ class Elsewhere(Suspects):
 
 def is_bias(record: Record, sources: Sources) -> bool:
     """Whether a leaf is added to something."""
-    users = [u for u in sources.users.get(record, ()) if u.primitive is not None]
-    return any(
-        u.primitive.key == "plus" or (u.primitive.key == "affine" and len(u.inputs) > 2 and u.inputs[2] is record)
-        for u in users
-        if u.primitive is not None
-    )
+    users = sources.users.get(record, ())
+    return any(u.key == "plus" or (u.key == "affine" and len(u.inputs) > 2 and u.inputs[2] is record) for u in users)

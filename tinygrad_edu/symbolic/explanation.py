@@ -76,7 +76,7 @@ class Explanation:
         self._scaled: set[int] = set()  # ids of the latter
         same = {}
         for record in self._order:
-            if record.primitive is not None and record.primitive.key == "relu" and record in names.of:
+            if record.key == "relu" and record in names.of:
                 Z = self._reading.value(record.inputs[0])
                 if Z.name:
                     same[names.of[record]] = Z
@@ -123,7 +123,7 @@ class Explanation:
                 names.taken.add(name)
                 self._reading.named[record, k] = self._atom(name, shape, lambda v, r=record, k=k: v[r][k])  # type: ignore[arg-type]
                 self._outputs.append((record, k, name))
-            if record.primitive is not None and record.primitive.key in OF_LABELS:
+            if record.key in OF_LABELS:
                 numbers = kept_input(record, 1)
                 if np.any(numbers == record.params["ignore_index"]):
                     continue  # P - Y is not the whole story: rows of ignored labels send nothing
@@ -148,7 +148,7 @@ class Explanation:
             for joint, k, name in self._outputs:
                 if joint is record:
                     raw = reading.formulas[record][k]
-                    if k == 1 and record.primitive is not None and record.primitive.key in WITH_PROBABILITIES:
+                    if k == 1 and record.key in WITH_PROBABILITIES:
                         raw = softmax_over(reading.value(record.inputs[0]), axis=1)
                     yield Line(self, record, name, raw, raw, k, forward=True)
 

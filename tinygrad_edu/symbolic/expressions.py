@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
 from .printer import OPERATORS
 from .walk import upwards
@@ -39,6 +40,11 @@ def words(x: Any) -> list[str]:
     return list(dict.fromkeys(atom.name or "" for atom in atoms(x)))
 
 
+def filled(value: Any, shape: tuple[int, ...], dtype: Any) -> Symbol:
+    """A number that has a shape, as an expression."""
+    return Symbol(shape, dtype, None, PRIMITIVES["filled"], (), {"shape": shape, "value": value, "dtype": dtype})
+
+
 def substituted(x: Any, atoms: dict[int, Any]) -> Any:
     """An expression with expressions in the place of some of its atoms."""
     done: dict[int, Any] = dict(atoms)
@@ -59,7 +65,7 @@ def evaluate(x: Any, lookup: Callable[[Symbol], Any]) -> Any:
             done[id(part)] = lookup(part)
         else:
             inputs = [done[id(i)] if isinstance(i, Symbol) else _plain(i) for i in part.inputs]
-            to_float = part.primitive.key == "astype" and np.dtype(part.dtype).kind == "f"  # float32 means float64 here
+            to_float = part.key == "astype" and np.dtype(part.dtype).kind == "f"  # float32 means float64 here
             done[id(part)] = (
                 np.asarray(inputs[0], np.float64) if to_float else part.primitive.forward(*inputs, **part.params)
             )
@@ -72,7 +78,7 @@ def without_minus(x: Any) -> Any:
     done: dict[int, Any] = {}
     for part in upwards(x, done):
         inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
-        key = part.primitive.key if part.primitive is not None else ""
+        key = part.key
         if key == "minus":
             done[id(part)] = inputs[0] + inputs[1]
         elif key == "negative":

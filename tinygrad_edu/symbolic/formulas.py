@@ -92,8 +92,7 @@ def _is_scalar(x: Any) -> bool:
 
 
 def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
-    assert x.primitive is not None
-    key, w = x.primitive.key, style.within
+    key, w = x.key, style.within
     if key == "plus":
         return style.add(w(parts[0], SUM), w(parts[1], SUM)), SUM
     if key == "minus":
@@ -139,11 +138,11 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return parts[0]
     if key == "getitem":
         return style.index(w(parts[0], ATOM), _index(x.params["key"], parts[1:])), ATOM
-    if key == "pick" and x.inputs[0].primitive.key in WITH_PROBABILITIES and x.params["output"] == 0:
+    if key == "pick" and x.inputs[0].key in WITH_PROBABILITIES and x.params["output"] == 0:
         return parts[0]
-    if key == "pick" and x.inputs[0].primitive.key == "standardized" and not x.params["output"]:
+    if key == "pick" and x.inputs[0].key == "standardized" and not x.params["output"]:
         return parts[0]
-    if key == "pick" and x.inputs[0].primitive.key == "standardized":
+    if key == "pick" and x.inputs[0].key == "standardized":
         return style.call(STANDARDIZED[x.params["output"]], [_spelled(x.inputs[0].inputs[0], style)[0]]), ATOM
     if key == "pick":
         return style.index(w(parts[0], ATOM), str(x.params["output"])), ATOM
@@ -155,7 +154,8 @@ def _spell(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
         return style.call("scatter", [parts[0][0], at]), ATOM
     said = {k: v for k, v in x.params.items() if k not in _SILENT and v not in _USUAL.get(k, ())}
     arguments += [style.setting(f"{name}={_setting(value)}") for name, value in said.items()]
-    word = _WORDS.get(key) or (x.primitive.numpy.__name__ if x.primitive.numpy is not None else x.primitive.name)
+    assert x.primitive is not None
+    word = _WORDS.get(key) or (x.primitive.name if x.primitive.numpy is None else x.primitive.numpy.__name__)
     return style.call(word, arguments), ATOM
 
 
@@ -174,12 +174,10 @@ def _product(x: Symbol, parts: list[Spelled], style: Style) -> Spelled:
 def _as_vector(x: Symbol) -> Any:
     """v of (A v[..., None])[..., 0], which is how a rule writes the product with a vector."""
     product = x.inputs[0]
-    if x.params["key"] != (..., 0) or product.name or product.primitive is None:
-        return None
-    if product.primitive.key != "matrix_product" or not isinstance(product.inputs[1], Symbol):
+    if x.params["key"] != (..., 0) or product.name or product.key != "matrix_product":
         return None
     right = product.inputs[1]
-    turned = right.primitive is not None and right.primitive.key == "getitem" and not right.name
+    turned = isinstance(right, Symbol) and right.key == "getitem" and not right.name
     return right.inputs[0] if turned and right.params["key"] == (..., None) else None
 
 
@@ -196,7 +194,7 @@ def _is_one(x: Any) -> bool:
 def _ends_in_sum(x: Any) -> bool:
     """What is written to its right would seem to be summed too."""
     while isinstance(x, Symbol) and not x.name and x.primitive is not None:
-        key: str = x.primitive.key
+        key: str = x.key
         if key == "multiply":
             x = x.inputs[1 if _is_scalar(x.inputs[0]) or not _is_scalar(x.inputs[1]) else 0]
         elif key in ("negative", "astype", "broadcast_to"):
@@ -213,11 +211,11 @@ def _factor(x: Any, part: Spelled, style: Style) -> str:
 
 def _is_matrix(x: Any) -> bool:
     """A matrix product that is not just a name: beside ∘ it needs brackets."""
-    return isinstance(x, Symbol) and not x.name and x.primitive is not None and x.primitive.key in _MATRIX
+    return isinstance(x, Symbol) and not x.name and x.key in _MATRIX
 
 
 def _is_elementwise(x: Any) -> bool:
-    return isinstance(x, Symbol) and not x.name and x.primitive is not None and x.primitive.key in ("multiply", "over")
+    return isinstance(x, Symbol) and not x.name and x.key in ("multiply", "over")
 
 
 def _index(key: tuple[Any, ...], arrays: list[Spelled]) -> str:

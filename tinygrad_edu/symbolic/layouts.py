@@ -87,7 +87,7 @@ class Layouts:
 
 def _is_in_order(symbol: Symbol) -> bool:
     """Whether that is known without a look at its operands."""
-    return symbol.primitive is None or symbol.number or symbol.primitive.key in ("drawn", "clone", "filled")
+    return symbol.number or symbol.key in ("", "drawn", "clone", "filled")
 
 
 def _in_order(symbol: Symbol) -> Any:

@@ -100,7 +100,7 @@ class Line:
     @property
     def operation(self) -> str:
         """The rule book's key of what computed the value that the line, or its gradient, is of; empty for a leaf."""
-        return self._record.primitive.key if self._record.primitive is not None else ""
+        return self._record.key
 
     @property
     def output(self) -> int | None:

@@ -74,9 +74,9 @@ class _Factor(NamedTuple):
 
 
 def _factor(record: Record) -> _Factor | None:
-    if record.primitive is None or record.primitive.key not in ("over", "multiply") or _size(record.shape) != 1:
+    if record.key not in ("over", "multiply") or _size(record.shape) != 1:
         return None
-    divides = record.primitive.key == "over"
+    divides = record.key == "over"
     at = [k for k, x in enumerate(record.inputs) if not _computed(x)]
     if len(at) != 1 or (divides and at != [1]):
         return None
@@ -111,7 +111,7 @@ def _sums(top: Record) -> Iterator[tuple[tuple[int, ...], list[_Factor]]]:
     seen: set[Record] = set()
     while stack:
         record, path = stack.pop()
-        key = record.primitive.key if record.primitive is not None else ""
+        key = record.key
         factor = _factor(record)
         sources = [x for x in record.inputs if isinstance(x, Record)]
         if record in seen or _size(record.shape) != 1:
@@ -187,7 +187,7 @@ def with_m(record: Record, dX: Symbol, given: list[Any], reading: Reading, m: Sy
     done: dict[int, Any] = {id(part): part for part in given}
     for part in upwards(dX, done):
         inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
-        key = "" if part.primitive is None else part.primitive.key
+        key = part.key
         if key == "over":
             inputs[1] = shown(inputs[1], 1)
         elif key == "multiply":

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.primitive import PRIMITIVES
 from ..core.record import Record
 from ..core.symbol import Symbol
 from .explanation import Explanation
@@ -46,13 +45,7 @@ class Sources:
         self.e = e
         self.m = e._m
         self.values = [s for r, s in e._reading.symbols.items() if s.name and r in e._reading.names and s.shape]
-        self.softmaxes = {
-            line.name: line.raw
-            for line in e.forward
-            if isinstance(line.raw, Symbol)
-            and line.raw.primitive is not None
-            and line.raw.primitive.key == "softmax_over"
-        }
+        self.softmaxes = {line.name: line.raw for line in e.forward if key_of(line.raw) == "softmax_over"}
         self.users: dict[Record, list[Record]] = {}
         for record in e._order:
             for x in record.inputs:
@@ -84,7 +77,7 @@ def nodes(x: Any) -> list[Symbol]:
 
 
 def key_of(x: Any) -> str:
-    return x.primitive.key if isinstance(x, Symbol) and x.primitive is not None else ""
+    return x.key if isinstance(x, Symbol) else ""
 
 
 def tried(x: Any, old: Symbol | list[Symbol], make: Any) -> Any:
@@ -95,9 +88,3 @@ def tried(x: Any, old: Symbol | list[Symbol], make: Any) -> Any:
             return None if any(part is None for part in new.values()) else substituted(x, new)
     except (ValueError, TypeError, IndexError, RuntimeError, AttributeError):
         return None
-
-
-def filled(like: Symbol, value: float, shape: tuple[int, ...]) -> Symbol:
-    """As a Symbol, which a rule may read."""
-    params = {"shape": shape, "value": value, "dtype": like.dtype}
-    return Symbol(shape, like.dtype, None, PRIMITIVES["filled"], (), params)

@@ -76,7 +76,7 @@ class Names:
                 found.setdefault(target, {})[node] = record
             sources = sources_of(record, node)
             inputs = record.inputs
-            if not sources and record.primitive is not None and record.primitive.key == "embed":
+            if not sources and record.key == "embed":
                 inputs = inputs[::-1]  # a module is called with indices
             for x, operand in zip(inputs, sources or data_of(node), strict=False):
                 if not sources and isinstance(x, Record) and x.needs_grad:
@@ -109,27 +109,26 @@ class Names:
             if X.primitive is None and not X.needs_grad and number == 1:
                 self.give(X, "X")
             layer = layers.setdefault(W, len(layers) + 1)
-            letters = "Kc" if record.primitive is not None and record.primitive.key in KERNELS else "Wb"
+            letters = "Kc" if record.key in KERNELS else "Wb"
             for parameter, letter in zip((W, b), letters, strict=True):
                 if parameter is not None:
                     self.give(parameter, f"{letter}{layer}")
             after = users.get(record, [])
-            if len(after) == 1 and after[0].primitive is not None and after[0].primitive.key == "squared_error":
+            if len(after) == 1 and after[0].key == "squared_error":
                 self.give(record, "Ŷ")
             self.give(record, f"Z{number}")
             for user in after:
                 if is_activation(user):
                     self.give(user, f"A{number}")
         for record in self.order:  # scales and shifts of a normalisation, kernels
-            key = record.primitive.key if record.primitive is not None else ""
-            for x, letter in zip(record.inputs[1:], _PARAMETERS.get(key, ()), strict=False):
+            for x, letter in zip(record.inputs[1:], _PARAMETERS.get(record.key, ()), strict=False):
                 if isinstance(x, Record) and x.primitive is None and x.needs_grad and x not in self.of:
                     self.give(x, self.numbered(letter))
         for record in self.order:  # what the loss compares with
-            if record.primitive is not None and len(record.inputs) > 1 and record.primitive.key in _LOSSES:
+            if record.key in _LOSSES and len(record.inputs) > 1:
                 target = record.inputs[1]
                 if isinstance(target, Record) and target.primitive is None:  # Y is what has a 1 at each label
-                    self.give(target, "y" if record.primitive.key in OF_LABELS and "Y" not in self.taken else "Y")
+                    self.give(target, "y" if record.key in OF_LABELS and "Y" not in self.taken else "Y")
         given = [r for r in self.order if r.primitive is None and (r.shape != () or r.needs_grad)]
         for record in sorted(given, key=lambda r: min((u.index for u in users.get(r, ())), default=0)):
             if record not in self.constants:  # in the order in which they are used
@@ -139,8 +138,7 @@ class Names:
             if record.primitive is None or record in self.of or isinstance(record.dtype, tuple):
                 continue
             source = record.inputs[0] if record.primitive is pick else record
-            assert source.primitive is not None
-            worth = source.primitive.key not in _CHEAP and record.shape != ()
+            worth = source.key not in _CHEAP and record.shape != ()
             inside = 1 + sum(size.get(x, 0) for x in record.inputs if isinstance(x, Record))
             if worth or len(users.get(record, ())) > 1 or inside > PARTS:
                 self.give(record, self.output(source, record.params.get("output", 0)))
@@ -149,8 +147,7 @@ class Names:
 
     def output(self, record: Record, k: int) -> str:
         """A name for output k of an operation."""
-        key = record.primitive.key if record.primitive is not None else ""
-        letters = _OUTPUTS.get(key, ())
+        letters = _OUTPUTS.get(record.key, ())
         return self.numbered(letters[k] if k < len(letters) else "H")
 
     def numbered(self, letter: str) -> str:
@@ -192,20 +189,17 @@ def is_activation(record: Record) -> bool:
     x, *learned = record.inputs
     if not all(isinstance(s, Record) for s in learned):
         return False
-    learned = [s.inputs[0] if s.primitive is not None and s.primitive.key == "reshape_to" else s for s in learned]
+    learned = [s.inputs[0] if s.key == "reshape_to" else s for s in learned]
     return record.shape == x.shape and all(s.primitive is None and s.needs_grad for s in learned)
 
 
 def affine_parts(record: Record, users: Mapping[Record, list[Record]]) -> tuple[Record, Record, Record | None] | None:
     """X, W and b of `X W^T + b`, `W.T @ X + b` and their like; W and b are leaves."""
-    primitive = record.primitive
-    if primitive is None:
-        return None
-    if primitive.key == "affine" or primitive.key in KERNELS:
+    if record.key == "affine" or record.key in KERNELS:
         X, W, *b = record.inputs
-        return (X, W, b[0] if b else None) if W.primitive is None or primitive.key == "affine" else None
+        return (X, W, b[0] if b else None) if W.primitive is None or record.key == "affine" else None
     after = users.get(record, ())
-    if primitive.key == "plus":
+    if record.key == "plus":
         for product, b in (record.inputs, record.inputs[::-1]):
             if isinstance(product, Record) and isinstance(b, Record) and b.primitive is None and b.needs_grad:
                 parts = _summed_parts(product)
@@ -214,21 +208,21 @@ def affine_parts(record: Record, users: Mapping[Record, list[Record]]) -> tuple[
         if len(after) != 1 or not is_activation(after[0]):
             return None
     parts = _summed_parts(record)
-    if parts is None or any(u.primitive is not None and u.primitive.key == "plus" for u in after):
+    if parts is None or any(u.key == "plus" for u in after):
         return None  # its bias comes with the sum
     return (*parts, None)
 
 
 def _summed_parts(record: Record) -> tuple[Record, Record] | None:
     """X and W of a product; of a sum, as recurrent networks have it, those of its first product."""
-    if record.primitive is None or record.primitive.key != "plus":
+    if record.key != "plus":
         return _product_parts(record)
     found = (_summed_parts(x) for x in record.inputs if isinstance(x, Record))
     return next((parts for parts in found if parts is not None), None)
 
 
 def _product_parts(record: Record) -> tuple[Record, Record] | None:
-    if record.primitive is None or record.primitive.key not in ("matrix_product", "matrix_vector", "vector_matrix"):
+    if record.key not in ("matrix_product", "matrix_vector", "vector_matrix"):
         return None
     sides = [_untransposed(x) for x in record.inputs]
     for W, X in (sides, sides[::-1]):
@@ -238,7 +232,7 @@ def _product_parts(record: Record) -> tuple[Record, Record] | None:
 
 
 def _untransposed(x: Record) -> Record:
-    if x.primitive is not None and x.primitive.key == "permute_axes":
+    if x.key == "permute_axes":
         return x.inputs[0]  # type: ignore[no-any-return]
     return x
 

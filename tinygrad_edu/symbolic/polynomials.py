@@ -60,7 +60,7 @@ class Polynomials:
                 continue
             inputs = tuple(done[id(i)] if isinstance(i, Symbol) else exactly(i) for i in part.inputs)
             params = tuple((name, exactly(value)) for name, value in part.params.items())
-            written = (part.primitive.key, inputs, params, part.shape)
+            written = (part.key, inputs, params, part.shape)
             done[id(part)] = self._written.setdefault(written, ("written", len(self._written)))
         return done[id(symbol)]
 

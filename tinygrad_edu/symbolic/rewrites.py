@@ -14,10 +14,10 @@ from typing import Any
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record
 from ..core.symbol import Symbol
-from .expressions import atoms
+from .expressions import atoms, filled
 from .formulas import formula
 from .lines import Line
-from .mistakes import LESS, Mistake, Sources, filled, key_of, nodes, tried
+from .mistakes import LESS, Mistake, Sources, key_of, nodes, tried
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu_of", "gelu_exact")  # that are taken for one another
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of leaky_relu's left side, as people choose them
@@ -92,7 +92,7 @@ def _slopes(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
             for Y in (of(p, Z, **params), A):
                 far = "axis" in record.params and p.key != "sigmoid"  # of what is positive relu's slope is 1
                 yield Mistake("g' of another activation", what, slope(p, dA, Y, Z, **params), LESS * far)
-        alone = slope(g, filled(dA, 1.0, dA.shape), A, Z, **record.params)
+        alone = slope(g, filled(1.0, dA.shape, dA.dtype), A, Z, **record.params)
         yield Mistake("missing upstream gradient", f"{dA.name} is missing: this is g'({z}) alone", alone)
     if twice is not None:
         yield Mistake("g' twice", f"the slope g'({z}) of {g.name} is multiplied in once too often", twice)
@@ -280,7 +280,7 @@ def _scattered(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
         if key_of(node) == "scatter" and len(node.inputs) > 1:
             V, *indices = node.inputs
             says = "rows that are named several times are overwritten where they belong added (np.add.at)"
-            zeros, place = filled(V, 0.0, node.params["shape"]), {"steps": (), "key": node.params["key"]}
+            zeros, place = filled(0.0, node.params["shape"], V.dtype), {"steps": (), "key": node.params["key"]}
             over = tried(x, node, lambda z=zeros, V=V, i=indices, p=place: PRIMITIVES["assign"](z, V, *i, **p))
             yield Mistake("missing sum", says, over)
 

@@ -136,7 +136,7 @@ def operands_of(node: ast.AST | None, count: int) -> list[ast.AST]:
 def sources_of(record: Record, node: ast.AST | None) -> list[ast.AST]:
     """The expressions of a record's inputs, in the order of the inputs; none where it isn't sure."""
     found = operands_of(node, len(record.inputs))
-    key = record.primitive.key if record.primitive is not None else ""
+    key = record.key
     if key == "embed":
         return found[::-1]  # embedding(indices, weight)
     if key == "choose" and isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(found) == 3:

@@ -313,7 +313,7 @@ def _called(operation: str) -> str:
 def _operation(line: Line) -> str:
     """The key of what computed a forward line; a product to which a bias is added is a linear layer."""
     if line.operation == "pick":  # one output of several: what computed them
-        return str(line.record.inputs[0].primitive.key)
+        return str(line.record.inputs[0].key)
     if line.operation == "standardized" and line.output:
         return ("", "mean", "variance")[line.output]
     keys = {x.primitive.key for x in line.symbol.inputs if getattr(x, "primitive", None)}

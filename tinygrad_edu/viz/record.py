@@ -263,7 +263,7 @@ class Training(Framed):
         samples = self.inputs.shape[-1 if self.columns else 0]
         found = {}
         for r in order:
-            if r.primitive is None or r.primitive.key not in ACTIVATIONS or r.inputs[0] not in values:
+            if r.key not in ACTIVATIONS or r.inputs[0] not in values:
                 continue
             flat = _flat(r, values[r.inputs[0]], values[r])
             shares = _per_unit(flat, samples, self.columns)

@@ -90,14 +90,14 @@ def _tree(x: Any, values: Mapping[str, int], gradients: Mapping[str, int], depth
     parts = [_tree(i, values, gradients, depth - 1) for i in x.inputs]
     if None in parts:
         return None
-    key = x.primitive.key
+    key = x.key
     if key in _INFIX:
         return [_INFIX[key], *parts]
     if key in _COMPARED:
         return [_COMPARED[key], *parts]
-    if key in _UNCHANGED or (key == "pick" and x.inputs[0].primitive.key.startswith("cross_entropy")):
+    if key in _UNCHANGED or (key == "pick" and x.inputs[0].key.startswith("cross_entropy")):
         return parts[0]
-    if key == "pick" and x.inputs[0].primitive.key == "standardized":
+    if key == "pick" and x.inputs[0].key == "standardized":
         return ["o", STANDARDIZED[x.params["output"]], _tree(x.inputs[0].inputs[0], values, gradients, depth - 1)]
     if key in PRODUCTS and x.ndim <= 2:
         return ["@", *parts, PRODUCTS[key]]
@@ -128,7 +128,7 @@ def _called(x: Symbol, key: str, parts: list[Any]) -> Tree:
     word = {"sigmoid": "σ", "softmax_over": "softmax", "sqrt": "√", "sum_over": "Σ", "absolute": "abs"}.get(key)
     assert x.primitive is not None
     word = word or (x.primitive.numpy.__name__ if x.primitive.numpy is not None else x.primitive.name)
-    elementwise = len(parts) == 1 and x.primitive.key in _ELEMENTWISE and not x.params
+    elementwise = len(parts) == 1 and x.key in _ELEMENTWISE and not x.params
     return ["f" if elementwise else "o", word, *parts]
 
 
@@ -149,7 +149,7 @@ def _summed(x: Symbol, part: Any) -> Tree:
     else:
         way = "columns" if x.params["keepdims"] else "turned"
     total = ["S", part, way, n]
-    return total if x.primitive is not None and x.primitive.key == "sum_over" else ["/", total, ["n", str(n)]]
+    return total if x.key == "sum_over" else ["/", total, ["n", str(n)]]
 
 
 def _number(x: Any) -> str:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from ...core.primitive import PRIMITIVES
 from ...core.symbol import Symbol, leaves
 from ...ops.generator import drawn
 from ...symbolic.algebra import Algebra
-from ...symbolic.expressions import substituted
+from ...symbolic.expressions import filled, substituted
 from ...symbolic.formulas import formula
 from ...symbolic.walk import upwards
 
@@ -87,7 +86,7 @@ def _shorter(raw: Symbol, inlined: Symbol, given: dict[int, Any]) -> Any:
         return None
     if len(formula(after)) >= len(formula(before)):
         return None
-    numbers = {id(atom): _filled(n, raw.dtype) for n, atom in counts.items()}
+    numbers = {id(atom): filled(n, (), raw.dtype) for n, atom in counts.items()}
     return _in_floats(substituted(after, given | numbers))
 
 
@@ -96,7 +95,7 @@ def _with_counts(x: Symbol, counts: dict[int, Symbol]) -> Symbol:
     done: dict[int, Any] = {}
     for part in upwards(x, done):
         inputs = [done[id(i)] if isinstance(i, Symbol) else i for i in part.inputs]
-        if part.primitive is not None and part.primitive.key == "over" and _is_constant(inputs[0]):
+        if part.key == "over" and _is_constant(inputs[0]):
             n = inputs[1]
             if n.__class__ is int and n > 1:
                 inputs[1] = counts[n] if n in counts else counts.setdefault(n, _letter(part.dtype))
@@ -123,10 +122,6 @@ def _in_floats(x: Any) -> Any:
     return done[id(x)] if isinstance(x, Symbol) else x
 
 
-def _filled(n: int, dtype: Any) -> Symbol:
-    return Symbol((), dtype, None, PRIMITIVES["filled"], (), {"shape": (), "value": n, "dtype": dtype})
-
-
 def _letter(dtype: Any) -> Symbol:
     letter = Symbol((), dtype, "m")
     letter.number = True
@@ -135,7 +130,7 @@ def _letter(dtype: Any) -> Symbol:
 
 def _is_negated(x: Any) -> bool:
     """Whether something is minus a named value."""
-    known = isinstance(x, Symbol) and x.primitive is not None and x.primitive.key == "negative"
+    known = isinstance(x, Symbol) and x.key == "negative"
     return known and isinstance(x.inputs[0], Symbol) and x.inputs[0].primitive is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -199,3 +201,60 @@ def test_what_can_not_be_viewed_is_refused_as_in_eager_mode():
     with pytest.raises(RuntimeError, match="is not laid out for"):
         compiled(te.ones(2, 3))
     assert compiled(te.ones(2, 3).T).shape == (6,)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_cotangents_of_parts_are_added_where_they_belong(create_graph):
+    """To n parts, one after the other, as eager mode does: adding zeros to the others would make 0 of their -0."""
+
+    def step(x):
+        h = x * 1
+        a, b, c = h.chunk(3, 1)
+        total = (a * -0.0).sum() + (b * 2).sum() + (c * -0.0).sum() + h[[0, 0, 1]].sum() * -0.0
+        return te.autograd.grad(total, h, create_graph=create_graph)[0]
+
+    x = te.ones(4, 6, requires_grad=True)
+    compiled = te.compile(step)
+    expected = step(x).detach().numpy()
+    assert np.signbit(expected).any()
+    for _ in range(2):
+        np.testing.assert_array_equal(compiled(x).detach().numpy().view(np.uint32), expected.view(np.uint32))
+
+
+def test_parts_are_written_as_numpy_has_it():
+    """Slices need no function of ours, nor an array of zeros for each."""
+
+    def step(x):
+        a, b = te.tanh(x).chunk(2, 1)
+        (a * b).sum().backward()
+
+    compiled = te.compile(step)
+    compiled(te.ones(2, 6, requires_grad=True))
+    assert "def scatter" not in compiled.source
+    assert ".fill(0)" in compiled.source
+    assert "[:, :3] += " in compiled.source
+
+
+def test_another_shape_of_an_array_is_computed_in_its_memory():
+    """Of a product with rows of all samples: sequences take no more memory than the same rows."""
+
+    def step(x, w, b):
+        return te.tanh(x @ w.T + b)
+
+    found = []
+    for shape in ((4, 5, 8), (20, 8)):
+        compiled = te.compile(step)
+        compiled(te.ones(*shape), te.ones(16, 8), te.ones(16))
+        found.append(re.search(r"(\d+) blocks? of ([\d,]+) bytes", compiled.explain()).groups())
+    assert found[0] == found[1] == ("1", "1,280")
+
+
+@pytest.mark.parametrize(
+    "numbers", [[-0.0, -0.0], [0.0, -0.0], [[1.0, -0.0], [0.0, 1.0]], [[-1.0, -1.0], [-0.0, -1.0]]]
+)
+def test_constants_keep_the_sign_of_zero(numbers):
+    """0 and -0 are equal to ==, and give other numbers."""
+    constant = np.array(numbers, "f")
+    compiled = te.compile(lambda x: x * te.tensor(constant))
+    found = compiled(te.ones(constant.shape)).numpy()
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(constant))

@@ -24,6 +24,7 @@ import numpy as np
 from ..core import errors
 from ..core.primitive import Primitive
 from ..ops.checks import refuse
+from ..ops.indexing import add_at, scatter
 from .arguments import docstring
 from .calls import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
 from .listing import Listing
@@ -228,7 +229,22 @@ class Emitted(Spelling):
         if function is np.where:
             condition, x, y = map(self._text, line.args)
             return f"np.copyto({place}, {y})\nnp.copyto({place}, {x}, where={condition})"
+        if function is scatter.forward and len(line.args) == 1:
+            return f"{place}.fill(0)\n{self._part(line, place)} = {self._text(line.args[0])}"
+        if function is add_at.forward and len(line.args) == 2:
+            X, V = line.args
+            moved = "" if self._lie_alike(X, line.results[0]) else f"np.copyto({place}, {self._text(X)})\n"
+            return f"{moved}{self._part(line, place)} += {self._text(V)}"
         return self._called(line, place)
+
+    def _part(self, line: Call, whole: str) -> str:
+        """Where a call puts something."""
+        return f"{whole}[{self._key(_short(line.kwargs['key']))}]"
+
+    def _lie_alike(self, x: Any, value: Value) -> bool:
+        """Whether a value has been given the memory of another."""
+        one, other = (self.memory.place.get(self.memory.base(v)) for v in (x, value))
+        return one is not None and other is not None and one.block == other.block
 
     def _called(self, line: Call, out: str | None = None) -> str:
         function, args = line.function, line.args
@@ -236,7 +252,8 @@ class Emitted(Spelling):
         if out is not None:
             words.append(f"out={out}")
         if isinstance(function, Subscript):
-            return f"{self._text(args[0])}[{self._key(args[1])}]"
+            key = _short(args[1]) if np.ndim(line.results[0].data) else args[1]  # x[0, ...] is no number
+            return f"{self._text(args[0])}[{self._key(key)}]"
         if isinstance(function, Attribute):
             return f"{self._text(args[0])}.{function.__name__}"
         if isinstance(function, Reduce):
@@ -312,6 +329,11 @@ def _single(x: Any) -> bool:
     data = x.data if isinstance(x, Value) else x
     constant = data is x and isinstance(x, np.ndarray) and x.ndim == 0
     return constant or data.__class__ in NUMBERS or isinstance(data, np.generic)
+
+
+def _short(key: Any) -> Any:
+    """An index without the axes that are whole anyway."""
+    return key[:-1] if key.__class__ is tuple and key[1:] and key[-1] is ... else key
 
 
 def _default(line: Call, name: str, value: Any) -> bool:

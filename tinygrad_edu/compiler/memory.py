@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ops.indexing import add_at
 from .calls import Attribute, Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
 from .listing import Listing
 
@@ -111,17 +112,12 @@ class Memory:
             for value in line.results:
                 if not isinstance(line, Call) or not stores(line) or value in self.into or value in self.root:
                     continue
-                block = None
-                if elementwise(line):
-                    block = next((owner[b] for b in dying if self._same(b, value) and self._only(line, b)), None)
-                    if block is not None and value not in guarded:
-                        dying = [b for b in dying if owner[b] != block]
-                    else:
-                        block = None
                 if value in guarded:
                     block = self._new(value)
-                elif block is None:
-                    block = self._take(free, value)
+                else:
+                    left = next((b for b in dying if self._may_replace(line, b, value)), None)
+                    block = self._take(free, value) if left is None else owner[left]
+                    dying = [b for b in dying if owner[b] != block]
                 owner[value] = block
                 self.place[value] = Place(block, value.data.shape, axes_of(value.data))
             for value in (*dying, *(v for v in line.results if v in owner and v not in last and v not in guarded)):
@@ -212,9 +208,17 @@ class Memory:
             return read is old and line.function.may_overwrite(old, new)
         return elementwise(line) and read is old
 
-    def _same(self, base: Value, value: Value) -> bool:
+    def _may_replace(self, line: Call, base: Value, value: Value) -> bool:
+        """Whether a result may lie where an operand does, or that of which it is another shape."""
+        if not (elementwise(line) or adds_to_part(line)) or base.data.nbytes != value.data.nbytes:
+            return False
+        read = [v for v in line.operands if self.base(v) is base]
+        return all(self._same(v, value) for v in read) and (elementwise(line) or line.args[0] in read)
+
+    @staticmethod
+    def _same(one: Value, other: Value) -> bool:
         """Whether a value's numbers can lie exactly where another's do."""
-        x, y = base.data, value.data
+        x, y = one.data, other.data
         return bool(x.shape == y.shape and x.dtype.itemsize == y.dtype.itemsize and x.strides == y.strides)
 
     def _only(self, line: Call, base: Value) -> bool:
@@ -252,6 +256,11 @@ def shared_with(line: Call | Check, value: Value) -> Value | None:
 def elementwise(line: Call) -> bool:
     """Whether each number of the result is computed from the operands' numbers at the same place alone."""
     return isinstance(line.function, np.ufunc) and line.function.signature is None
+
+
+def adds_to_part(line: Call) -> bool:
+    """Whether a call adds to a part of its first operand, which may be done where that lies."""
+    return line.function is add_at.forward
 
 
 def stores(line: Call) -> bool:

@@ -109,14 +109,15 @@ class Spelling:
             return self._kept_as("c", f"{self._dtype(x.dtype).replace('bool', 'np.bool_')}({text})")
         first: Any = x.flat[0] if x.size else 0
         dtype = self._dtype(x.dtype)
-        if (x == first).all():
+        minus = np.signbit(x) & (x == 0) if x.dtype.kind == "f" else np.zeros(1, bool)  # what == takes for 0
+        if (x == first).all() and (minus.all() or not minus.any()):
             size = str(x.shape[0]) if x.ndim == 1 else str(x.shape)
             number = f"{first!s}" if not isinstance(first, np.floating) or math.isfinite(first) else f'float("{first}")'
-            made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(
-                first, f"np.full({size}, {number}, {dtype})"
-            )
+            made = f"np.full({size}, {number}, {dtype})"
+            if not minus.any():
+                made = {0: f"np.zeros({size}, {dtype})", 1: f"np.ones({size}, {dtype})"}.get(first, made)
             return self._kept_as(f"ones{x.size}" if first == 1 else "c", made)
-        spelled = spelled_array(x)
+        spelled = None if minus.any() else spelled_array(x)
         if spelled is not None:
             return self._kept_as("mask", spelled)
         if x.ndim == 1 and x.dtype.kind == "i" and x.size > 1 and (x == np.arange(x.size)).all():

@@ -25,6 +25,7 @@ from .hooks import AT_THE_END, end_walk
 from .joint import add_parts, complete, outputs_of
 from .kept import copied, slopes_from
 from .mode import mode
+from .primitive import Primitive
 from .quiet import hush, restore
 from .record import Record, edges_of, user_site
 from .sums import sum_rows
@@ -143,6 +144,16 @@ class Walk:
             self.cotangents[record] = np.asarray(total) if isinstance(total, np.generic) else total  # 0-d: an array
             self.borrowed.discard(record)
 
+    def add(self, to_part: Primitive, record: Record, dX: Any, indices: Sequence[Any], params: dict[str, Any]) -> None:
+        """Add a contribution to a part of the value alone."""
+        known = self.cotangents[record]
+        if known.__class__ is _ndarray is dX.__class__:
+            out = None if record in self.borrowed else known
+            self.cotangents[record] = to_part.forward(known, dX, *indices, **params, out=out)
+        else:
+            self.cotangents[record] = to_part(known, dX, *indices, **params)
+        self.borrowed.discard(record)
+
     def owns(self, known: Any, record: Record, dX: Any) -> bool:
         """Whether a known cotangent is an array that was made here, so that the array dX may be added in place."""
         return known.__class__ is _ndarray and record not in self.borrowed and dX.__class__ is _ndarray
@@ -256,8 +267,8 @@ def _visit(record: Record, dY: Any, walk: Walk) -> None:
         if useful is not None and x not in useful:
             continue
         if variadic:
-            if primitive.add is not None and index == 0 and walk.owns(cotangents.get(x), x, dY):
-                primitive.add(cotangents[x], dY, *inputs, **params)
+            if primitive.add is not None and index == 0 and x in cotangents:
+                walk.add(primitive.add, x, dY, inputs[1:], params)
                 continue
             dX = primitive.call_rule(index, dY, Y, inputs, params)
         elif params:

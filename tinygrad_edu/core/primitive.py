@@ -90,7 +90,7 @@ class Primitive:
     """One entry of the rule book; calling it computes, in the domain that its arguments call for."""
 
     needs_zeros = True  # of joint outputs: the cotangent of one that nobody used is zeros, else None
-    add: Callable[..., None] | None = None
+    add: Primitive | None = None
     # what the forward is equal to, in operations that a textbook would write; None: it is written so itself
     composition: Callable[..., Any] | None = None
     store_out: Any  # how `out=` is answered; attached by ops/out.py
@@ -107,7 +107,7 @@ class Primitive:
         domain: Sampler | tuple[Sampler, ...],
         view: bool,
         opaque: bool,
-        add: Callable[..., None] | None = None,
+        add: Primitive | None = None,
     ) -> None:
         self.forward = forward
         self.key = forward.__name__  # its entry in the rule book
@@ -202,7 +202,7 @@ def primitive(
     domain: Sampler | tuple[Sampler, ...] = everywhere,
     view: bool = False,
     opaque: bool = False,
-    add: Callable[..., None] | None = None,
+    add: Primitive | None = None,
     **rules: Rule,
 ) -> Callable[[Callable[..., Array]], Primitive]:
     """Enter a forward and its rules into the rule book.

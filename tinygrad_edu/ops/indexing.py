@@ -37,20 +37,28 @@ def _index(key: tuple[Any, ...], arrays: tuple[Array, ...]) -> tuple[Any, ...]:
     return tuple(arrays[k.number] if isinstance(k, Slot) else k for k in key)
 
 
-def _add_back(dX: Array, dY: Array, X: Array, *indices: Array, key: tuple[Any, ...]) -> None:
-    """dX += scatter(dY): of a slice without its zeros, so that the n parts of a tensor cost n slices, not n tensors."""
+@primitive(
+    types=None,
+    opaque=True,
+    dX=lambda dY, Y, X, V, *indices, key: dY,
+    dV=lambda dY, Y, X, V, *indices, key: getitem(dY, *indices, key=key),  # type: ignore[has-type]
+)
+def add_at(X: Array, V: Array, *indices: Array, key: tuple[Any, ...], out: Array = None) -> Array:
+    """X with V added at `key`. Cotangents of parts are added so: of n parts each costs a part, not a whole X."""
+    Y = X if out is X else np.asarray(np.positive(X, out=out))
     if indices:
-        part, dY = dX, scatter.forward(dY, *indices, key=key, shape=dX.shape)
+        np.add(Y, scatter.forward(V, *indices, key=key, shape=Y.shape), out=Y)
     else:
-        part = dX[key if any(k is ... for k in key) else (*key, ...)]  # an array also where one element is meant
-    np.add(part, dY, out=part)
+        part = Y[key if any(k is ... for k in key) else (*key, ...)]  # an array also where one element is meant
+        np.add(part, V, out=part)
+    return Y
 
 
 @primitive(
     types=None,
     view=True,
     opaque=True,
-    add=_add_back,
+    add=add_at,
     dX=lambda dY, Y, X, *indices, key: scatter(dY, *indices, key=key, shape=X.shape),  # type: ignore[has-type]
 )
 def getitem(X: Array, *indices: Array, key: tuple[Any, ...]) -> Array:
@@ -90,6 +98,9 @@ def scatter(V: Array, *indices: Array, key: tuple[Any, ...], shape: tuple[int, .
     else:
         np.add.at(Y, _index(key, indices), V)
     return Y
+
+
+add_at.composition = lambda X, V, *indices, key: X + scatter(V, *indices, key=key, shape=X.shape)
 
 
 def _add_rows(Y: Array, places: Array, V: Array) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.indexing import scatter
+from ...ops.indexing import add_at, scatter
 from ..calls import Call, Value
 
 ONE = "1"  # a number of an array of ones
+PLACING = {scatter.forward: 1, add_at.forward: 2}  # what puts its last operand into a part of the result: operands
 
 ARITHMETIC = {
     np.add: "{} + {}",
@@ -87,6 +88,8 @@ def formula(line: Call, operands: list[str]) -> str:
         return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
     if function is scatter.forward:
         return f"{operands[0]} if {operands[1]} else {element_type(value)}(0)"
+    if function is add_at.forward:
+        return f"{operands[2]} + {operands[0]} if {operands[1]} else {operands[2]}"
     if function is np.where:
         return f"{operands[1]} if {operands[0]} else {operands[2]}"
     if function in FORMULAS:

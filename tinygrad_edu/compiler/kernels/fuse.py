@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.indexing import scatter
 from ...ops.pooling import onto_largest
 from ...ops.pooling_windows import are_tiles
 from ..calls import Call, Check, Kernel, Method, Reduce, Value
 from ..listing import Listing, is_draw
 from ..memory import may_follow_writes
 from .exact import must_be_exact
-from .formulas import ARITHMETIC, FORMULAS, LOGICAL, SLOW
+from .formulas import ARITHMETIC, FORMULAS, LOGICAL, PLACING, SLOW
 from .nests import Loop, Nest, last_axis, nests, own_row
 from .opened import opened
 from .quick import QUICK
@@ -184,7 +183,7 @@ def fusable(line: Call | Check, exactly: bool = False) -> bool:
         return _reduces(line)
     if isinstance(function, Method):
         return function.__name__ == "astype" and isinstance(line.args[0], Value)
-    if function is scatter.forward:
+    if function in PLACING:
         return placed(line) is not None
     if function is onto_largest.forward:
         return _has_tiles(line)
@@ -200,12 +199,13 @@ def quick(line: Call) -> bool:
 
 
 def placed(line: Call) -> tuple[list[int | None], int] | None:
-    """Where `scatter` puts an array: its place along each axis of the result, None for a whole one; how many are said.
+    """Where a call puts an array: its place along each axis of the result, None for a whole one; how many are said.
 
     None if its key is more than integers and whole axes.
     """
-    key, rank = line.kwargs["key"], len(line.kwargs["shape"])
-    if len(line.args) != 1 or not isinstance(line.args[0], Value):
+    key, shape = line.kwargs["key"], line.results[0].data.shape
+    rank = len(shape)
+    if len(line.args) != PLACING[line.function] or not all(isinstance(x, Value) for x in line.args):
         return None
     if any(k is not ... and k.__class__ is not int and k != slice(None) for k in key):
         return None
@@ -213,9 +213,9 @@ def placed(line: Call) -> tuple[list[int | None], int] | None:
     parts: list[Any] = []
     for k in key if ... in key else (*key, ...):
         parts += left if k is ... else [None if k.__class__ is slice else k]
-    places = [k % n if k is not None else None for k, n in zip(parts, line.kwargs["shape"], strict=True)]
+    places = [k % n if k is not None else None for k, n in zip(parts, shape, strict=True)]
     said = sum(k is not None for k in places)
-    return (places, said) if np.ndim(line.args[0].data) == rank - said > 0 else None
+    return (places, said) if np.ndim(line.args[-1].data) == rank - said > 0 else None
 
 
 def _has_tiles(line: Call) -> bool:

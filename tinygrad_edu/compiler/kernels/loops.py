@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ops.indexing import scatter
 from ..calls import NUMBERS, Call, Reduce, Value
 from ..emit import scalar
 from ..spelling import indented
@@ -16,6 +15,7 @@ from .formulas import (
     COMPARED,
     LOGICAL,
     ONE,
+    PLACING,
     element_type,
     formula,
     gathered,
@@ -136,8 +136,8 @@ class KernelSource:
                 continue
             number = self.here[value] = self.number(value)
             read = line.args if isinstance(line.function, np.ufunc) or line.function is np.where else line.args[:1]
-            if line.function is scatter.forward:
-                operands = self._scattered(line, index)
+            if line.function in PLACING:
+                operands = self._placed(line, index, flat)
             else:
                 operands = [self._operand(x, line, index, flat) for x in read]
             text.append(f"{number} = {self._formula(line, operands)}")
@@ -176,13 +176,14 @@ class KernelSource:
             if value in self.stored:
                 self.body.append(f"{self.place(value, [])} = {self.number(value)}")
 
-    def _scattered(self, line: Call, index: list[str]) -> list[str]:
-        """Of `scatter` at integers: the number, and whether the place is where it goes."""
+    def _placed(self, line: Call, index: list[str], flat: bool) -> list[str]:
+        """Of what puts an array at integers: the number, whether the place is where it goes, what it is added to."""
         found = placed(line)
         assert found is not None
         source = [i for i, k in zip(index, found[0], strict=True) if k is None]
         where = " and ".join(f"{i} == {k}" for i, k in zip(index, found[0], strict=True) if k is not None)
-        return [self.element(line.args[0], source, False), where or "True"]
+        number = self.element(line.args[-1], source, False)
+        return [number, where or "True", *(self._operand(x, line, index, flat) for x in line.args[:-1])]
 
     def _windows(self, line: Call) -> None:
         """Of `onto_largest` with windows side by side: each number goes to the largest of its window, else zeros.
@@ -214,7 +215,7 @@ class KernelSource:
     def _even(self, loop: Loop) -> bool:
         """Whether one index runs over all that a loop reads and stores."""
         for line in loop.lines:
-            if line.function is scatter.forward:
+            if line.function in PLACING:
                 return False
             for x in line.operands:
                 ref = reference(x)

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.record import Record
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
-from ..symbolic.derive import topological
+from ..symbolic.derive import as_made
 from ..symbolic.naming import Names, free_name
 from ..symbolic.program import Program
 from ..symbolic.sources import at, variables_at
@@ -180,7 +180,7 @@ def _names(trace: Trace) -> dict[Record, str]:
     found: dict[Record, str] = {}
     taken: set[str] = set()
     for root in trace.roots:
-        names = Names(sorted(topological(root), key=lambda record: record.index), root)  # as the step computes
+        names = Names(as_made(root), root)
         target = at(root.site)[1] if len(trace.roots) > 1 else None
         if target and target.isidentifier() and target not in taken:  # of several losses each has the user's name
             names.of[root] = target

@@ -116,6 +116,11 @@ def _constant(record: Record) -> str:
     return repr(np.asarray(record.array).item()) if record.array is not None else "c"
 
 
+def as_made(root: Record) -> list[Record]:
+    """Every record below root, each after its inputs, in the order in which the program has run."""
+    return sorted(topological(root), key=lambda record: record.index)
+
+
 def topological(root: Record) -> list[Record]:
     """Every record below root, each after its inputs, in an order fixed by the graph alone."""
     order: list[Record] = []

@@ -55,7 +55,8 @@ class Reckoning:
         eps = max(float(np.finfo(d).eps) for d in floats)
         found: dict[Record, list[float]] = {}
 
-        def touch(a: Array) -> Array:
+        def touch(a: Any) -> Any:
+            a = replay.wide(a)
             return a * (1 - 2 * eps * rng.uniform(0, 1, a.shape)) if a.dtype.kind == "f" else a  # towards 0: in domain
 
         for _ in range(3):

@@ -29,7 +29,8 @@ def unkept(order: list[Record]) -> list[tuple[Record, int]]:
     return list(first.items())
 
 
-def _wide(array: Any) -> Any:
+def wide(array: Any) -> Any:
+    """An array in float64, if it is floating."""
     array = np.asarray(array)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
@@ -58,11 +59,12 @@ class Numbers:
 
 
 def forward(
-    order: list[Record], given: Mapping[Record, Any] | None = None, touch: Callable[[Any], Any] = _wide
+    order: list[Record], given: Mapping[Record, Any] | None = None, touch: Callable[[Any], Any] = wide
 ) -> dict[Record, Any]:
     """Every value; of a computation with several outputs a tuple.
 
-    `given` values stand in the place of those that would be computed; `touch` has the last word on each other one.
+    `given` values stand in the place of those that would be computed; what is kept of the others is what `touch`
+    makes of them.
     """
     given = given or {}
     kept = kept_values(order)
@@ -73,7 +75,7 @@ def forward(
                 values[record] = given[record]
                 continue
             if record.primitive is None and record in kept:
-                values[record] = touch(_wide(kept[record]))
+                values[record] = touch(kept[record])
             else:
                 computed(record, values, touch)
     return values
@@ -82,26 +84,26 @@ def forward(
 def leaves(order: list[Record]) -> dict[Record, Any]:
     """The values of leaves and constants, kept ones as they were."""
     kept = kept_values(order)
-    return {r: _wide(kept.get(r, r.array)) for r in order if r.primitive is None}
+    return {r: wide(kept.get(r, r.array)) for r in order if r.primitive is None}
 
 
-def computed(record: Record, values: dict[Record, Any], touch: Callable[[Any], Any] = _wide) -> Any:
+def computed(record: Record, values: dict[Record, Any], touch: Callable[[Any], Any] = wide) -> Any:
     """One value from those of its inputs; of a leaf what it holds now. It is put among them."""
     if record in values:
         return values[record]
     if record.primitive is None:
-        values[record] = touch(_wide(record.array))
+        values[record] = touch(record.array)
         return values[record]
     operands = [values[x] if isinstance(x, Record) else x for x in record.inputs]
     if record.primitive.types is not None:
         operands = record.primitive.types(record.primitive.name, operands)
     with np.errstate(all="ignore"):
         result = record.primitive.forward(*operands, **record.params)
-    values[record] = tuple(touch(_wide(r)) for r in result) if isinstance(result, tuple) else touch(_wide(result))
+    values[record] = tuple(map(touch, result)) if isinstance(result, tuple) else touch(result)
     return values[record]
 
 
-def backward(order: list[Record], values: dict[Record, Any], touch: Callable[[Any], Any] = _wide) -> dict[Record, Any]:
+def backward(order: list[Record], values: dict[Record, Any], touch: Callable[[Any], Any] = wide) -> dict[Record, Any]:
     """The cotangent of every value that needs one."""
     root = order[-1]
     found: dict[Record, Any] = {root: np.ones(root.shape)}
@@ -126,7 +128,7 @@ def backward(order: list[Record], values: dict[Record, Any], touch: Callable[[An
                 if isinstance(dX, tuple):
                     found[x] = add_parts(found.get(x), dX)
                     continue
-                dX = touch(_wide(dX))
+                dX = touch(dX)
                 dX = dX if dX.shape == x.shape else unbroadcast(dX, x.shape)
                 found[x] = dX if x not in found else found[x] + dX
     return found

@@ -40,6 +40,8 @@ from ..core.record import Record, Storage, line_of
 from ..core.tensor import Tensor, as_array, record_of
 from ..core.views import refresh
 from ..symbolic.calls import Calls
+from ..symbolic.derive import as_made
+from ..symbolic.replay import computed
 
 Kind = Literal["leaf", "constant", "result"]
 Names = Mapping[str, Tensor] | Iterable[tuple[str, Tensor]]
@@ -150,7 +152,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
     if t._view is not None:
         refresh(t)
     root = record_of(t)
-    order = _in_order(root)
+    order = as_made(root)
     shown = _shown(order)
     known = {record: f"v{i}" for i, record in enumerate(shown)}
     arrays = _numbers(order, result)
@@ -195,18 +197,6 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
     )
 
 
-def _in_order(root: Record) -> list[Record]:
-    """Every record below root, as they were made: each after its inputs, as the program ran."""
-    seen = {root}
-    stack = [root]
-    while stack:
-        for x in stack.pop().inputs:
-            if isinstance(x, Record) and x not in seen:
-                seen.add(x)
-                stack.append(x)
-    return sorted(seen, key=lambda record: record.index)
-
-
 def _shown(order: list[Record]) -> list[Record]:
     """Those that are values of the graph: of a computation with several outputs each output, not all together."""
     return [record for record in order if not isinstance(record.dtype, tuple)]
@@ -214,7 +204,7 @@ def _shown(order: list[Record]) -> list[Record]:
 
 def ids(t: Tensor) -> dict[Record, str]:
     """The ids that `graph(t)` gives to the records of its values."""
-    return {record: f"v{i}" for i, record in enumerate(_shown(_in_order(record_of(t))))}
+    return {record: f"v{i}" for i, record in enumerate(_shown(as_made(record_of(t))))}
 
 
 def _given(names: Names | None) -> dict[Record, str]:
@@ -284,27 +274,15 @@ def _replay(
     arrays: dict[Record, Any] = {}  # of a computation with several outputs a tuple
     with np.errstate(all="ignore"):
         for record in order:
+            if kept.get(record) is not None:
+                arrays[record] = kept[record]
             try:
-                array: Any = kept.get(record)
-                if array is None:
-                    array = record.array if record.primitive is None else _compute(record, arrays)
+                array: Any = computed(record, arrays, as_array)
             except Exception:  # whatever a forward raises on numbers that it was never given
                 return None
             if array.__class__ not in (np.ndarray, tuple) or (record in known and not _same(array, known[record])):
                 return None
-            arrays[record] = array
     return arrays
-
-
-def _compute(record: Record, arrays: Mapping[Record, Array]) -> Any:
-    """One result as core.apply computes it, on arrays alone."""
-    primitive = record.primitive
-    assert primitive is not None
-    operands: list[Any] = [arrays[x] if isinstance(x, Record) else x for x in record.inputs]
-    if primitive.types is not None:
-        operands = primitive.types(primitive.name, operands)
-    result = primitive.forward(*operands, **record.params)
-    return result if isinstance(result, tuple) else as_array(result)
 
 
 def _same(a: Any, b: Array) -> bool:

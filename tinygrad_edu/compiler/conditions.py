@@ -1,8 +1,8 @@
 """Whether a program holds for a call: its arguments, the tensors that the step knows besides, and what else it sees.
 
 The tensors of the step must be the same ones, in memory of the same layout; an argument may be another tensor of the
-same form (forms.py), as long as it is none of those. What a call leaves in `.grad` is found in the same place by the
-next one. Everything that is no tensor is the Watch's.
+same form (forms.py), as long as it is none of those. What is in `.grad` has a file of its own (gradients.py), and
+everything that is no tensor is the Watch's.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import numpy as np
 from ..core.dtypes import get_default_dtype
 from ..core.mode import mode
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor, record_of
+from ..core.tensor import Tensor
 from ..symbolic.aliases import same_place
 from ..symbolic.program import Program, evaluated, setting_of
 from ..symbolic.trace import Trace
 from .counts import still_equal
+from .gradients import Gradients
+from .looks import apart, layout, look, owner_of, recording
 from .watching.guard import Guard
 from .watching.scopes import equal
 from .watching.watch import Watch
@@ -28,27 +30,19 @@ from .watching.watch import Watch
 class Conditions:
     """What a program has been written for, and where its inputs are."""
 
-    def __init__(self, program: Program, trace: Trace, watch: Watch) -> None:
-        self.program, self.watch = program, watch
+    def __init__(self, program: Program, trace: Trace, watch: Watch, gradients: Gradients) -> None:
+        self.program, self.watch, self.gradients = program, watch, gradients
         tensors = [(k, t) for k, t in enumerate(program.given) if isinstance(t, Tensor)]
         self.place = {id(t): k for k, t in tensors}  # of the tensors among the arguments
-        owners = {id(was.grad): tensor for tensor, was in trace.before.items() if was.grad is not None}
-        self.grad_of = {t: owners[id(t)] for t in program.tensors if id(t) in owners}  # gradients by what they are of
-        self._known = [t for t in program.tensors if t not in self.grad_of]
+        self._known = [t for t in program.tensors if t not in gradients]
         self._memory = [t._array for t in self._known]  # kept, so that an id stays one array's
         self._ids = [*map(id, self._memory)]
-        self._layouts = [*map(_layout, self._memory)]
-        self._need = [*map(_recording, self._known)]
+        self._layouts = [*map(layout, self._memory)]
+        self._need = [*map(recording, self._known)]
         self._modes = mode.grad, mode.anomaly, get_default_dtype()
-        dependent = [t for t, _ in program.grads if t not in program.cleared]
-        known = set(map(id, dependent))
-        dependent += [t for t in (*self.grad_of.values(), *trace.asked_for) if id(t) not in known]
-        had = [(t, record_of(t).grad is not None) for t in dependent]
-        self._had_grad = [(t, was) for t, was in had if id(t) not in self.place]
-        self._came_with_grad = [(self.place[id(t)], was) for t, was in had if id(t) in self.place]
         # What the step sees and does not compute with: it may have asked for a shape, or for requires_grad
         self._idle = [t for t in watch.tensors if t not in program.tensors and not isinstance(t._array, Symbol)]
-        self._looks = [*map(_look, self._idle)]
+        self._looks = [*map(look, self._idle)]
         self._outside = {*map(id, watch.tensors), *map(id, self._known)}  # what the step sees besides its arguments
         self._met = [(k, t) for k, t in tensors if id(t) in self._outside]  # arguments that are among it
         self._free = [k for k, t in tensors if id(t) not in self._outside]
@@ -59,8 +53,7 @@ class Conditions:
         self._through = [(t, base) for t, base in trace.outside if id(base) not in self.place]
         self._through_given = [(t, self.place[id(base)]) for t, base in trace.outside if id(base) in self.place]
         self.counts: list[list[Tensor]] = []  # sets of step counts that are equal (counts.py)
-        self.own_memory: set[int] = set()  # where the gradients lie that the program leaves
-        self.lent: list[bool] = []  # which arguments do, so that they are copied
+        self.lent: list[bool] = []  # which arguments lie where the program leaves gradients, so that they are copied
         self._guard: Guard | None = None
         self._records: list[Any] = []
         self._recent: list[Any] = [(None, None)]
@@ -68,22 +61,19 @@ class Conditions:
     def holds(self, given: Any) -> bool:
         """Whether the program is still what the step would do."""
         if self._guard is None or not self._guard.same():
-            if not self._unmoved():
+            if not self._unmoved() or not self.gradients.fit(given, self._memory):
                 return False
             self._settle()
-        self.lent = [self._lies_in_grads(k, x) for k, x in enumerate(given)]
-        if not self._fits(given) or not self.watch.same() or (self._guards and self._differs(given)):
+        elif self.gradients.by_argument and not self.gradients.fit(given, self._memory):
+            return False
+        lent = self.gradients.lent(given)
+        if lent is None or not self._fits(given) or not self.watch.same() or (self._guards and self._differs(given)):
             return False
         if self.counts and not still_equal(self.counts):
             return False
-        self._recent = [(None, None)] if any(self.lent) else self._arrays_of(given)
+        self.lent = lent
+        self._recent = [(None, None)] if any(lent) else self._arrays_of(given)
         return True
-
-    def _lies_in_grads(self, k: int, x: Any) -> bool:
-        """Whether an argument is a gradient that a call before has left, in memory that the next one writes."""
-        if not self.own_memory or not isinstance(x, Tensor) or k in self._into_given:
-            return False
-        return owner_of(x._array) in self.own_memory
 
     def holds_again(self, given: Any) -> bool:
         """The same, for a call with the arrays of the call before; False where that takes a closer look."""
@@ -99,7 +89,7 @@ class Conditions:
     def _arrays_of(self, given: Any) -> list[Any]:
         """The arguments' arrays, where a call with the same ones needs no further look; else something none has."""
         plain = all(x.__class__ is Tensor and _is_bare(x) for x in given)
-        if not plain or self._met:
+        if not plain or self._met or self.gradients.by_argument:
             return [(None, None)]
         arrays = [x._array for x in given]
         ids = {*map(id, arrays)}  # of one tensor each, and of none that the step knows
@@ -122,23 +112,20 @@ class Conditions:
             for tensor, base in self._through:
                 self._guard.add("{}._storage", tensor)
                 self._guard.add("{}._storage", base)
-            for tensor, _ in self._had_grad:
-                self._guard.add("({}.grad is None)", record_of(tensor))
+            self.gradients.guard(self._guard)
         self._guard.settle()
 
     def _unmoved(self) -> bool:
         """Whether the step's own tensors are what they were, in memory of the same layout."""
         arrays = [t._array for t in self._known]
         if [*map(id, arrays)] != self._ids:  # other memory, perhaps of the same layout
-            if [*map(_layout, arrays)] != self._layouts:
+            if [*map(layout, arrays)] != self._layouts:
                 return False
             self._memory, self._ids = arrays, [*map(id, arrays)]
-        if [*map(_recording, self._known)] != self._need or [*map(_look, self._idle)] != self._looks:
+        if [*map(recording, self._known)] != self._need or [*map(look, self._idle)] != self._looks:
             return False
-        for tensor, base in self._through:  # another name for other memory by now?
-            if tensor._storage is not base._storage:
-                return False
-        return all((record_of(tensor).grad is not None) == had for tensor, had in self._had_grad)
+        # another name for other memory by now?
+        return all(tensor._storage is base._storage for tensor, base in self._through)
 
     def _fits(self, given: Any) -> bool:
         """Whether the arguments are of those that the program was written for."""
@@ -151,10 +138,6 @@ class Conditions:
         for tensor, k in self._through_given:
             same = same_place(given[k]._array, self.program.given[k]._array)
             if given[k]._storage is not tensor._storage or not same:
-                return False
-        for k, had in self._came_with_grad:
-            record = given[k]._record
-            if (record is not None and record.grad is not None) != had:
                 return False
         return not self._writes or self._apart(given)
 
@@ -175,8 +158,7 @@ class Conditions:
             if owner in self._owners and any(np.may_share_memory(array, x) for x in self._memory):
                 return False
             for j in self._free:
-                other = given[j]._array
-                if given[j] is not given[k] and owner_of(other) == owner and np.may_share_memory(array, other):
+                if given[j] is not given[k] and not apart([array], [given[j]._array]):
                     return False
         return True
 
@@ -200,32 +182,6 @@ class Conditions:
             if symbol is not None and symbol.number:
                 values[symbol] = x
         return values
-
-
-def _layout(array: Any) -> Any:
-    return array.shape, array.strides, array.dtype.num
-
-
-def _look(tensor: Tensor) -> Any:
-    """What there is to see of a tensor besides its numbers."""
-    return _layout(tensor._array), _recording(tensor)
-
-
-def owner_of(array: Any) -> int:
-    """What tells memory apart: the id of the array that it was made for."""
-    while array.base.__class__ is np.ndarray:
-        array = array.base
-    return id(array)
-
-
-def _recording(tensor: Tensor) -> Any:
-    """Whether operations on a tensor are recorded, and which hooks its gradient meets."""
-    record = tensor._record
-    if record is None or not record.needs_grad:
-        return False
-    if record.hooks or record.grad_hooks:
-        return [*(record.hooks or {}).values()], [*(record.grad_hooks or {}).values()]
-    return True
 
 
 def _is_bare(tensor: Tensor) -> bool:

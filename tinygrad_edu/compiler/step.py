@@ -230,7 +230,7 @@ class Compiled:
                 f"compile: {line_of_step(self.step)}{self._name} uses a gradient {tuple(lost.shape)} that a call "
                 "before has computed, of which grads=False has left none. Compile it with grads=True."
             )
-        left = {t for t, grad in program.grads if grad is not None}
+        left = {*(t for t, grad in program.grads if grad is not None), *(p.tensor for p in program.passed)}
         return set() if self.grads else left - trace.used - self._used
 
     def _look(self, args: Any, kwargs: Any) -> Watch:

@@ -12,16 +12,17 @@ from ..core.apply import explained
 from ..core.quiet import hush, restore
 from ..core.record import stamp
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor, record_of, wrap
+from ..core.tensor import Tensor, wrap
 from ..core.views import refresh
 from ..core.write import storage_of
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
 from ..symbolic.program import Program, copied, evaluated, setting_of
 from ..symbolic.trace import Trace
-from .conditions import Conditions, owner_of
+from .conditions import Conditions
 from .counts import equal_counts
 from .emit import Emitted
 from .explain import explanation
+from .gradients import Gradients
 from .kernels.engine import accelerated
 from .listing import note
 from .memory import Memory
@@ -51,8 +52,9 @@ class Written:
         self.program, self.trace, self.name = program, trace, name
         self._dropped, self._derived = dropped, trace.derived
         watch.complete(program, trace, kept)
-        self._watch, self._conditions = watch, Conditions(program, trace, watch)
-        self._place, self._grad_of = self._conditions.place, self._conditions.grad_of
+        self._gradients = Gradients(program, trace, watch.tensors, dropped)
+        self._watch, self._conditions = watch, Conditions(program, trace, watch, self._gradients)
+        self._place = self._conditions.place
         self.holds, self.holds_again = self._conditions.holds, self._conditions.holds_again
         self.difference = self._conditions.difference
 
@@ -98,10 +100,8 @@ class Written:
         return self._formulas.text
 
     def _array(self, tensor: Tensor, given: Any) -> Any:
-        owner = self._grad_of.get(tensor)
-        if owner is not None:
-            owner = given[self._place[id(owner)]] if id(owner) in self._place else owner
-            return record_of(owner).grad._array
+        if tensor in self._gradients:
+            return self._gradients.array(tensor, given)
         if tensor._view is not None:
             refresh(tensor)
         return tensor._array
@@ -140,13 +140,10 @@ class Written:
                 self._computed.append(computed[value])
             else:
                 self._generators.append(value.data)
-        self._plain = all(t not in self._grad_of and t._view is None for t in self._tensors)
+        self._plain = all(t not in self._gradients and t._view is None for t in self._tensors)
         self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
         self._written = [t for t, _ in listing.writes if id(t) not in self._place]
-        kept = [(t, v is not None) for t, v in listing.grads]
-        self._left_none = [t for t, left in kept if not left and id(t) not in self._place]
-        self._left = [(t, left) for t, left in kept if left or id(t) in self._place]
-        self._holders: list[Tensor | None] = [None] * len(self._left)
+        self._gradients.leaves([(t, v is not None) for t, v in listing.grads])
         self._returned = tensors_of(program.result)
         found: list[Symbol] = []
         numbers_replaced([program.result, *(setting for *_, setting in program.assigned)], found.append)
@@ -202,6 +199,7 @@ class Written:
             storage = given[place]._storage or storage_of(given[place])
             storage.version, storage.writer = version, writer
         for tensor in self._written:
+            tensor = self._gradients.now(tensor, given)
             storage = tensor._storage or storage_of(tensor)
             storage.version, storage.writer = version, writer
         if self._numbered:
@@ -212,11 +210,7 @@ class Written:
             self._leave_flags(given)
         for module, training in self._switched:
             module.training = training
-        for tensor in self._left_none:
-            if (record := tensor._record) is not None:
-                record.grad = None
-        if self._left:
-            self._leave_grads(out, given)
+        self._gradients.leave(iter(out[len(self._returned) :]), given)
         if self._only:
             return wrap(np.asarray(out[0]))
         results = [copied(t, np.asarray(x)) for t, x in zip(self._returned, out, strict=False)]
@@ -233,24 +227,3 @@ class Written:
         for tensor, needed in self.program.flags:
             place = self._place.get(id(tensor))
             (tensor if place is None else given[place]).requires_grad_(needed)
-
-    def _leave_grads(self, out: tuple[Any, ...], given: Any) -> None:
-        """What the step leaves in `.grad`: arrays that the program owns, the same ones at every call."""
-        k = len(self._returned)
-        for place, (tensor, kept) in enumerate(self._left):
-            place_given = self._place.get(id(tensor))
-            record = record_of(tensor if place_given is None else given[place_given])
-            if not kept:
-                record.grad = None
-                continue
-            array, k = np.asarray(out[k]), k + 1
-            if place_given is not None:  # the next call's argument may be another tensor; this one keeps its gradient
-                record.grad = wrap(array.copy())
-                continue
-            holder = self._holders[place]
-            if holder is None or holder._array is not array:
-                holder = self._holders[place] = wrap(array)
-                self._conditions.own_memory.add(owner_of(array))
-            elif holder._storage is not None:
-                holder._storage.version = stamp()
-            record.grad = holder

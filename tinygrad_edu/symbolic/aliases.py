@@ -284,6 +284,16 @@ class Aliases:
                     "memory; use one of them."
                 )
 
+    def outside_of(self, tensor: Tensor) -> tuple[Tensor, tuple[Any, ...]] | None:
+        """The tensor from outside whose memory a tensor shows, and by which steps; None for what the step computes."""
+        steps: tuple[Any, ...] = ()
+        while tensor not in self.before:
+            base, more = self._base_of(tensor)
+            if base is tensor:
+                return None
+            tensor, steps = base, (*more, *steps)
+        return None if tensor in self.made else (tensor, steps)
+
     def is_new(self, tensor: Tensor) -> bool:
         """Whether a tensor is an argument or computed by the step, so that it is another one at every call."""
         return tensor in self.own or (

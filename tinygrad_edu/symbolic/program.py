@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.errors import TraceError
+from ..core.mode import mode
 from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, as_array, wrap
+from ..core.views import follow
 from ..core.write import write
 from ..ops.checks import check as verify
 from .nested import arguments_of, replaced, tensors_of
@@ -25,6 +27,15 @@ class Check(NamedTuple):
     message: str
     error: type[Exception]
     values: Symbol | None
+
+
+class Passed(NamedTuple):
+    """A gradient that the step leaves, which is a tensor by another name."""
+
+    tensor: Tensor  # whose gradient
+    source: Tensor  # from outside, whose memory it shows
+    steps: Any  # and by which views; None: it is that tensor
+    new: bool  # or it is the new gradient of the source
 
 
 class Program:
@@ -50,7 +61,9 @@ class Program:
         given: list[Any],
         flags: list[tuple[Tensor, bool]],
         assigned: list[tuple[dict[str, Any], str, Any]],
+        passed: list[Passed],
     ) -> None:
+        self.passed = passed
         self.assigned = assigned  # what the step leaves in the settings of optimizers
         self.flags = flags  # what the step leaves in requires_grad, where it changes it
         self.given = given  # the arguments of the trace, to tell whether the step changes one
@@ -134,6 +147,8 @@ class Program:
             tensor.requires_grad_(needed)
         for tensor, grad in self.grads:
             tensor.grad = None if grad is None else wrap(np.array(values[grad]))
+        for tensor, source, steps, new in self.passed:
+            tensor.grad = source.grad if new else source if steps is None else shown(source, steps)
         return replaced(self.result, lambda t: copied(t, np.array(values[t._array])))
 
 
@@ -141,6 +156,15 @@ def copied(tensor: Tensor, array: Any) -> Tensor:
     """A result: without a graph, and a leaf that requires a gradient where the step returns one."""
     result = wrap(array)
     return result.requires_grad_() if tensor.requires_grad and tensor.is_leaf else result
+
+
+def shown(tensor: Tensor, steps: Any) -> Tensor:
+    """A part of a tensor's memory by another name."""
+    grad, mode.grad = mode.grad, False
+    try:
+        return follow(tensor.detach(), steps)  # type: ignore[no-any-return]
+    finally:
+        mode.grad = grad
 
 
 def evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:

@@ -30,7 +30,7 @@ from .aliases import Aliases, same_place
 from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, hides, only_tensors, put_back, replaced, tensors_of
 from .numbers import Numbers
-from .program import Check, Program, array_of, copied
+from .program import Check, Passed, Program, array_of, copied
 from .sections import leading_to, sections_of
 
 FEW = 4096  # numbers that a program takes for constants; more are an input
@@ -47,6 +47,7 @@ class Trace(Numbers, Aliases):
         self.sections: list[tuple[int, str]] = []
         self.cleared: set[Tensor] = set()
         self.asked_for: dict[Tensor, None] = {}  # whose .grad Python has looked at, or backward() added to
+        self.replaced: set[Any] = set()  # gradients in whose place the step leaves others, or none
         self.used: set[Tensor] = set()  # whose .grad Python has looked at, with what calls before have added to it
         # For the names of values: which Symbol a record's value is, whose cotangents are which, where backward began
         self.values: dict[Record, Any] = {}
@@ -144,11 +145,12 @@ class Trace(Numbers, Aliases):
             known[x] = array_of(x.primitive.forward(*inputs, **x.params), x)  # type: ignore[union-attr]
         return known.get(symbol, symbol)
 
-    def changes(self) -> tuple[list[Any], list[Any], list[Any]]:
-        """What the step leaves in tensors: their new values; their gradients; whether they require one."""
+    def changes(self) -> tuple[list[Any], list[Any], list[Any], list[Passed]]:
+        """What the step leaves in tensors: their new values; their gradients; whether they require one; gradients that
+        are tensors by another name."""
         writes, grads, flags = [], [], []
-        recorded = [(tensor._record, was) for tensor, was in self.before.items() if tensor._record is not None]
-        dropped = {was.grad for record, was in recorded if record.grad is not was.grad}
+        passed: list[Passed] = []
+        new: dict[Tensor, Tensor] = {}  # gradients that it has computed, and whose they are
         for tensor, was in self.before.items():
             if tensor in self.made:
                 continue
@@ -157,12 +159,21 @@ class Trace(Numbers, Aliases):
             leaf = record is None or record.primitive is None
             if leaf and needed != (was.record is not None and was.record.needs_grad):
                 flags.append((tensor, needed))
-            # a .grad that is added to and then dropped lies in memory of the program that has made it: perhaps this one
-            if tensor._array is not was.symbol and tensor not in self.through and tensor not in dropped:
+            if tensor._array is not was.symbol and tensor not in self.through:
                 writes.append((tensor, tensor._array))
-            if record is not None and (record.grad is not was.grad or tensor in self.cleared):
-                grads.append((tensor, None if record.grad is None else record.grad._array))
-        return writes, grads, flags
+            if record is None or (record.grad is was.grad and tensor not in self.cleared):
+                continue
+            grad = record.grad
+            self.replaced.add(was.grad)
+            outside = None if grad is None else self.outside_of(grad)
+            if outside is not None:
+                passed.append(Passed(tensor, outside[0], None if outside[0] is grad else outside[1], False))
+            elif grad in new:
+                passed.append(Passed(tensor, new[grad], None, True))
+            else:
+                grads.append((tensor, None if grad is None else grad._array))
+                new.update({} if grad is None else {grad: tensor})
+        return writes, grads, flags, passed
 
     def kept_in_state(self) -> list[tuple[Any, Any, str, Any]]:
         """What the step has put into the states of optimizers: another tensor, or what is none."""
@@ -394,7 +405,7 @@ def record(
             result = result, [x[name] for x, name in run.derived]
         run.put_back_places()
         run.enter(tensors_of(result))
-        writes, grads, flags = run.changes()
+        writes, grads, flags, renamed = run.changes()
         _refuse_state(run, lambda: step(*args, **kwargs))
         writes += run.replaced_in_state({t for t, _ in writes})
         copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
@@ -420,7 +431,7 @@ def record(
     optimizers = [optimizer for optimizer, _ in run.optimizers]
     program = Program(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
-        optimizers, added, run.guards, run.cleared, given, flags, run.assigned,
+        optimizers, added, run.guards, run.cleared, given, flags, run.assigned, renamed,
     )  # fmt: skip
     program.kept = frozen[1][len(run.derived) - len(run.kept) :] if run.kept else []
     program.constants = {s for t, s in program.tensors.items() if t in run.made and _is_written_down(t._array)}

@@ -375,6 +375,7 @@ def _part(shape: tuple[int, ...], key: tuple[Any, ...], indices: tuple[Any, ...]
 for _pattern, (_shape, _index, _arrays) in {**_PLACES, **_REPEATED}.items():
     row("getitem", _pattern, real(*_shape), *_arrays, key=_index)
     row("scatter", _pattern, real(*_part(_shape, _index, _arrays)), *_arrays, key=_index, shape=_shape)
+    row("add_at", _pattern, real(*_shape), real(*_part(_shape, _index, _arrays)), *_arrays, key=_index)
 for _pattern, (_shape, _index, _arrays) in _PLACES.items():  # where a place is named twice, one write is lost
     _value = real(*_part(_shape, _index, _arrays))
     row("assign", _pattern, real(*_shape), _value, *_arrays, steps=(), key=_index)

@@ -26,7 +26,7 @@ from ..core.primitive import Primitive
 from ..ops.checks import refuse
 from ..ops.indexing import add_at, scatter
 from .arguments import docstring
-from .calls import NUMBERS, PYTHON, Attribute, Call, Check, Method, Reduce, Subscript, Value
+from .calls import NUMBERS, PYTHON, Attribute, Call, Check, Draw, Method, Reduce, Subscript, Value
 from .listing import Listing
 from .memory import Memory
 from .spelling import ARRAY, Spelling, called, indented, listed
@@ -200,15 +200,15 @@ class Emitted(Spelling):
             return f"{self._name(line.results[0])} = -{self._text(line.args[0])}"
         if all(v.number for v in line.results) and line.results:
             return f"{self._name(line.results[0])} = float({self._called(line)})"
-        if len(line.results) == 1:
-            (value,) = line.results
-            place = self._name(value) if value in self.memory.place else None
+        for value in line.results:
             if value in self.memory.into:
-                place = self.names[value] = self._name(self.memory.into[value])
-            if place is not None:
-                return self._stored(line, place) + self._shape(value)
-            return f"{self._name(value)} = {self._called(line)}" + self._shape(value)
-        return f"{', '.join(self._name(v) for v in line.results)} = {self._called(line)}"
+                self.names[value] = self._name(self.memory.into[value])
+        names = [self._name(v) for v in line.results]
+        kept = all(v in self.memory.place or v in self.memory.into for v in line.results)
+        if len(names) > 1:
+            return self._called(line, f"({', '.join(names)})") if kept else f"{', '.join(names)} = {self._called(line)}"
+        text = self._stored(line, *names) if kept else f"{names[0]} = {self._called(line)}"
+        return text + self._shape(line.results[0])
 
     @staticmethod
     def _shape(value: Value) -> str:
@@ -218,7 +218,7 @@ class Emitted(Spelling):
     def _stored(self, line: Call, place: str) -> str:
         """A call that puts its result into a place."""
         function = line.function
-        if isinstance(function, Method) and not isinstance(function, Reduce):
+        if isinstance(function, Method) and not isinstance(function, (Reduce, Draw)):
             source = line.args[0]
             text = self._text(source)
             if function.__name__ == "astype":

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..ops.generator import Generator
 from ..ops.indexing import add_at
 from .calls import Attribute, Call, Check, Draw, Kernel, Method, Reduce, Subscript, Value
 from .listing import Listing
@@ -267,24 +268,24 @@ def stores(line: Call) -> bool:
     """Whether a call can be told where to put its result; a kernel is always."""
     if isinstance(line.function, Kernel):
         return True
-    if len(line.results) != 1:
-        return False
-    data = line.results[0].data
-    if not isinstance(data, np.ndarray) or data.ndim == 0 or not data.size:
+    found = [v.data for v in line.results]
+    if not found or not all(isinstance(x, np.ndarray) and x.ndim and x.size for x in found):
         return False
     function = line.function
     if isinstance(function, np.ufunc):
-        return "dtype" not in line.kwargs or line.kwargs["dtype"] is None
+        return len(found) == 1 and line.kwargs.get("dtype") is None
     if isinstance(function, Reduce):
         return function.ufunc.signature is None
-    if isinstance(function, (Attribute, Subscript, Draw)):
+    if isinstance(function, (Attribute, Subscript)):
         return False
-    if isinstance(function, Method):
+    if isinstance(function, Draw):
+        function = getattr(Generator, function.__name__)
+    elif isinstance(function, Method):
         return function.__name__ in COPIES
     if function is np.where:
         return len(line.args) == 3
     if function in OUT_FUNCTIONS:
-        return function is not np.dot or data.flags.c_contiguous
+        return function is not np.dot or found[0].flags.c_contiguous
     return "out" in (getattr(function, "__kwdefaults__", None) or ())  # a forward that is kept whole
 
 

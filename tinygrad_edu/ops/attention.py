@@ -29,7 +29,7 @@ from .arranging import repeat_interleave
 from .choices import choose
 from .conversion import astype
 from .creation import full
-from .dropout import dropout
+from .dropout import dropout_mask
 from .shape import expand
 
 
@@ -85,7 +85,7 @@ row_dots.composition = lambda X, Y: np.sum(X * Y, axis=-1)
 UNDERFLOW = 1e-7  # exp(-16): below it, rounding of the exponents, 16 * 2**-25 in float32, is the larger error
 
 
-def _softmax(S: Array) -> Array:
+def _softmax(S: Array, out: Array = None) -> Array:
     """The softmax over the last axis; rows of -inf alone give zeros, as in PyTorch's attention.
 
     Shifted by the largest score of a whole matrix, whose maximum NumPy finds in 14 us where those of its rows
@@ -95,7 +95,7 @@ def _softmax(S: Array) -> Array:
     lowest = np.finfo(S.dtype).min  # in the place of -inf, since -inf - -inf is NaN
     top = np.maximum.reduce(S.reshape(*S.shape[:-2], math.prod(S.shape[-2:])), axis=-1, initial=lowest)
     with np.errstate(invalid="ignore"):  # inf - inf
-        E = np.subtract(S, top[..., None, None])
+        E = np.subtract(S, top[..., None, None], out=out)
         total = np.exp(E, out=E) @ ones  # np.sum takes 109 us, the product 20
         if not total.min(initial=1) > UNDERFLOW:  # NaN ends here too, and stays in its row
             np.subtract(S, np.maximum.reduce(S, axis=-1, keepdims=True, initial=lowest), out=E)
@@ -123,10 +123,11 @@ def _values_cotangent(dY: tuple[Array, ...], Y: tuple[Array, ...], S: Array, V: 
 
 
 @primitive(name="scaled_dot_product_attention", types=equal, opaque=True, dS=_scores_cotangent, dV=_values_cotangent)
-def attend(S: Array, V: Array, keep: Array = None) -> tuple[Array, ...]:
+def attend(S: Array, V: Array, keep: Array = None, *, out: Any = None) -> tuple[Array, ...]:
     """O = P V and P = softmax(S), rows of -inf giving zeros; with `keep`, the mask of dropout, O = (P keep) V."""
-    P = _softmax(S)
-    O = np.empty_like(V, shape=(*S.shape[:-1], V.shape[-1]))  # in V's order: merging heads then copies nothing
+    # O in V's order: merging heads then copies nothing
+    O, P = (np.empty_like(V, shape=(*S.shape[:-1], V.shape[-1])), None) if out is None else out
+    P = _softmax(S, P)
     return np.matmul(_dropped(P, keep), V, out=O), P
 
 
@@ -180,7 +181,7 @@ def scaled_dot_product_attention(
         value = expand(value, (*batch, *value.shape[-2:]))
     if dropout_p <= 0:
         return apply(attend, (S, value), {}, shown=1)[0]
-    keep = dropout(full(S.shape, 1.0, dtype=S.dtype), dropout_p, True)
+    keep = dropout_mask(S.shape, dropout_p, S.dtype) if dropout_p < 1 else full(S.shape, 0.0, dtype=S.dtype)
     return apply(attend, (S, value, keep), {}, shown=1)[0]
 
 

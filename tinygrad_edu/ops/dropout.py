@@ -133,10 +133,12 @@ def _channels(input: Any) -> tuple[int, ...]:
 
 def _thinned(input: Any, shape: tuple[int, ...], p: float) -> Any:
     """The input times a mask of this shape: 0 with probability p, else 1 / (1 - p), so that the mean stays."""
-    if p == 1:  # nothing is drawn then, in PyTorch either
-        return input * 0
-    mask = named(_kept(shape, p, input.dtype) / np.asarray(1 - p, input.dtype), "mask")
-    return input * finish(mask)
+    return input * (0 if p == 1 else dropout_mask(shape, p, input.dtype))  # nothing is drawn then, in PyTorch either
+
+
+def dropout_mask(shape: tuple[int, ...], p: float, dtype: Any) -> Any:
+    """The mask of `dropout`, for p < 1."""
+    return finish(named(_kept(shape, p, dtype) / np.asarray(1 - p, dtype), "mask"))
 
 
 def _kept(shape: tuple[int, ...], p: float, dtype: Any) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,15 @@ from ..core.device import CPU, require_cpu
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.number import concrete
-from ..core.primitive import primitive
+from ..core.primitive import Array, primitive
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from .creation import constructor, finish
+from .room import room
 
 _BLOCK = 16  # normals per Box-Muller block; fewer numbers than this are drawn one by one
+
+_PIECE = 4096  # numbers drawn at a time: what they are made of stays in the cache
 
 _WORDS = 624  # of the Mersenne Twister's state
 
@@ -160,23 +164,31 @@ class Generator:
         pairs = self.words(2 * count).reshape(count, 2)
         return np.asarray((pairs[:, 0] << np.uint64(32)) | pairs[:, 1])
 
-    def uniform(self, count: int, dtype: Any) -> np.ndarray[Any, Any]:
+    def uniform(self, count: int, dtype: Any, *, out: Array = None) -> Array:
         """`count` numbers in [0, 1): 24 random bits in float32, 53 in float64."""
         if mode.trace is not None:
-            return self._later("uniform", count, dtype)  # type: ignore[no-any-return]
-        if dtype == np.float32:
-            return (self.words(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
-        return (self.long_words(count) & np.uint64((1 << 53) - 1)).astype(np.float64) * 2.0**-53
+            return self._later("uniform", count, dtype)
+        single = dtype == np.float32
+        draws = room((count,), np.float32 if single else np.float64, out)
+        for part in _pieces(draws):
+            if single:
+                part[:] = (self.words(len(part)) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
+            else:
+                part[:] = (self.long_words(len(part)) & np.uint64((1 << 53) - 1)).astype(np.float64) * 2.0**-53
+        return draws
 
-    def normal(self, count: int, dtype: Any, singly: bool = False) -> np.ndarray[Any, Any]:
+    def normal(self, count: int, dtype: Any, singly: bool = False, *, out: Array = None) -> Array:
         """`count` standard normals; `singly`: not in blocks, as PyTorch draws them for strided memory."""
         if mode.trace is not None:
-            return self._later("normal", count, dtype, singly)  # type: ignore[no-any-return]
+            return self._later("normal", count, dtype, singly)
         if count < _BLOCK or singly:
-            return np.array([self._one_normal() for _ in range(count)], dtype)
-        draws = self.uniform(count, dtype)
+            draws = room((count,), dtype, out)
+            draws[:] = [self._one_normal() for _ in range(count)]
+            return draws
+        draws = self.uniform(count, dtype, out=out)
         whole = count - count % _BLOCK
-        _box_muller(draws[:whole].reshape(-1, _BLOCK))
+        for part in _pieces(draws[:whole]):
+            _box_muller(part.reshape(-1, _BLOCK))
         if whole < count:  # the last block is drawn afresh, over the end of the one before
             draws[-_BLOCK:] = self.uniform(_BLOCK, dtype)
             _box_muller(draws[-_BLOCK:].reshape(1, _BLOCK))
@@ -221,6 +233,10 @@ def draw_by(function: Any, generator: Generator | None, *values: Any, **settings
     symbol = Symbol(np.broadcast_shapes(*map(np.shape, values)), values[0].dtype, None, drawn, values, {"draw": draw})
     mode.trace.drew(symbol)
     return symbol
+
+
+def _pieces(draws: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    return (draws[k : k + _PIECE] for k in range(0, len(draws), _PIECE))
 
 
 def _box_muller(blocks: np.ndarray[Any, Any]) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
 from .linalg import product
+from .room import rooms
 from .steps import columns, earlier, once_per_visit, opened, order, rows
 
 
@@ -46,14 +47,17 @@ def gru_pull_by_steps(dH: Any, dA: Any, A: Any, H: Any, V: Any, h: Any, *, rever
 
 
 @opened(gru_pull_by_steps)
-def gru_pull(dH: Array, dA: Array, A: Array, H: Array, V: Array, h: Array, *, reverse: bool) -> tuple[Array, ...]:
+def gru_pull(
+    dH: Array, dA: Array, A: Array, H: Array, V: Array, h: Array, *, reverse: bool, out: Any = None
+) -> tuple[Array, ...]:
     """The cotangents of R, U, N and Q before their activations, dZ (4n, T, m), and dh (m, n), from those of
     gru_steps's outputs; 0.0 stands for none."""
     T, m, n = H.shape
     times = order(T, reverse)
     one = np.ones((), A.dtype)  # of a Python number a ufunc has to find the type, at every call
-    dZ = np.empty((4 * n, T, m), A.dtype)
-    dh, part = np.zeros((n, m), A.dtype), np.empty((n, m), A.dtype)
+    dZ, dh = rooms([(4 * n, T, m), (n, m)], A.dtype, out and (out[0], out[1].T))
+    dh.fill(0)
+    part = np.empty((n, m), A.dtype)
     z, of_v = np.empty((4 * n, m), A.dtype), np.empty((3 * n, m), A.dtype)
     z_r, z_u, z_new, z_q = z.reshape(4, n, m)  # each holds what others need on their way, before its own
     states = np.ascontiguousarray(earlier(H, h, reverse).mT)  # before each step, a column per sample
@@ -121,7 +125,7 @@ def _of_h(dZ: Array) -> Array:
     dd=lambda dY, Y, X, W, V, h, b, d, *, reverse: np.sum(_of_h(_pulled(dY, Y, V, h, reverse)[0]), axis=1),
 )
 def gru_steps(
-    X: Array, W: Array, V: Array, h: Array, b: Array = None, d: Array = None, *, reverse: bool
+    X: Array, W: Array, V: Array, h: Array, b: Array = None, d: Array = None, *, reverse: bool, out: Any = None
 ) -> tuple[Array, ...]:
     """H (T, m, n), and R, U, N and Q of every step below one another, A (T, 4n, m).
 
@@ -138,7 +142,8 @@ def gru_steps(
     given = np.ones((k + 1 + n, m), X.dtype)  # of one step: X[t], 1 and H[t-1]
     x, state = given[:k], given[k + 1 :]
     np.copyto(state, h.T)
-    H, A, part = np.empty((T, m, n), X.dtype), np.empty((T, 4 * n, m), X.dtype), np.empty((n, m), X.dtype)
+    H, A = rooms([(T, m, n), (T, 4 * n, m)], X.dtype, out)
+    part = np.empty((n, m), X.dtype)
     for t in order(T, reverse):
         np.copyto(x, X[t].T)
         a = A[t]

@@ -22,6 +22,7 @@ import numpy as np
 from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
 from .linalg import product
+from .room import rooms
 from .steps import columns, earlier, once_per_visit, opened, order, rows
 
 
@@ -51,24 +52,24 @@ def lstm_pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any
 
 @opened(lstm_pull_by_steps)
 def lstm_pull(
-    dH: Array, dC: Array, dA: Array, A: Array, C: Array, V: Array, c: Array, *, reverse: bool
+    dH: Array, dC: Array, dA: Array, A: Array, C: Array, V: Array, c: Array, *, reverse: bool, out: Any = None
 ) -> tuple[Array, ...]:
     """The cotangents dZ (4n, T, m), dh (m, n), dc (m, n) from those of lstm_steps's outputs; 0.0 stands for none."""
     T, n, m = C.shape
     times = order(T, reverse)
     one = np.ones((), A.dtype)  # of a Python number a ufunc has to find the type, at every call
-    dZ = np.empty((4 * n, T, m), A.dtype)
-    dh, dc, tanh_c, part = np.zeros((4, n, m), A.dtype)
+    dZ, dh, dc = rooms([(4 * n, T, m), (n, m), (n, m)], A.dtype, out and (out[0], out[1].T, out[2].T))
+    dh.fill(0)
+    dc.fill(0)
+    tanh_c, part = np.empty((2, n, m), A.dtype)
     z = np.empty((4 * n, m), A.dtype)  # one step's, in one piece: first the slopes
     of_i, of_f, of_g, of_o = z.reshape(4, n, m)
-    if not isinstance(dH, float):
-        dH = np.ascontiguousarray(dH.mT)
     for k in range(T - 1, -1, -1):
         t = times[k]
         a = A[t]
         i, f, g, o = a.reshape(4, n, m)
         if not isinstance(dH, float):
-            np.add(dh, dH[t], dh)
+            np.add(dh, dH[t].T, dh)
         if not isinstance(dC, float):
             np.add(dc, dC[t], dc)
         np.tanh(C[t], tanh_c)
@@ -112,7 +113,7 @@ def _pulled(dYs: tuple[Array, ...], Ys: tuple[Array, ...], V: Array, c: Array, r
     db=lambda dY, Y, X, W, V, h, c, b, *, reverse: np.sum(columns(_pulled(dY, Y, V, c, reverse)[0]), axis=1),
 )
 def lstm_steps(
-    X: Array, W: Array, V: Array, h: Array, c: Array, b: Array = None, *, reverse: bool
+    X: Array, W: Array, V: Array, h: Array, c: Array, b: Array = None, *, reverse: bool, out: Any = None
 ) -> tuple[Array, ...]:
     """H (T, m, n), C (T, n, m) and how far the gates are open, A (T, 4n, m), of every step.
 
@@ -128,7 +129,7 @@ def lstm_steps(
     given = np.ones((k + n + 1, m), X.dtype)  # of one step: X[t], H[t-1] and 1
     x, state = given[:k], given[k : k + n]
     np.copyto(state, h.T)
-    H, C, A = np.empty((T, m, n), X.dtype), np.empty((T, n, m), X.dtype), np.empty((T, 4 * n, m), X.dtype)
+    H, C, A = rooms([(T, m, n), (T, n, m), (T, 4 * n, m)], X.dtype, out)
     memory, new = c.T, np.empty((n, m), X.dtype)
     for t in order(T, reverse):
         np.copyto(x, X[t].T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,3 +21,8 @@ def zeroed(shape: tuple[int, ...], dtype: Any, out: Array) -> Array:
         return np.zeros(shape, dtype)
     out.fill(0)
     return out
+
+
+def rooms(shapes: Sequence[tuple[int, ...]], dtype: Any, out: Any) -> Sequence[Array]:
+    """The arrays of a forward with several results."""
+    return [np.empty(shape, dtype) for shape in shapes] if out is None else out

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Callable, Iterable
 from sys import _getframe
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,18 @@ def edges_of(record: Record) -> tuple[int, ...]:
         found = [i for i, x in enumerate(record.inputs) if x.__class__ is Record and x.needs_grad]
         edges = record.edges = tuple(found)
     return edges
+
+
+def reached(roots: Iterable[Record], enter: Callable[[Record], bool] = lambda record: True) -> set[Record]:
+    """The roots and everything that they were computed from; what `enter` says no to is not looked behind."""
+    found = set(roots)
+    stack = list(found)
+    while stack:
+        record = stack.pop()
+        new = [x for x in record.inputs if x.__class__ is Record and x not in found] if enter(record) else []
+        found.update(new)
+        stack += new
+    return found
 
 
 def is_internal(filename: str) -> bool:

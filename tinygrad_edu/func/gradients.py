@@ -18,7 +18,7 @@ from ..autograd.tree import leaves, mapped, rebuild
 from ..core.backward import grad as gradients
 from ..core.errors import ShapeError
 from ..core.mode import mode
-from ..core.record import Record
+from ..core.record import reached
 from ..core.tensor import Tensor, record_of, wrap
 from ..ops.creation import zeros_like
 from ..ops.joining import stack
@@ -189,17 +189,8 @@ class _Run:
     def _reaches_others(self) -> bool:
         """Whether the output depends on a leaf that is not one of the stand-ins."""
         own = {x._record for x in self.entered}
-        stack = [record_of(y) for y in leaves(self.output) if isinstance(y, Tensor) and y.requires_grad]
-        seen = set(stack)
-        while stack:
-            record = stack.pop()
-            if record.primitive is None and record not in own:
-                return True
-            for x in record.inputs:
-                if isinstance(x, Record) and x.needs_grad and x not in seen:
-                    seen.add(x)
-                    stack.append(x)
-        return False
+        outputs = [record_of(y) for y in leaves(self.output) if isinstance(y, Tensor) and y.requires_grad]
+        return any(r.primitive is None and r.needs_grad and r not in own for r in reached(outputs))
 
     def outputs(self) -> list[Tensor]:
         found = list(leaves(self.output))

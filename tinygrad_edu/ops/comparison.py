@@ -17,7 +17,7 @@ from .public import operator, public
 
 
 def integers(name: str, operands: Sequence[Any]) -> list[Any]:
-    """As `whole`, without booleans."""
+    """As `discrete`, without booleans: shifts, divisors."""
     found = arithmetic(name, operands)
     for x in found:
         if hasattr(x, "dtype") and x.dtype.kind not in "iu":

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..core.backward import unbroadcast
 from ..core.joint import add_parts, pick
-from ..core.record import Record
+from ..core.record import Record, reached
 from ..core.symbol import Symbol
 
 
@@ -118,7 +118,7 @@ def _constant(record: Record) -> str:
 
 def as_made(root: Record) -> list[Record]:
     """Every record below root, each after its inputs, in the order in which the program has run."""
-    return sorted(topological(root), key=lambda record: record.index)
+    return sorted(reached([root]), key=lambda record: record.index)
 
 
 def topological(root: Record) -> list[Record]:

@@ -6,22 +6,9 @@ so is what is made of gradients after a backward pass, until something is record
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
-from ..core.record import Record
 from ..core.symbol import Symbol
-
-
-def leading_to(roots: Iterable[Record]) -> set[Record]:
-    """What losses are computed from, in operations."""
-    found: set[Record] = set()
-    waiting = [*roots]
-    while waiting:
-        record = waiting.pop()
-        if record.primitive is not None and record not in found:
-            found.add(record)
-            waiting += [x for x in record.inputs if isinstance(x, Record)]
-    return found
 
 
 def sections_of(

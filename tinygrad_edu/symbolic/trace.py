@@ -23,7 +23,7 @@ import numpy as np
 from ..core.dtypes import get_default_dtype, set_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
-from ..core.record import Record, user_site
+from ..core.record import Record, reached, user_site
 from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, wrap
 from .aliases import Aliases, same_place
@@ -31,7 +31,7 @@ from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, hides, only_tensors, put_back, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Passed, Program, array_of, copied
-from .sections import leading_to, sections_of
+from .sections import sections_of
 
 FEW = 4096  # numbers that a program takes for constants; more are an input
 
@@ -435,7 +435,8 @@ def record(
     )  # fmt: skip
     program.kept = frozen[1][len(run.derived) - len(run.kept) :] if run.kept else []
     program.constants = {s for t, s in program.tensors.items() if t in run.made and _is_written_down(t._array)}
-    recorded = {x for x in map(run.values.get, leading_to(run.roots)) if isinstance(x, Symbol)}
+    leading = (run.values.get(r) for r in reached(run.roots) if r.primitive is not None)
+    recorded = {x for x in leading if isinstance(x, Symbol)}
     program.sections = sections_of(program.equations, run.sections, recorded, bool(writes))
     return program
 

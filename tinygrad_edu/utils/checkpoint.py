@@ -15,7 +15,7 @@ from ..autograd import Function, enable_grad
 from ..autograd.tree import leaves, rebuild
 from ..core.backward import propagate
 from ..core.mode import mode
-from ..core.record import Record, stamp
+from ..core.record import Record, reached, stamp
 from ..core.tensor import Tensor, of_record, record_of, wrap
 from ..core.views import refresh
 from ..ops.generator import default_generator
@@ -172,19 +172,9 @@ class Checkpoint(Function):
 
 def _outside(results: Any, start: int) -> list[Record]:
     """The records made before `start` that the results depend on."""
-    stack = [record_of(y) for y in leaves(results) if isinstance(y, Tensor) and y.requires_grad]
-    seen = set(stack)
-    found = []
-    while stack:
-        record = stack.pop()
-        if record.index < start:
-            found.append(record)
-            continue
-        for x in record.inputs:
-            if isinstance(x, Record) and x.needs_grad and x not in seen:
-                seen.add(x)
-                stack.append(x)
-    return sorted(found, key=lambda r: r.index)
+    outputs = [record_of(y) for y in leaves(results) if isinstance(y, Tensor) and y.requires_grad]
+    found = reached(outputs, lambda record: record.index >= start)
+    return sorted((r for r in found if r.index < start and r.needs_grad), key=lambda r: r.index)
 
 
 def _stand_in(record: Record) -> Tensor:

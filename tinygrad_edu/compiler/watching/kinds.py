@@ -1,7 +1,11 @@
-"""What there is to know of a class, as far as a step's Python may depend on it."""
+"""What there is to know of a class, or of what wraps something, as far as a step's Python may depend on it."""
 
 from __future__ import annotations
 
+import functools
+import os
+import types
+import weakref
 from typing import Any
 
 from ...nn.module import Module
@@ -25,6 +29,26 @@ def called_by_library(kind: type) -> set[str]:
     """What a class of the user's may have in the place of the library's own: of a Function forward and backward."""
     ours = (k for k in kind.__mro__[:-1] if of_library(k.__module__))
     return {name for k in ours for name in vars(k) if not name.startswith("__")} - UNCALLED
+
+
+def inside(x: Any) -> list[Any] | None:
+    """What something wraps, which is all that matters of it: of a method its function and its object; else None."""
+    if isinstance(x, types.MethodType):
+        return [x.__func__, x.__self__]
+    if isinstance(x, types.FunctionType) and of_library(x.__module__):  # put around the user's by a decorator, a hook
+        held = (getattr(cell, "cell_contents", None) for cell in x.__closure__ or ())
+        return [v for v in held if not isinstance(v, weakref.WeakKeyDictionary)]  # a dispatcher's cache
+    if isinstance(x, (functools.partial, functools.partialmethod)):
+        return [x.func, x.args, x.keywords]
+    if isinstance(x, types.BuiltinMethodType):
+        return [x.__self__]
+    if isinstance(x, (staticmethod, classmethod)):
+        return [x.__func__]
+    if isinstance(x, property):
+        return [x.fget]
+    if isinstance(x, weakref.ReferenceType):
+        return [x()]
+    return [os.environ] if x is os else None
 
 
 def unnamed(kind: type) -> list[tuple[str, Any]]:

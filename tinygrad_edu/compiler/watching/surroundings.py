@@ -31,7 +31,7 @@ from ...nn.module import Module
 from ...ops.generator import Generator
 from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
-from .kinds import called_by_library, is_only_a_module, of_python, unnamed
+from .kinds import called_by_library, inside, is_only_a_module, of_python, unnamed
 from .reads import Sought, reads_of
 from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
@@ -143,26 +143,18 @@ class Surroundings:
             for name in DECIMAL:
                 self._name(self._decimal, name)
         self.asks |= of_library(home) and str(home).partition(".")[0] not in CLOSED
-        if isinstance(x, types.MethodType):
-            self._queue += [x.__func__, x.__self__]
-        elif isinstance(x, types.FunctionType):
-            if not of_library(x.__module__):
-                self._function(x)
-            else:  # one that a decorator or a registration of hooks has put around a function of the user's
-                held = [getattr(cell, "cell_contents", None) for cell in x.__closure__ or ()]
-                self._queue += [v for v in held if not isinstance(v, weakref.WeakKeyDictionary)]  # a dispatcher's cache
-        elif isinstance(x, (functools.partial, functools.partialmethod)):
-            self._queue += [x.func, x.args, x.keywords]
-        elif isinstance(x, types.BuiltinMethodType):
-            self._queue.append(x.__self__)
-        elif isinstance(x, (staticmethod, classmethod)):
-            self._queue.append(x.__func__)
-        elif isinstance(x, property):
-            self._queue.append(x.fget)
+        wrapped = inside(x)
+        if wrapped is not None:
+            self._queue += wrapped
+        else:
+            self._follow(x)
+
+    def _follow(self, x: Any) -> None:
+        """Look into something, by its kind."""
+        if isinstance(x, types.FunctionType):
+            self._function(x)
         elif isinstance(x, os._Environ):
             self._whole(vars(x)["_data"].values(), None, "an environment variable")
-        elif x is os:
-            self._queue.append(os.environ)
         elif isinstance(x, types.ModuleType):
             if not of_library(x.__name__):
                 self._objects.append((vars(x), {}))
@@ -175,16 +167,7 @@ class Surroundings:
         elif isinstance(x, Module):
             self._module(x)
         elif isinstance(x, Optimizer):
-            self._optimizers.append(x)
-            self._queue.append(x.defaults)
-            entries = [v for held in x.state.values() if isinstance(held, dict) for v in held.values()]
-            self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
-            self._settings_of(x)
-            self._queue += [p for group in x.param_groups for p in group["params"]]
-            self._seen |= {id(x.state), id(x.param_groups)}  # what the optimizer does to these is the program's
-            self._name(vars(x), "_hooks")
-            self._name(vars(x), "step")
-            self._attributes(x)
+            self._optimizer(x)
         elif isinstance(x, np.ndarray):
             self._arrays.append((x, x.copy()))
         elif "numpy.random" in sys.modules and isinstance(x, (np.random.Generator, np.random.RandomState)):
@@ -203,8 +186,6 @@ class Surroundings:
         elif isinstance(x, (operator.attrgetter, operator.methodcaller)):
             self._sought.by_name = True
             self._sought.strings.update(*(str(part).split(".") for part in x.__reduce__()[1]))
-        elif isinstance(x, weakref.ReferenceType):
-            self._queue.append(x())
         elif isinstance(x, (Mapping, Sequence)) and of_python(type(x)):  # ChainMap, UserDict, array.array, a view
             values = Values(x) if isinstance(x, Mapping) else x
             self._whole(values, None, f"a {type(x).__name__}")
@@ -415,6 +396,20 @@ class Surroundings:
         self._whole(x.values(), None, what)
 
     def _optimizer(self, optimizer: Optimizer) -> None:
+        self._optimizers.append(optimizer)
+        self._queue.append(optimizer.defaults)
+        entries = [v for held in optimizer.state.values() if isinstance(held, dict) for v in held.values()]
+        self._queue += [v for v in entries if not isinstance(v, (Tensor, *SCALARS))]  # lists, other objects
+        self._settings_of(optimizer)
+        self._queue += [p for group in optimizer.param_groups for p in group["params"]]
+        # what the optimizer does to these is the program's
+        self._seen |= {id(optimizer.state), id(optimizer.param_groups)}
+        self._name(vars(optimizer), "_hooks")
+        self._name(vars(optimizer), "step")
+        self._attributes(optimizer)
+
+    def _state_of(self, optimizer: Optimizer) -> None:
+        """Watch what an optimizer has when a program is written: its state, and which parameters in which groups."""
         name = type(optimizer).__name__
         self._whose[id(vars(optimizer))] = name
         self._scopes += [(vars(optimizer), "state"), (vars(optimizer), "param_groups")]

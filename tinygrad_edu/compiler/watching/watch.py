@@ -49,7 +49,7 @@ class Watch(Surroundings):
             kept: where other programs of the step leave what they compute.
         """
         for optimizer in dict.fromkeys((*program.optimizers, *self._optimizers)):
-            self._optimizer(optimizer)
+            self._state_of(optimizer)
         self._fixed(program)
         self._library = trace.asked_library
         for tensor in program.tensors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +37,7 @@ LONG = 1024  # numbers from which a sum of float32 is kept in float64: one runni
 HELD = 4  # numbers of a product that are summed in registers
 STRIPE = 8  # terms of a product that are added before their sum is stored
 WIDE = 8  # numbers that a loop computes at a time
+Place = Callable[[str, str], str]  # how a matrix's number is called, of row and column
 
 
 class KernelSource:
@@ -48,9 +50,7 @@ class KernelSource:
         self.words: dict[str, str] = {}  # an argument's text -> the parameter's name
         self.body: list[str] = []
         self.made: dict[str, None] = {}
-        self.loads: dict[str, str] | None = (
-            None  # in a loop over numbers: what it reads -> the variable it is read into
-        )
+        self.loads: dict[str, str] | None = None  # in a loop over numbers: what it reads -> the variable for it
         self.called: dict[str, str] = {}  # all variables that the piece reads into, of whichever of its loops
         self.here: dict[Value, str] = {}  # numbers that the code at this place has
         self.rows: dict[Value, str] = {}  # vectors that hold what a nest has made of its present row
@@ -287,32 +287,40 @@ class KernelSource:
         def out(i: str, j: str) -> str:
             return self.place(value, [*([i] if rows is not None else []), *([j] if columns is not None else [])], False)
 
-        n, m = rows or 1, columns or 1
+        n, m, number = rows or 1, columns or 1, self.number(value)
         if n * m <= HELD:
-            sums = [(i, j, f"{self.number(value)}_{i}_{j}") for i in range(n) for j in range(m)]
+            sums = [(i, j, f"{number}_{i}_{j}") for i in range(n) for j in range(m)]
             self.body += [f"{s} = {kind}(0)" for *_, s in sums]
             self.body.append(f"for k in range({inner}):")
             self.body += [f"    {s} += {times(a(str(i), 'k'), b('k', str(j)))}" for i, j, s in sums]
             self.body += [f"{out(str(i), str(j))} = {s}" for i, j, s in sums]
-            return
-        number = self.number(value)
-        if m == 1:
+        elif m == 1:
             self.body += [f"for i in range({n}):", f"    {number} = {kind}(0)", f"    for k in range({inner}):"]
             self.body += [f"        {number} += {times(a('i', 'k'), b('k', '0'))}", f"    {out('i', '0')} = {number}"]
-            return
-        swapped = m < WIDE <= n and left.strides[0] <= left.strides[-1]  # the vectors are columns of the result then
-        if swapped:
-            held = self.program._free(None)
-            self.body.append(f"{held} = np.empty({(m, n)}, {kind})")
-            first, second, store = b, a, out
-            a, b, out = lambda i, k: first(k, i), lambda k, j: second(j, k), lambda i, j: f"{held}[{i}, {j}]"
-            n, m = m, n
-        elif right.strides[0] < right.strides[1]:  # a row of it at a time, for a whole vector of results
-            turned = self.program._free(None)
-            self.body.append(f"{turned} = np.empty({right.shape}, {kind})")
-            self.body.append(f"for k in range({inner}):\n    for j in range({m}):")
-            self.body.append(f"        {turned}[k, j] = {b('k', 'j')}")
-            b = lambda k, j: f"{turned}[{k}, {j}]"
+        elif m < WIDE <= n and left.strides[0] <= left.strides[-1]:  # vectors along the columns of the result
+            held = self._copy_of((m, n), kind)
+            self._sum_rows((m, n, inner), number, lambda i, k: b(k, i), lambda k, j: a(j, k), held)
+            self._fill(n, m, lambda i, j: f"{out(i, j)} = {held(j, i)}")
+        else:
+            if right.strides[0] < right.strides[1]:  # a row of it at a time, for a whole vector of results
+                turned = self._copy_of(right.shape, kind)
+                self._fill(inner, m, lambda k, j: f"{turned(k, j)} = {b(k, j)}")
+            else:
+                turned = b
+            self._sum_rows((n, m, inner), number, a, turned, out)
+
+    def _copy_of(self, shape: tuple[int, ...], kind: str) -> Place:
+        """A matrix of the kernel's own, and how its places are called."""
+        name = self.program._free(None)
+        self.body.append(f"{name} = np.empty({shape}, {kind})")
+        return lambda i, j: f"{name}[{i}, {j}]"
+
+    def _fill(self, n: int, m: int, line: Place) -> None:
+        self.body.append(f"for i in range({n}):\n    for j in range({m}):\n        {line('i', 'j')}")
+
+    def _sum_rows(self, sizes: tuple[int, int, int], number: str, a: Place, b: Place, out: Place) -> None:
+        """A product as sums of rows of the right operand, several terms at a time."""
+        n, m, inner = sizes
         step = max(c for c in range(1, STRIPE + 1) if inner % c == 0)
         places = [str(c) for c in range(inner)] if step == inner else [f"k + {c}" for c in range(step)]
         factors = [a("i", k) for k in places]
@@ -327,10 +335,6 @@ class KernelSource:
             self.body.append(f"for k in range(0, {inner}, {step}):")
             text = [indented(x, 1) for x in text]
         self.body += text
-        if swapped:
-            self.body.append(
-                f"for i in range({m}):\n    for j in range({n}):\n        {store('i', 'j')} = {held}[j, i]"
-            )
 
     # --- numbers
 

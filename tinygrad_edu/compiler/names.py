@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,20 @@ from ..symbolic.trace import Trace
 from .calls import Value
 from .listing import Listing
 
+_LAYER = re.compile(r"[WbKcZA]\d+")
+_LETTER = re.compile(r"[ZAH]\d+")
+_NUMBER = re.compile(r"\d+$")
+_CONSTANT = re.compile(r"C\d*")
+_SHORT = {
+    "exp_avg": "M",
+    "exp_avg_sq": "V",
+    "max_exp_avg_sq": "U",
+    "momentum_buffer": "M",
+    "square_avg": "V",
+    "step": "t",
+}
+Named = Iterator[tuple[Any, str]]  # a Symbol, or what is none, and what it may be called
+
 
 def name_values(listing: Listing, program: Program, trace: Trace, words: list[str], called: dict[Tensor, str]) -> None:
     """Give names to the Values of a listing.
@@ -34,85 +49,97 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     """
     taken: set[str] = set()
 
-    def give(symbol: Any, name: str) -> None:
-        value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
-        if not name.isidentifier() or name in taken:
-            return
-        if isinstance(value, Value) and value.name is None:
-            taken.add(name)
-            value.name = name
-        elif isinstance(value, np.ndarray) and value.ndim and not _CONSTANT.fullmatch(name):
-            taken.add(name)
-            listing.constant_names[symbol] = name
+    def give(several: Iterable[tuple[Any, str]]) -> None:
+        """The first that claims a name has it."""
+        for symbol, name in several:
+            value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
+            if not name.isidentifier() or name in taken:
+                continue
+            if isinstance(value, Value) and value.name is None:
+                taken.add(name)
+                value.name = name
+            elif isinstance(value, np.ndarray) and value.ndim and not _CONSTANT.fullmatch(name):
+                taken.add(name)
+                listing.constant_names[symbol] = name
 
-    arguments = {symbol: word for symbol, word in zip(program.arguments, words, strict=True) if symbol is not None}
-    for symbol, word in zip(program.arguments, words, strict=True):
-        give(symbol, word)
-    for symbol in program.computed:
-        if symbol.params.get("of") is operator.neg and isinstance(symbol.inputs[0], Symbol):
-            place = symbol.inputs[0]
-            give(symbol, free_name(f"minus_{arguments.get(place, place.name or '')}", taken))
-    for symbol, _, _, _ in program.numbers:
-        give(symbol, symbol.name or "")
-    names = _names(trace)
-    own = {tensor._record: name for tensor, name in called.items() if tensor in program.tensors}
-    for record, name in names.items():
-        if name.startswith("θ") and record in own:
-            names[record] = free_name(own[record], names.values())
-    for record, name in _handed(trace).items():  # the user's word goes before a letter
-        if _LETTER.fullmatch(names.get(record, "")) and name not in names.values():
-            names[record] = name
+    give(_arguments(program, words, taken))
+    names = _of_records(program, trace, called)
     constants = {record: name for record, name in names.items() if _CONSTANT.fullmatch(name)}
-    for record, name in names.items():
-        if record not in constants:
-            give(trace.values.get(record), name)
+    give((trace.values.get(record), name) for record, name in names.items() if record not in constants)
     letters = set(names.values())
     for record, name in [*names.items()]:  # sigmoid(Z), written twice, is one value: the second has no name
         symbol = trace.values.get(record)
         value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
         if isinstance(value, Value) and value.name != name and value.name in letters:
             del names[record]
+    held = {tensor: listing.value_of.get(symbol) for tensor, symbol in program.tensors.items()}
+    give(_gradients(names, held, program, trace))
+    give(_tensors(called, held, program, taken))
+    give((symbol, free_name(name, taken)) for symbol, name in _assigned(trace, program).items())
+    give((trace.values.get(record), name) for record, name in constants.items())  # for which the user has no word
+    give(_states(held, program))
+
+
+def _arguments(program: Program, words: list[str], taken: set[str]) -> Named:
+    """The step's words for what it is given, and settings by their keys."""
+    yield from zip(program.arguments, words, strict=True)
+    called = dict(zip(program.arguments, words, strict=True))
+    for symbol in program.computed:
+        if symbol.params.get("of") is operator.neg and isinstance(place := symbol.inputs[0], Symbol):
+            yield symbol, free_name(f"minus_{called.get(place, place.name or '')}", taken)
+    for symbol, _, _, _ in program.numbers:
+        yield symbol, symbol.name or ""
+
+
+def _of_records(program: Program, trace: Trace, called: dict[Tensor, str]) -> dict[Record, str]:
+    """The article's letters for what is recorded; the user's word goes before one that says little."""
+    names = _names(trace)
+    own = {tensor._record: name for tensor, name in called.items() if tensor in program.tensors}
+    for record, name in names.items():
+        if name.startswith("θ") and record in own:
+            names[record] = free_name(own[record], names.values())
+    for record, name in _handed(trace).items():
+        if _LETTER.fullmatch(names.get(record, "")) and name not in names.values():
+            names[record] = name
+    return names
+
+
+def _gradients(names: dict[Record, str], held: dict[Tensor, Any], program: Program, trace: Trace) -> Named:
+    """The user's words for what autograd.grad returns, else d and the name of what it is the gradient of."""
     for site, gradients in trace.handed:
-        for symbol, name in zip(gradients, variables_at(site), strict=False):
+        for gradient, name in zip(gradients, variables_at(site), strict=False):
             if not name.startswith("_"):
-                give(symbol._array if isinstance(symbol, Tensor) else symbol, name)
+                yield gradient._array if isinstance(gradient, Tensor) else gradient, name
     for record, symbol in trace.cotangents:
         if record in names:
-            give(symbol, f"d{names[record]}")
-    of_tensor = {tensor: listing.value_of.get(symbol) for tensor, symbol in program.tensors.items()}
+            yield symbol, f"d{names[record]}"
     for record, symbol in _of_leaves(program, trace).items():  # as backward gives them, before they are clipped, say
         if record in names:
-            give(symbol, f"d{names[record]}")
-    for tensor, symbol in program.grads:
-        known = of_tensor.get(tensor)
+            yield symbol, f"d{names[record]}"
+    for tensor, found in program.grads:
+        known = held.get(tensor)
         if isinstance(known, Value) and known.name:
-            give(symbol, f"d{known.name}")
+            yield found, f"d{known.name}"
+
+
+def _tensors(called: dict[Tensor, str], held: dict[Tensor, Any], program: Program, taken: set[str]) -> Named:
+    """Tensors as the step calls them, and the gradients that they come with."""
     for tensor, symbol in program.tensors.items():
         if tensor in called:
-            give(symbol, free_name(called[tensor], taken))
-        owner = of_tensor[tensor]
+            yield symbol, free_name(called[tensor], taken)
+        owner = held[tensor]
         if tensor.grad is not None and isinstance(owner, Value) and owner.name:
-            give(program.tensors.get(tensor.grad), f"grad_{owner.name}")
-    for symbol, name in _assigned(trace, program).items():
-        give(symbol, free_name(name, taken))
-    for record, name in constants.items():  # those that the user's code has no word for
-        give(trace.values.get(record), name)
+            yield program.tensors.get(tensor.grad), f"grad_{owner.name}"
+
+
+def _states(held: dict[Tensor, Any], program: Program) -> Named:
+    """What optimizers keep, by a letter and the parameter's name."""
     states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
     states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
     for parameter, key, tensor in states:
-        owner = of_tensor.get(parameter)
+        owner = held.get(parameter)
         if owner is not None and tensor in program.tensors:
-            give(program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}")
-
-
-_SHORT = {
-    "exp_avg": "M",
-    "exp_avg_sq": "V",
-    "max_exp_avg_sq": "U",
-    "momentum_buffer": "M",
-    "square_avg": "V",
-    "step": "t",
-}
+            yield program.tensors[tensor], f"{_SHORT.get(key, key)}_{owner.name or 'x'}"
 
 
 def _handed(trace: Trace) -> dict[Record, str]:
@@ -200,9 +227,3 @@ def _names(trace: Trace) -> dict[Record, str]:
                 found[record] = name
                 taken.add(name)
     return found
-
-
-_LAYER = re.compile(r"[WbKcZA]\d+")
-_LETTER = re.compile(r"[ZAH]\d+")
-_NUMBER = re.compile(r"\d+$")
-_CONSTANT = re.compile(r"C\d*")

@@ -69,7 +69,9 @@ def gradcheck(
             )
     outputs = [y for y in _as_tuple(func(*args)) if isinstance(y, Tensor) and y.requires_grad]
     if not outputs:
-        raise ValueError("gradcheck: no output of the function requires a gradient.")
+        raise ValueError(
+            "gradcheck: no output of the function requires a gradient; make an input with requires_grad=True."
+        )
     rng = np.random.default_rng(seed)
     cotangents = [rng.standard_normal(y.shape) for y in outputs]
     from . import grad

@@ -23,7 +23,7 @@ from .errors import ShapeError, name_of
 from .hooked import run_hooks, visit_hooked
 from .hooks import AT_THE_END, end_walk
 from .joint import add_parts, complete, outputs_of
-from .kept import copied, slopes_from
+from .kept import copied, copies_wanted
 from .mode import mode
 from .primitive import Primitive
 from .quiet import hush, restore
@@ -182,7 +182,7 @@ def propagate(
             walk.send(record, dY)
     found: dict[Record, Any] = {}
 
-    slopes = slopes_from(roots)
+    copies: dict[int, Any] | None = copies_wanted(roots)
     visit = functools.partial(visit_checked, _visit) if mode.anomaly else _visit
     if mode.trace is not None:
         mode.trace.differentiate([record for record, _ in roots])
@@ -201,8 +201,8 @@ def propagate(
             if hooks:
                 # A hook may write into what it is handed, and may keep it.
                 dY = run_hooks(record, _copy(dY) if record in borrowed else dY)
-            if slopes is not None:
-                slopes[record.index] = copied(dY)
+            if copies is not None:
+                copies[record.index] = copied(dY)
             if record.retains_grad:
                 kept = as_tensor(_copy(dY))
                 record.grad = kept if record.grad is None else record.grad + kept
@@ -220,8 +220,8 @@ def propagate(
             if leaf.hooks and not stop:
                 dY = run_hooks(leaf, _copy(dY) if leaf in borrowed else dY)
                 borrowed.add(leaf)
-            if slopes is not None:
-                slopes[leaf.index] = copied(dY)
+            if copies is not None:
+                copies[leaf.index] = copied(dY)
             found[leaf] = _copy(dY) if leaf in borrowed else dY
         if AT_THE_END:
             end_walk(begun)

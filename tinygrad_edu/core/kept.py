@@ -23,14 +23,14 @@ _ndarray = np.ndarray
 class Kept:
     """The numbers of one recorded value."""
 
-    __slots__ = ("leaves", "output", "slopes")
+    __slots__ = ("cotangents", "leaves", "output")
 
     def __init__(self, output: Any, leaves: dict[int, Any]) -> None:
         self.output = output  # of a computation with several a tuple
         self.leaves = leaves  # by position among the inputs
         # After a backward from this value: all cotangents that it led to, by the index of their record (the record
         # itself would close a cycle).
-        self.slopes: dict[int, Any] = {}
+        self.cotangents: dict[int, Any] = {}
 
 
 def remember(record: Record, output: Any, results: Iterable[Any] = ()) -> None:
@@ -74,15 +74,15 @@ def copied(value: Any) -> Any:
     return array.copy() if array.__class__ is _ndarray else None
 
 
-def slopes_from(roots: list[tuple[Record, Any]]) -> dict[int, Any] | None:
+def copies_wanted(roots: list[tuple[Record, Any]]) -> dict[int, Any] | None:
     """Where a backward is to put copies of the cotangents; None if nobody asked for them."""
     root = roots[0][0]
-    return root.kept.slopes if len(roots) == 1 and root.kept.__class__ is Kept else None
+    return root.kept.cotangents if len(roots) == 1 and root.kept.__class__ is Kept else None
 
 
-def kept_slopes(root: Record) -> dict[int, Any]:
+def kept_cotangents(root: Record) -> dict[int, Any]:
     """The cotangents that the last backward from a value has left, by index of record."""
-    return root.kept.slopes if root.kept.__class__ is Kept else {}
+    return root.kept.cotangents if root.kept.__class__ is Kept else {}
 
 
 def kept_input(user: Record, position: int) -> Any:

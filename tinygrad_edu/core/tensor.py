@@ -30,6 +30,10 @@ from .value import Size, Value
 from .views import View, refresh
 from .write import is_frozen, read, storage_of
 
+_NO_GRADIENT = (
+    "this tensor does not require a gradient; make it with requires_grad=True, or compute it outside of no_grad()."
+)
+
 
 class Tensor(Value):
     """An n-dimensional array that remembers how it was computed.
@@ -231,7 +235,9 @@ class Tensor(Value):
                     f"grad: shape {tuple(grad.shape)} is assigned to a tensor of shape {tuple(self.shape)}."
                 )
             if grad.dtype != self.dtype:
-                raise DtypeError(f"grad: dtype {grad.dtype} is assigned to a tensor of {self.dtype}.")
+                raise DtypeError(
+                    f"grad: dtype {grad.dtype} is assigned to a tensor of {self.dtype}; convert it with .to(x.dtype)."
+                )
         if mode.trace is not None:
             mode.trace.forget(self) if grad is None else mode.trace.enter((self,))
         record_of(self).grad = grad
@@ -239,7 +245,7 @@ class Tensor(Value):
     def retain_grad(self) -> None:
         """Keep `.grad` of this intermediate value when `backward()` passes it."""
         if not self.requires_grad:
-            raise RuntimeError("retain_grad: this tensor does not require a gradient.")
+            raise RuntimeError(f"retain_grad: {_NO_GRADIENT}")
         if not self.is_leaf:
             record_of(self).retains_grad = True
 
@@ -250,7 +256,7 @@ class Tensor(Value):
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Call `hook(grad)` when this tensor's gradient is complete; what it returns replaces it."""
         if not self.requires_grad:
-            raise RuntimeError("register_hook: this tensor does not require a gradient.")
+            raise RuntimeError(f"register_hook: {_NO_GRADIENT}")
         if self._view is not None:
             refresh(self)
         record = record_of(self)
@@ -261,9 +267,11 @@ class Tensor(Value):
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook(self)` each time that backward() has added to this leaf's `.grad`."""
         if not self.requires_grad:
-            raise RuntimeError("register_post_accumulate_grad_hook: this tensor does not require a gradient.")
+            raise RuntimeError(f"register_post_accumulate_grad_hook: {_NO_GRADIENT}")
         if not self.is_leaf:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors; use register_hook."
+            )
         record = record_of(self)
         if record.grad_hooks is None:
             record.grad_hooks = {}

@@ -199,12 +199,14 @@ class Value(Operand):
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iub" or self.numel() != 1:
-            raise TypeError(f"a {self.dtype} tensor of shape {tuple(self.shape)} is not an index.")
+            raise TypeError(
+                f"a {self.dtype} tensor of shape {tuple(self.shape)} is not an index; a single integer is (.long())."
+            )
         return int(self.item())
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError("len: a 0-d tensor has no length.")
+            raise TypeError("len: a 0-d tensor has no length; use .item() for its value.")
         return int(self._array.shape[0])
 
     def __format__(self, spec: str) -> str:

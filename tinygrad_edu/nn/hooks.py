@@ -66,7 +66,9 @@ class Hooked:
         hooks = self._hooks
         if hooks is None:
             if "_kinds" not in self.__dict__:
-                raise AttributeError("cannot register a hook before Module.__init__() call")
+                raise AttributeError(
+                    "cannot register a hook before Module.__init__() call; begin with super().__init__()."
+                )
             hooks = self.__dict__["_hooks"] = Hooks()
         return hooks, hooks.add(kind, hook, prepend)
 

@@ -75,7 +75,7 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fill a convolution's weight so that it passes its input on: ones in the middle of each channel's window."""
     if tensor.ndim not in (3, 4, 5):
-        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+        raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, not {tuple(tensor.shape)}.")
     n_out, n_in, *window = (int(n) for n in tensor.shape)
     if n_out % groups:
         raise ValueError("dim 0 must be divisible by groups")
@@ -138,7 +138,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     of learning in deep linear neural networks" (2013).
     """
     if tensor.ndim < 2:
-        raise ValueError("Only tensors with 2 or more dimensions are supported")
+        raise ValueError(f"Only tensors with 2 or more dimensions are supported, not {tuple(tensor.shape)}.")
     if tensor.numel() == 0:
         return tensor
     rows = tensor.shape[0]
@@ -155,7 +155,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """Fill a matrix with normals, and set that part of each column to 0. Source: Martens, "Deep learning via
     Hessian-free optimization" (2010)."""
     if tensor.ndim != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"Only tensors with 2 dimensions are supported, not {tuple(tensor.shape)}.")
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     with no_grad():

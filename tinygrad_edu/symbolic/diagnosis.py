@@ -109,7 +109,7 @@ class Walk(Elsewhere):
     def entry(self, line: Line, G: Array) -> Entry:
         record = line._record
         entry = Entry(line, G)
-        if G.size == 1 == np.size(self.world.slopes[record]) and G.shape != record.shape:
+        if G.size == 1 == np.size(self.world.cotangents[record]) and G.shape != record.shape:
             entry.note, G = "a number without axes", G.reshape(record.shape)
         fits = [s for s in self.readings if self.same(G, self.right(record, s), record, s)]
         if fits:
@@ -126,7 +126,7 @@ class Walk(Elsewhere):
         inner = self.factor(record, "textbook") > 1 and "textbook" in self.readings
         entry.scale = fits[0] if inner and len(fits) == 1 else None
         entry.right_line = self.lines[fits[0]][record]
-        noisy = ROUNDINGS * self.noise.get(record, 0) > 0.05 * np.abs(self.world.slopes[record]).max(initial=0) > 0
+        noisy = ROUNDINGS * self.noise.get(record, 0) > 0.05 * np.abs(self.world.cotangents[record]).max(initial=0) > 0
         if noisy:
             entry.note = "as far as rounding lets one tell"
 
@@ -137,7 +137,7 @@ class Walk(Elsewhere):
         found = self.followed(entry, G) or self.kink(entry, G) or self.out_of_shape(entry, G.shape)
         if not found:
             entry.status = "wrong"
-            if not np.isfinite(G).all() and np.isfinite(self.world.slopes[record]).all():
+            if not np.isfinite(G).all() and np.isfinite(self.world.cotangents[record]).all():
                 bad = int(np.size(G) - np.isfinite(G).sum())
                 entry.mistakes = [Mistake("not finite", f"{bad} of {G.size} entries are infinite or not a number")]
                 entry.scale = None
@@ -155,7 +155,7 @@ class Walk(Elsewhere):
             fits_shape = (
                 G.shape != record.shape
                 and G.size == np.prod(record.shape)
-                and squeezed(G) == squeezed(self.world.slopes[record])
+                and squeezed(G) == squeezed(self.world.cotangents[record])
             )
             value = G.reshape(record.shape) if fits_shape else G
             if (
@@ -197,7 +197,7 @@ class Walk(Elsewhere):
                 continue
             found = [self.number(form, scale, world) for form in self.forms(record, scale)]
             if world is not self.world:
-                found.append(world.slopes[record] * self.factor(record, scale))
+                found.append(world.cotangents[record] * self.factor(record, scale))
             if any(self.same(G, C, record, scale) for C in found):
                 fits[scale] = next((o for u in tainted if (o := self.origin[u])), world.name)
         if not fits:
@@ -238,7 +238,7 @@ class Walk(Elsewhere):
     def unknown(self, entry: Entry, G: Array) -> bool:
         """What can be said without an explanation."""
         record = entry.line._record
-        right = self.world.slopes[record]
+        right = self.world.cotangents[record]
         shape, mine = (" × ".join(map(str, s)) or "scalar" for s in (record.shape, G.shape))
         if G.shape != record.shape:
             says = f"not sure what went wrong: the shape is {mine} where {shape} belongs"

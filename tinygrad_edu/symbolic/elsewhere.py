@@ -52,7 +52,7 @@ class Elsewhere(Suspects):
     def elsewhere(self, entry: Entry, G: Array, vague: bool) -> bool:
         """A mistake in an earlier line that was not given."""
         record = entry.line._record
-        if sum(np.size(v) for v in self.world.slopes.values() if not isinstance(v, tuple)) > MANY:
+        if sum(np.size(v) for v in self.world.cotangents.values() if not isinstance(v, tuple)) > MANY:
             return False
         trials = 0
         for scale in self.allowed(record):
@@ -130,7 +130,7 @@ class Elsewhere(Suspects):
             world = World(values, replay.backward(order, values), f"the forward pass without {name}")
             for scale in self.allowed(record):
                 if self.matching(
-                    G, world.slopes[record] * self.factor(record, scale), record, scale, self.right(record, scale)
+                    G, world.cotangents[record] * self.factor(record, scale), record, scale, self.right(record, scale)
                 ):
                     self.worlds.append(world)
                     return self.accept(
@@ -152,11 +152,11 @@ class Elsewhere(Suspects):
                         leaf is None
                         or leaf.primitive is not None
                         or not leaf.needs_grad
-                        or leaf not in self.world.slopes
+                        or leaf not in self.world.cotangents
                     ):
                         continue
                     seen = self.seen[scale].get(leaf)
-                    step = self.world.slopes[leaf] if seen is None else seen
+                    step = self.world.cotangents[leaf] if seen is None else seen
                     if step.shape != leaf.shape:
                         continue
                     V = self.world.values[leaf]

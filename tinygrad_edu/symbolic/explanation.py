@@ -221,11 +221,11 @@ class Explanation:
         """The value of what a line computes, by replaying the graph in float64."""
         if self.stale:
             return None
-        values, slopes = self._all()
+        values, gradients = self._all()
         if line.forward:
             return values[line._record] if line._output is None else values[line._record][line._output]
         inner = self.scale == "textbook" and line._record.primitive is not None and line._record is not self._root
-        return slopes[line._record] * (self.m if inner else 1)
+        return gradients[line._record] * (self.m if inner else 1)
 
     def primal_of(self, line: Line) -> Any:
         """The value of what a line is about, not of its gradient."""
@@ -260,10 +260,10 @@ class Explanation:
         return float(size) if np.isfinite(size) else 0.0
 
     def _lookup(self, atom: Symbol) -> Any:
-        values, slopes = self._all()
+        values, gradients = self._all()
         known = self.stands_for(atom)
         if isinstance(known, Record):
-            return slopes[known] * (self.m if id(atom) in self._scaled else 1)
+            return gradients[known] * (self.m if id(atom) in self._scaled else 1)
         return known(values)
 
     def stands_for(self, atom: Symbol) -> Any:

@@ -261,8 +261,10 @@ def _folded(e: Explanation, call: Call, group: list[Line], ascii: bool) -> _Row:
         told = [name for name in read if name not in own]
         dash, out = "", group[-1]
     else:
-        slopes = {line.name for line in e.backward}
-        told = [name for name in read if name in slopes] or [e.backward[0].name]  # the loss's own is 1 and not written
+        gradients = {line.name for line in e.backward}
+        told = [name for name in read if name in gradients] or [
+            e.backward[0].name
+        ]  # the loss's own is 1 and not written
         dash = "'" if ascii else "′"
         out = next((line for line in reversed(group) if line.record.primitive is not None), group[-1])
     names = [style.name(name) for name in told[:NAMES]] + ([".." if ascii else "…"] if len(told) > NAMES else [])

@@ -94,12 +94,30 @@ class Names:
                 if self.give(record, name):
                     self.order.insert(0, record)
             self.constants = constant_formulas(self.order, self.of)
-        number, layers = 0, dict[Record, int]()  # of maps, and of their weights, which several may share
         users: dict[Record, list[Record]] = {}
         for record in self.order:
             for x in record.inputs:
                 if isinstance(x, Record):
                     users.setdefault(x, []).append(record)
+        self._maps(users)
+        for record in self.order:  # scales and shifts of a normalisation, kernels
+            for x, letter in zip(record.inputs[1:], _PARAMETERS.get(record.key, ()), strict=False):
+                if isinstance(x, Record) and x.primitive is None and x.needs_grad and x not in self.of:
+                    self.give(x, self.numbered(letter))
+        for record in self.order:  # what the loss compares with
+            if record.key in _LOSSES and len(record.inputs) > 1:
+                target = record.inputs[1]
+                if isinstance(target, Record) and target.primitive is None:  # Y is what has a 1 at each label
+                    self.give(target, "y" if record.key in OF_LABELS and "Y" not in self.taken else "Y")
+        given = [r for r in self.order if r.primitive is None and (r.shape != () or r.needs_grad)]
+        for record in sorted(given, key=lambda r: min((u.index for u in users.get(r, ())), default=0)):
+            if record not in self.constants:  # in the order in which they are used
+                self.give(record, self.numbered("θ" if record.needs_grad else "C"))
+        self._results(users)
+
+    def _maps(self, users: Mapping[Record, list[Record]]) -> None:
+        """X, W1, b1, Z1 and A1, and so on."""
+        number, layers = 0, dict[Record, int]()  # of maps, and of their weights, which several may share
         for record in self.order:
             parts = affine_parts(record, users)
             if parts is None:
@@ -120,19 +138,9 @@ class Names:
             for user in after:
                 if is_activation(user):
                     self.give(user, f"A{number}")
-        for record in self.order:  # scales and shifts of a normalisation, kernels
-            for x, letter in zip(record.inputs[1:], _PARAMETERS.get(record.key, ()), strict=False):
-                if isinstance(x, Record) and x.primitive is None and x.needs_grad and x not in self.of:
-                    self.give(x, self.numbered(letter))
-        for record in self.order:  # what the loss compares with
-            if record.key in _LOSSES and len(record.inputs) > 1:
-                target = record.inputs[1]
-                if isinstance(target, Record) and target.primitive is None:  # Y is what has a 1 at each label
-                    self.give(target, "y" if record.key in OF_LABELS and "Y" not in self.taken else "Y")
-        given = [r for r in self.order if r.primitive is None and (r.shape != () or r.needs_grad)]
-        for record in sorted(given, key=lambda r: min((u.index for u in users.get(r, ())), default=0)):
-            if record not in self.constants:  # in the order in which they are used
-                self.give(record, self.numbered("θ" if record.needs_grad else "C"))
+
+    def _results(self, users: Mapping[Record, list[Record]]) -> None:
+        """A letter for what deserves a line: it is used twice, or its formula would be long."""
         size: dict[Record, int] = {}  # operations of what is spelled out
         for record in self.order:
             if record.primitive is None or record in self.of or isinstance(record.dtype, tuple):

@@ -24,7 +24,7 @@ class World(NamedTuple):
     """The graph's values, and all cotangents that they lead to; the right ones or others."""
 
     values: dict[Record, Any]
-    slopes: dict[Record, Any]
+    cotangents: dict[Record, Any]
     name: str = ""
 
 
@@ -61,11 +61,11 @@ class Reckoning:
 
         for _ in range(3):
             try:
-                slopes = replay.backward(order, replay.forward(order, touch=touch), touch=touch)
+                cotangents = replay.backward(order, replay.forward(order, touch=touch), touch=touch)
             except (RuntimeError, ValueError):  # a check of values that stand at the border of what is allowed
-                slopes = self.world.slopes
+                cotangents = self.world.cotangents
             for record in self.lines["exact"]:
-                gap = np.abs(slopes[record] - self.world.slopes[record])
+                gap = np.abs(cotangents[record] - self.world.cotangents[record])
                 found.setdefault(record, []).append(float(np.nan_to_num(gap, posinf=0).max(initial=0)))
         self.eps = eps
         return {record: sorted(gaps)[1] for record, gaps in found.items()}
@@ -78,7 +78,7 @@ class Reckoning:
         return float(self.m) if scale == "textbook" and inner else 1.0
 
     def right(self, record: Record, scale: Scale) -> Any:
-        return self.world.slopes[record] * self.factor(record, scale)
+        return self.world.cotangents[record] * self.factor(record, scale)
 
     def number(self, x: Any, scale: Scale, world: World | None = None, instead: Mapping[int, Any] | None = None) -> Any:
         """An expression's value with the student's gradients in the place of ours; None where shapes don't allow it."""

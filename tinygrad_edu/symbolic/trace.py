@@ -367,7 +367,7 @@ def record(
         plain: hand over numbers as Python's own, so that the program holds for those values alone.
     """
     if mode.trace is not None:
-        raise TraceError("a step is being traced already.")
+        raise TraceError("a step is being traced already; call the step inside of it, not trace().")
     given = arguments_of((args, kwargs))
     mode.trace, modes = run, _modes()
     added: list[Any] = []

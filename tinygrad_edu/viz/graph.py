@@ -35,7 +35,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..core.joint import pick
-from ..core.kept import kept_slopes, kept_values
+from ..core.kept import kept_cotangents, kept_values
 from ..core.record import Record, Storage, line_of
 from ..core.tensor import Tensor, as_array, record_of
 from ..core.views import refresh
@@ -156,7 +156,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
     shown = _shown(order)
     known = {record: f"v{i}" for i, record in enumerate(shown)}
     arrays = _numbers(order, result)
-    slopes = kept_slopes(root)
+    cotangents = kept_cotangents(root)
     given = _given(names)
     calls = Calls(order)
     called = {call: f"c{i}" for i, call in enumerate(calls.all)}
@@ -184,7 +184,7 @@ def graph(t: Tensor, names: Names | None = None) -> Graph:
                 line=lines[site],
                 needs_grad=record.needs_grad,
                 array=_frozen(arrays.get(record)),
-                grad=_frozen(slopes.get(record.index, None if record.grad is None else record.grad._array)),
+                grad=_frozen(cotangents.get(record.index, None if record.grad is None else record.grad._array)),
                 path=path,
                 call=None if call is None else called[call],
             )

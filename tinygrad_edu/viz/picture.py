@@ -118,17 +118,6 @@ def picture(graph: Graph, options: Options) -> Picture:
         else (v for v in as_met(graph) if v.id in spelled or v.operation is None),
         {value.id: value.shape for value in graph.values},
     )
-    here = {unit.id: unit for unit in shown}
-    needs = {value.id: value.needs_grad for value in graph.values}
-    arrows = []
-    for unit in shown:
-        if any(x in left_out for x, _ in unit.inputs):
-            arrows.append(Arrow("more", unit.id, FLOW, dashed=True, back=backward))
-        for x, value in unit.inputs:
-            if x in here:
-                flows = needs[value] or options.view == "forward"
-                color = GRADIENT if backward else FLOW if flows else NO_FLOW
-                arrows.append(Arrow(x, unit.id, color, back=backward))
     notes = [hint(len(units), len(graph), options.limit), _said(graph, len(units), depth)]
     hidden = len(graph) - len(values)
     if hidden:
@@ -145,7 +134,7 @@ def picture(graph: Graph, options: Options) -> Picture:
             else _folded_box(unit, options)
             for unit in shown
         ],
-        arrows=arrows,
+        arrows=_arrows(graph, shown, left_out, options.view),
         rules={
             unit.id: shorten(options.rules[unit.output.id], RULE)
             for unit in shown
@@ -157,6 +146,22 @@ def picture(graph: Graph, options: Options) -> Picture:
         values=sum(len(unit.values) for unit in shown),
         more=f"{sum(len(u.values) for u in units[: -options.limit]):,} earlier values, not drawn" if left_out else "",
     )
+
+
+def _arrows(graph: Graph, shown: list[Unit], left_out: set[str], view: str) -> list[Arrow]:
+    """From what is read to what reads it; one for all that has no box."""
+    here = {unit.id for unit in shown}
+    needs = {value.id: value.needs_grad for value in graph.values}
+    backward = view == "backward"
+    arrows = []
+    for unit in shown:
+        if any(x in left_out for x, _ in unit.inputs):
+            arrows.append(Arrow("more", unit.id, FLOW, dashed=True, back=backward))
+        for x, value in unit.inputs:
+            if x in here:
+                color = GRADIENT if backward else FLOW if needs[value] or view == "forward" else NO_FLOW
+                arrows.append(Arrow(x, unit.id, color, back=backward))
+    return arrows
 
 
 def _units(graph: Graph, values: list[Value], options: Options) -> tuple[list[Unit], int | None]:
@@ -321,7 +326,7 @@ def _folded_box(unit: Unit, options: Options) -> Box:
     if options.values:
         rows.append((summary(output.array), QUIET))
     if options.grads and options.view != "forward" and trained:
-        rows.append((_slopes(trained), GRADIENT))
+        rows.append((_gradients(trained), GRADIENT))
     shape = str(output.shape) if output.shape else "scalar"
     return Box(
         id=unit.id,
@@ -339,7 +344,7 @@ def _folded_box(unit: Unit, options: Options) -> Box:
     )
 
 
-def _slopes(parameters: list[Value]) -> str:
+def _gradients(parameters: list[Value]) -> str:
     """The largest entry of some parameters' gradients, in words."""
     known = [v.grad for v in parameters if v.grad is not None]
     if not known:

@@ -308,13 +308,13 @@ def _is_chance(out: Tensor) -> bool:
 
 def _norm(parameters: list[Tensor]) -> float | None:
     """The length of the gradient of all of them together."""
-    slopes = [p.grad.detach().numpy().ravel() for p in parameters if p.grad is not None]
-    if not slopes:
+    grads = [p.grad.detach().numpy().ravel() for p in parameters if p.grad is not None]
+    if not grads:
         return None
     with np.errstate(all="ignore"):
-        square = sum(float(np.vdot(g, g)) for g in slopes)
+        square = sum(float(np.vdot(g, g)) for g in grads)
         if not math.isfinite(square):  # too large for float32, perhaps
-            square = sum(float(np.vdot(g, g)) for g in (g.astype(float) for g in slopes))
+            square = sum(float(np.vdot(g, g)) for g in (g.astype(float) for g in grads))
     return math.sqrt(square)
 
 

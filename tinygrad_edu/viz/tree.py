@@ -49,7 +49,7 @@ class Tree:
         self._formulas = {r: reading.formulas[r] for r in names.of if r.primitive is not None}
         records = {id(symbol): record for record, symbol in reading.symbols.items() if record in names.of}
         self._inputs = {r: [records[id(a)] for a in atoms(f) if id(a) in records] for r, f in self._formulas.items()}
-        self._slopes = {r: _slope(r) for r in names.of if r.grad is not None or _is_leaf(r)}
+        self._gradients = {r: _gradient(r) for r in names.of if r.grad is not None or _is_leaf(r)}
 
     def text(self, console: Console | None = None) -> str:
         """The lines, for standard output unless another console is given."""
@@ -108,8 +108,8 @@ class Tree:
             tail.append((f"   {size(tuple(record.shape), plain)}", "quiet"))
             if record is self._root and self._value:
                 tail.append((f"   {self._value}", "result"))
-            if record in self._slopes:
-                tail.append((f"   {self._slopes[record].replace('≤', '<=' if plain else '≤')}", "gradient"))
+            if record in self._gradients:
+                tail.append((f"   {self._gradients[record].replace('≤', '<=' if plain else '≤')}", "gradient"))
             elif record.primitive is None:
                 tail.append(("   data", "quiet"))
             if record in self._paths:
@@ -159,7 +159,7 @@ def _is_leaf(record: Record) -> bool:
     return record.primitive is None and record.needs_grad
 
 
-def _slope(record: Record) -> str:
+def _gradient(record: Record) -> str:
     """The largest entry of a gradient, in words."""
     if record.grad is None:
         return "grad not computed"

@@ -105,16 +105,16 @@ class Walkthrough:
     ) -> dict[str, Any]:
         rows, columns = plane(shape)
         empty = value is None or not rows * columns
-        slope = self.lines["exact"].get(f"d{name}") if grad else None
+        gradient = self.lines["exact"].get(f"d{name}") if grad else None
         return {
             "name": name,
             "path": path,
             "shape": list(shape),
             "plane": [rows, columns],
             "given": given,
-            "leaf": slope is not None and not slope.operation,
+            "leaf": gradient is not None and not gradient.operation,
             "v": None if empty else table(value, self.most),
-            "g": None if empty or slope is None else table(slope.value, self.most),
+            "g": None if empty or gradient is None else table(gradient.value, self.most),
             "sampled": rows > self.most or columns > self.most,
         }
 
@@ -177,20 +177,20 @@ class Walkthrough:
 
     def _formulas(self, line: Line, phase: str) -> tuple[dict[str, Tree | None], list[list[int]]]:
         """A line's formula in each scale, and what it reads: values (k, 0) and gradients (k, 1)."""
-        values, slopes, labels = self.number, dict[str, int](), dict[str, int]()
+        values, gradients, labels = self.number, dict[str, int](), dict[str, int]()
         if phase == "b":
-            slopes = self.gradients
+            gradients = self.gradients
             labels = {x["name"]: x["labels"] for x in self.rows}  # they light up where their rows are read
-            values = {name: k for name, k in values.items() if name not in slopes}
+            values = {name: k for name, k in values.items() if name not in gradients}
             values |= {x["name"]: len(self.number) + k for k, x in enumerate(self.rows)}
         trees: dict[str, Tree | None] = {}
         uses: dict[tuple[int, int], None] = {}
         for scale, found in self.lines.items():
             symbol = found[line.name].symbol
-            trees[scale] = tree(symbol, values, slopes)
+            trees[scale] = tree(symbol, values, gradients)
             for name in used_in(symbol):
-                if name in slopes:
-                    uses[slopes[name], 1] = None
+                if name in gradients:
+                    uses[gradients[name], 1] = None
                 elif name in values:
                     uses[labels.get(name, values[name]), 0] = None
         return trees, [list(pair) for pair in uses]

@@ -176,7 +176,9 @@ class PruningContainer(BasePruningMethod):
         elif method.PRUNING_TYPE == "global":
             left = (slice(None),) * t.ndim
         else:
-            raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
+            raise ValueError(
+                f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}; it is 'unstructured', 'structured' or 'global'."
+            )
         mask = default_mask.clone()
         mask[left] = method.compute_mask(t[left], default_mask=default_mask[left]).to(mask.dtype)
         return mask

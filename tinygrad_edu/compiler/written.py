@@ -140,7 +140,9 @@ class Written:
                 self._computed.append(computed[value])
             else:
                 self._generators.append(value.data)
-        self._plain = all(t not in self._gradients and t._view is None for t in self._tensors)
+        self._renewed: dict[Tensor, Any] = {}  # the memory that the call gives to tensors
+        bare = all(t not in self._gradients and t._view is None for t in self._tensors)
+        self._plain = bare and not program.renewed
         self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
         self._written = [t for t, _ in listing.writes if id(t) not in self._place]
         self._gradients.leaves([(t, v is not None) for t, v in listing.grads])
@@ -165,7 +167,8 @@ class Written:
         if self._plain:
             arrays += [t._array for t in self._tensors]
         else:
-            arrays += [self._array(t, given) for t in self._tensors]
+            self._renewed = {t: t._array.copy("K") for t in self.program.renewed}
+            arrays += [self._renewed[t] if t in self._renewed else self._array(t, given) for t in self._tensors]
         for group, key, part in self._numbers:
             arrays.append(setting_of(group, key, part))
         if self._computed:
@@ -211,15 +214,20 @@ class Written:
         for module, training in self._switched:
             module.training = training
         self._gradients.leave(iter(out[len(self._returned) :]), given)
+        for tensor, array in self._renewed.items():
+            tensor.data = wrap(array)
         if self._only:
             return wrap(np.asarray(out[0]))
         results = [copied(t, np.asarray(x)) for t, x in zip(self._returned, out, strict=False)]
         by = dict(zip(map(id, self._returned), results, strict=True))
         result = replaced(self.program.result, lambda t: by[id(t)])
-        if self._derived:
+        if self._derived or self.program.moved:
             result, parts = result
-            for (attributes, name), tensor in zip(self._derived, parts, strict=True):
+            for (attributes, name), tensor in zip(self._derived, parts, strict=False):
                 attributes[name] = tensor
+            for tensor, part in zip(self.program.moved, parts[len(self._derived) :], strict=True):
+                place_given = self._place.get(id(tensor))
+                (tensor if place_given is None else given[place_given]).data = part
         return numbers_replaced(result, value) if self._numbered else result
 
     def _leave_flags(self, given: Any) -> None:

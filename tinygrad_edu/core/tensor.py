@@ -312,13 +312,12 @@ class Tensor(Value):
         if not self.is_leaf and source.shape != self.shape:
             raise ShapeError(f"data: shape {tuple(source.shape)} for a computed tensor of shape {tuple(self.shape)}.")
         if mode.trace is not None:
-            mode.trace.exchange(self, source)
+            mode.trace.enter((self, source))
         left = storage_of(self)
+        storage = storage_of(source) if mode.trace is None else mode.trace.exchange(self, source)
         left.version = stamp()
         left.writer = (".data =", user_site())
-        self._array, self._view = source._array, None
-        if mode.trace is None:  # a trace tells by the Storage whose memory it has to write
-            self._storage = storage_of(source)
+        self._array, self._view, self._storage = source._array, None, storage
         if self._record is not None and self._record.primitive is None:
             record = self._record
             record.array, record.shape, record.dtype = self._array, self._array.shape, self.dtype

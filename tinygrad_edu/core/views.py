@@ -63,7 +63,8 @@ def refresh(view: Tensor) -> None:
     assert own is not None  # callers have checked
     base, path, seen, recorded = own
     if base._storage is not view._storage:  # the base has been given other memory: `base.data = ...`
-        view._view = None
+        if mode.trace is None:
+            view._view = None
         return
     now = base._record
     if now is seen:

@@ -7,6 +7,7 @@ tensor that owns the memory. Where it is not known who that is, the step is refu
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +16,9 @@ from ..core.errors import TraceError, name_of
 from ..core.primitive import PRIMITIVES, Primitive
 from ..core.record import Record, Storage
 from ..core.symbol import Symbol
-from ..core.tensor import Tensor, as_array
+from ..core.tensor import Tensor, as_array, wrap
 from ..core.views import follow
+from ..core.write import storage_of
 from ..ops.writes import assign
 from .layouts import Layouts, truths_like
 
@@ -60,7 +62,8 @@ class Aliases:
         self.layouts = Layouts()
         self.outside: list[tuple[Tensor, Tensor]] = []  # pairs of those that exist before the step: alias, owner
         self.exchanged: list[tuple[Tensor, Tensor]] = []  # (x, y) after `x.data = y`: both have y's memory now
-        self.stale: dict[Tensor, Tensor] = {}  # y, whose memory has been written by the name x
+        self.moved: dict[Tensor, Storage | None] = {}  # these x, and what has counted the writes to them before
+        self.left: dict[Tensor, Tensor] = {}  # what stands for the memory that such an x has had, and x
         self.made: set[Tensor] = set()  # in the step, of numbers that it names: the same ones at every call
         self.own: set[Tensor] = set()  # the arguments: views among them are other memory at the next call
 
@@ -96,7 +99,7 @@ class Aliases:
             symbol = follow(base._array, steps)
             self.views[tensor] = base._array
             self.through.add(tensor)
-            self.outside.append((tensor, base))
+            self.outside.append((tensor, self.left.get(base, base)))
         self.before[tensor] = Before(
             array,
             record,
@@ -117,13 +120,15 @@ class Aliases:
 
     def _base_of(self, tensor: Tensor) -> tuple[Tensor, Any]:
         """The tensor whose memory this one shows, and by which steps; itself if it has memory of its own."""
-        if tensor in self.own:
+        if tensor in self.own and tensor not in self.moved:
             return tensor, ()
         if tensor in self.aliases:
             return self.aliases[tensor]
         storage, view = tensor._storage, tensor._view
-        if view is not None and view.base._storage is storage:
-            return view.base, view.steps
+        if view is not None:
+            for base in (view.base, *(left for left, owner in self.left.items() if owner is view.base)):
+                if base._storage is storage:
+                    return base, view.steps
         if storage is not None and not storage.shared and tensor not in self.before:
             for other in self.beside.get(id(storage), ()):  # detached before the step
                 if other not in self.through and same_place(self.before[other].array, tensor._array):
@@ -131,26 +136,55 @@ class Aliases:
                     return other, ()
         return tensor, ()
 
+    def _root_of(self, tensor: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
+        """The tensor whose memory this one shows, by way of others too, and by which steps."""
+        steps: tuple[Any, ...] = ()
+        while (found := self._base_of(tensor))[0] is not tensor:
+            tensor, steps = found[0], (*found[1], *steps)
+        return tensor, steps
+
     def detached(self, result: Tensor, source: Tensor) -> None:
         """Note that a tensor is another name for the memory of the source."""
         base, steps = self._base_of(source)
         self.aliases[result] = base, steps
         self.views[result] = base._array
 
-    def exchange(self, tensor: Tensor, source: Tensor) -> None:
-        """`tensor.data = source`: the same numbers from now on, and in eager mode the same memory."""
-        self.enter((tensor, source))
-        mine, other = self._base_of(tensor)[0], self._base_of(source)[0]
-        self.exchanged = [(x, y) for x, y in self.exchanged if x is not tensor]
+    def exchange(self, tensor: Tensor, source: Tensor) -> Storage:
+        """`tensor.data = source`: one memory from now on. What the tensor has had is left to the other names of it.
+
+        Returns: what counts the writes to that memory.
+        """
+        (mine, part), (other, steps) = self._root_of(tensor), self._root_of(source)
+        if other is mine and not (part or steps):
+            return storage_of(tensor)
         if other is mine:
-            return
+            raise TraceError(f"`x.data = y` gives {name_of(tensor)} a part of its own memory; take y.clone().")
         if other in self.before and other not in self.made:
             raise TraceError(
                 f"`x.data = y` gives {name_of(tensor)} the memory of {name_of(other)}, which exists beside the step: "
                 "in the calls that follow both would be one. Copy the numbers: x.data.copy_(y)."
             )
-        self.exchanged.append((tensor, source))
-        self.current.pop(id(tensor._storage), None)  # what has been written there is not its memory any more
+        if not _is_dense(self._lies(source, source._array)):
+            raise TraceError(f"`x.data = y` gives {name_of(tensor)} a part of other memory, with gaps; take y.clone().")
+        if mine is tensor:
+            self._leave(tensor)
+        self.moved.setdefault(tensor, tensor._storage)
+        self.exchanged = [*((x, y) for x, y in self.exchanged if x is not tensor), (tensor, source)]
+        self.aliases[tensor], self.views[tensor] = (other, steps), other._array
+        return storage_of(other)
+
+    def _leave(self, tensor: Tensor) -> None:
+        """Let something else stand for a tensor's memory."""
+        left = wrap(tensor._array)
+        left._storage = tensor._storage
+        self.left[left] = tensor
+        self.aliases = {x: (left if base is tensor else base, steps) for x, (base, steps) in self.aliases.items()}
+        if tensor in self.before:
+            self.before[left] = self.before[tensor]._replace(record=None, view=None, of_record={})
+        if tensor in self.made:
+            self.made.add(left)
+        for beside in self.beside.values():
+            beside[:] = [left if x is tensor else x for x in beside]
 
     def shows(self, base: Tensor, path: Any, step: tuple[Primitive, dict[str, Any]]) -> bool:
         """Whether a reshape of a traced tensor is a view: of what does not lie in one piece it is a copy.
@@ -208,11 +242,6 @@ class Aliases:
 
     def _follow(self, tensor: Tensor) -> None:
         """Look at a view anew where its base has been written since."""
-        if tensor in self.stale:
-            raise TraceError(
-                f"`x.data = y` has given y's memory to {name_of(self.stale[tensor])}, which has been written since, "
-                "and y is used after that; use x itself."
-            )
         storage = tensor._storage
         if storage is None or id(storage) not in self.current:
             return
@@ -258,13 +287,6 @@ class Aliases:
             target = base
         if not (owner or lies.flags.c_contiguous):  # a part of the base, read where it lies
             tensor._array = follow(self.views[tensor], self._base_of(tensor)[1])
-        for x, y in self.exchanged:
-            if target is y:
-                raise TraceError(
-                    f"`x.data = y` has given y's memory to {name_of(x)}, and y is written after that; write to x."
-                )
-            if target is x:
-                self.stale[y] = x
         storage = target._storage
         if storage is None:
             return
@@ -286,13 +308,8 @@ class Aliases:
 
     def outside_of(self, tensor: Tensor) -> tuple[Tensor, tuple[Any, ...]] | None:
         """The tensor from outside whose memory a tensor shows, and by which steps; None for what the step computes."""
-        steps: tuple[Any, ...] = ()
-        while tensor not in self.before:
-            base, more = self._base_of(tensor)
-            if base is tensor:
-                return None
-            tensor, steps = base, (*more, *steps)
-        return None if tensor in self.made else (tensor, steps)
+        root, steps = (tensor, ()) if tensor in self.before else self._root_of(tensor)
+        return None if root in self.made or root not in self.before else (self.left.get(root, root), steps)
 
     def is_new(self, tensor: Tensor) -> bool:
         """Whether a tensor is an argument or computed by the step, so that it is another one at every call."""
@@ -317,6 +334,14 @@ class Aliases:
         others = (x for x in self._beside(tensor._storage) if x is not tensor) if tensor._storage is not None else ()
         gradient = any(was.grad is tensor for was in self.before.values())
         return gradient or any(np.may_share_memory(self.before[x].array, memory) for x in others)
+
+
+def _is_dense(x: Any) -> bool:
+    """Whether an array lies in one piece, in whichever order of axes."""
+    steps = sorted((abs(step), n) for step, n in zip(x.strides, x.shape, strict=True) if n > 1)
+    return not x.size or [step for step, _ in steps] == [
+        x.itemsize * math.prod(n for _, n in steps[:k]) for k in range(len(steps))
+    ]
 
 
 def same_place(x: Any, y: Any) -> bool:

@@ -70,7 +70,9 @@ class Program:
         self.optimizers = optimizers  # whose states the step uses
         self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
         self.guards = guards  # numbers that a Python `if` or loop of the step saw
-        self.kept: list[Any] = []  # the last of the results, which the step keeps in attributes
+        self.kept: list[Any] = []  # of the results those that the step keeps in attributes
+        self.moved: list[Tensor] = []  # tensors that the step gives other memory: that of the last of the results
+        self.renewed: dict[Tensor, None] = {}  # those among the written ones that get memory of the same form
         self.constants: set[Symbol] = set()  # those of tensors that the step makes of numbers it names: `zeros(3)`
         self.sections: list[tuple[int, str]] = []  # below which index each part begins, and what the part is
         self.cleared = cleared  # tensors whose .grad is forgotten before it is used
@@ -139,7 +141,10 @@ class Program:
                     self._verify(symbol, values)
         written = [(tensor, values[symbol].copy()) for tensor, symbol in self.writes]
         for tensor, value in written:
-            write(tensor, np.positive, value, by="program")
+            if tensor in self.renewed:
+                tensor.data = wrap(value)
+            else:
+                write(tensor, np.positive, value, by="program")
         for _, _, _, tensor in self.created:
             if isinstance(tensor._array, Symbol):
                 tensor._array = np.array(values[tensor._array])
@@ -149,7 +154,13 @@ class Program:
             tensor.grad = None if grad is None else wrap(np.array(values[grad]))
         for tensor, source, steps, new in self.passed:
             tensor.grad = source.grad if new else source if steps is None else shown(source, steps)
-        return replaced(self.result, lambda t: copied(t, np.array(values[t._array])))
+        result = replaced(self.result, lambda t: copied(t, np.array(values[t._array])))
+        if not self.moved:
+            return result
+        result, parts = result
+        for tensor, part in zip(self.moved[::-1], parts[::-1], strict=False):
+            tensor.data = part
+        return result
 
 
 def copied(tensor: Tensor, array: Any) -> Tensor:

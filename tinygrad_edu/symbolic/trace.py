@@ -26,7 +26,7 @@ from ..core.mode import mode
 from ..core.record import Record, reached, user_site
 from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, wrap
-from .aliases import Aliases, same_place
+from .aliases import Aliases
 from .blame import line_of_step, line_that, of_library
 from .nested import arguments_of, contents, exchanged, hides, only_tensors, put_back, replaced, tensors_of
 from .numbers import Numbers
@@ -154,12 +154,16 @@ class Trace(Numbers, Aliases):
         for tensor, was in self.before.items():
             if tensor in self.made:
                 continue
+            if tensor in self.left and tensor._array is not was.symbol:
+                writes.append((self.left[tensor], tensor._array))
+            if tensor in self.left:
+                continue
             record = tensor._record
             needed = record is not None and record.needs_grad
             leaf = record is None or record.primitive is None
             if leaf and needed != (was.record is not None and was.record.needs_grad):
                 flags.append((tensor, needed))
-            if tensor._array is not was.symbol and tensor not in self.through:
+            if tensor._array is not was.symbol and tensor not in self.through and tensor not in self.moved:
                 writes.append((tensor, tensor._array))
             if record is None or (record.grad is was.grad and tensor not in self.cleared):
                 continue
@@ -203,6 +207,34 @@ class Trace(Numbers, Aliases):
         """Whether the step has made a tensor of numbers that it names, and written it since."""
         return tensor in self.made and tensor in self.before and tensor._array is not self.before[tensor].symbol
 
+    def has_moved(self) -> dict[Tensor, Tensor]:
+        """The tensors from outside that the step gives other memory, and what is there; what an optimizer has in its
+        state of that memory, too."""
+        moved = [x for x in self.moved if x in self.before and x not in self.made]
+        self.enter(moved)
+        found = {x: base if not steps else wrap(x._array) for x in moved for base, steps in [self.aliases[x]]}
+        owners = {y: x for x, y in self.exchanged if x in found}
+        for optimizer, key, name, value in self.kept_in_state():
+            if value in owners:
+                found[self._held(optimizer, key).get(name, value)] = found[owners[value]]
+        return found
+
+    def stays(self, tensor: Tensor, found: dict[Tensor, Tensor]) -> bool:
+        """Whether a tensor's other memory is of the same form, and its alone: a program may write it as if in place."""
+        was = self.before.get(tensor)
+        if was is None or tensor in self.own or tensor in self.through:
+            return False
+        if sum(x is found[tensor] for x in found.values()) > 1:
+            return False
+        if any(x is tensor and left._array is not was.symbol for left, x in self.left.items()):  # and written before
+            return False
+        x, y = self._lies(tensor, tensor._array), was.array
+        return (x.shape, x.strides, x.dtype) == (y.shape, y.strides, y.dtype)
+
+    def _held(self, optimizer: Any, key: Any) -> dict[str, Any]:
+        """The entries that an optimizer's state has had for a parameter."""
+        return next((was[key][1] for o, was in self.optimizers if o is optimizer and key in was), {})
+
     def put_back_places(self) -> None:
         """Put there what was there: the program leaves the rest."""
         for (place, _), was in zip(self.places, self.were, strict=True):
@@ -217,20 +249,13 @@ class Trace(Numbers, Aliases):
         found: list[tuple[Tensor, Symbol]] = []
         held = [v for *_, v in self.kept_in_state()]
         for optimizer, key, name, value in self.kept_in_state():
-            _, entries = next(before for o, before in self.optimizers if o is optimizer).get(key, (None, {}))
-            # after `owner.data = value` both have one memory in eager mode
-            owner = next((x for x, y in self.exchanged if y is value), None)
-            if owner is not None:
-                self.enter((owner,))
-                value._array = owner._array
-            if name not in entries:
+            entries = self._held(optimizer, key)
+            if name not in entries or any(y is value for _, y in self.exchanged):
                 continue
             old = entries[name]
-            if owner in self.before and isinstance(old, Tensor) and same_place(self.before[owner].array, old._array):
-                continue  # as the eager steps before have left it
             apart = isinstance(old, Tensor) and sum(v is value for v in held) == 1
-            if apart and (old not in self.before if owner is not None else self.is_alone(value)):
-                self.enter((old,) if owner is not None else (old, value))
+            if apart and self.is_alone(value):
+                self.enter((old, value))
                 apart = (old.shape, old.dtype) == (value.shape, value.dtype) and old not in written
                 apart = apart and old not in self.through and not self.has_neighbours(old)
             else:
@@ -248,6 +273,8 @@ class Trace(Numbers, Aliases):
         for tensor, was in self.before.items():
             if tensor._record is not None:
                 self.values.setdefault(tensor._record, was.symbol)
+        for tensor, storage in self.moved.items():
+            tensor._storage = storage
         for tensor, was in self.before.items():
             tensor._array, tensor._record, tensor._view = was.array, was.record, was.view
             for owner, were in ((was.record, was.of_record), (tensor._storage, was.of_storage)):
@@ -401,11 +428,15 @@ def record(
         run.enter(tensors_of(result))
         run.keeps()
         run.derived += run.kept
-        if run.derived:
-            result = result, [x[name] for x, name in run.derived]
+        moved = run.has_moved()
+        renewed = {x: None for x in moved if run.stays(x, moved)}
+        moved = {x: y for x, y in moved.items() if x not in renewed}
+        if run.derived or moved:
+            result = result, [*(x[name] for x, name in run.derived), *moved.values()]
         run.put_back_places()
         run.enter(tensors_of(result))
         writes, grads, flags, renamed = run.changes()
+        writes += [(x, x._array) for x in renewed]
         _refuse_state(run, lambda: step(*args, **kwargs))
         writes += run.replaced_in_state({t for t, _ in writes})
         copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
@@ -425,7 +456,7 @@ def record(
     tensors = {
         wrap(was.array) if t in begun else t: was.symbol
         for t, was in run.before.items()
-        if t not in run.own and t not in run.through
+        if t not in run.own and t not in run.through and t not in run.left
     }
     writes = [(t, symbol) for t, symbol in writes if t not in begun]
     optimizers = [optimizer for optimizer, _ in run.optimizers]
@@ -433,7 +464,8 @@ def record(
         arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
         optimizers, added, run.guards, run.cleared, given, flags, run.assigned, renamed,
     )  # fmt: skip
-    program.kept = frozen[1][len(run.derived) - len(run.kept) :] if run.kept else []
+    program.kept = frozen[1][len(run.derived) - len(run.kept) : len(run.derived)] if run.kept else []
+    program.moved, program.renewed = [*moved], renewed
     program.constants = {s for t, s in program.tensors.items() if t in run.made and _is_written_down(t._array)}
     leading = (run.values.get(r) for r in reached(run.roots) if r.primitive is not None)
     recorded = {x for x in leading if isinstance(x, Symbol)}

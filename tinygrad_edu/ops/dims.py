@@ -44,25 +44,23 @@ def one_list(values: Sequence[Any]) -> tuple[Any, ...]:
 
 def sizes(shape: Sequence[Any], operation: str) -> tuple[int, ...]:
     """A shape from `f(2, 3)`, `f((2, 3))` or `f([2, 3])`, without negative lengths."""
-    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
-        shape = shape[0]
-    try:
-        result = tuple(int(n.__index__()) for n in shape)
-    except AttributeError:
-        raise TypeError(f"{operation}: a shape is made of integers, got {tuple(shape)}.") from None
+    result = _integers(shape, operation)
     if any(n < 0 for n in result):
         raise RuntimeError(f"{operation}: negative dimension in shape {result}.")
     return result
 
 
-def fill_in(shape: Sequence[Any], have: tuple[int, ...], operation: str) -> tuple[int, ...]:
-    """A shape with one -1 replaced by the length that makes the number of elements right."""
-    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
-        shape = shape[0]
+def _integers(shape: Sequence[Any], operation: str) -> tuple[int, ...]:
+    shape = one_list(shape)
     try:
-        wanted = [int(n.__index__()) for n in shape]
+        return tuple([int(n.__index__()) for n in shape])
     except AttributeError:
         raise TypeError(f"{operation}: a shape is made of integers, got {tuple(shape)}.") from None
+
+
+def fill_in(shape: Sequence[Any], have: tuple[int, ...], operation: str) -> tuple[int, ...]:
+    """A shape with one -1 replaced by the length that makes the number of elements right."""
+    wanted = [*_integers(shape, operation)]
     total = math.prod(have)
     if wanted.count(-1) == 1:
         rest = math.prod(n for n in wanted if n != -1)
@@ -70,8 +68,8 @@ def fill_in(shape: Sequence[Any], have: tuple[int, ...], operation: str) -> tupl
             wanted[wanted.index(-1)] = total // rest
     if any(n < 0 for n in wanted) or math.prod(wanted) != total:
         if wanted.count(-1) > 1:
-            raise ShapeError(f"{operation}: only one dimension can be inferred, {tuple(shape)} has several -1.")
+            raise ShapeError(f"{operation}: only one dimension can be inferred, {tuple(wanted)} has several -1.")
         raise ShapeError(
-            f"{operation}: shape {tuple(shape)} is invalid for input of size {total}, whose shape is {tuple(have)}."
+            f"{operation}: shape {tuple(wanted)} is invalid for input of size {total}, whose shape is {tuple(have)}."
         )
     return tuple(wanted)

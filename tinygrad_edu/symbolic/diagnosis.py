@@ -41,19 +41,19 @@ class Walk(Elsewhere):
         entries = []
         for line in self.exact.backward:
             if line.name in self.given:
-                self.clear(line._record, array_of(self.given[line.name], line.name))
+                self.clear(line.record, array_of(self.given[line.name], line.name))
         for line in self.exact.backward:
             if line.name in self.given:
                 entries.append(self.entry(line, array_of(self.given[line.name], line.name)))
             elif line.name in self.failed:
                 entries.append(self.failure(line, self.failed[line.name]))
             else:
-                self.pass_on(line._record)
+                self.pass_on(line.record)
         self.gather(entries)
         missing = [
             line.name
             for line in self.exact.backward
-            if line._record.primitive is None and line.name not in self.given and line.name not in self.failed
+            if line.record.primitive is None and line.name not in self.given and line.name not in self.failed
         ]
         return Report(entries, self.findings(entries), missing, self.ignored)
 
@@ -69,7 +69,7 @@ class Walk(Elsewhere):
             alike = [e for e in entries if e.status == "wrong" and e.where == e.name and _shared(e) == _shared(entry)]
             if len(alike) < 2 or alike[0] is not entry or _shared(entry) is None:
                 continue
-            hidden = [self.hidden(e.line._record, "exact") for e in alike]
+            hidden = [self.hidden(e.line.record, "exact") for e in alike]
             common = [u for u in hidden[0] if all(u in other for other in hidden)]
             if not common:
                 continue
@@ -107,7 +107,7 @@ class Walk(Elsewhere):
                 self.origin[record] = self.origin[tainted[0]]
 
     def entry(self, line: Line, G: Array) -> Entry:
-        record = line._record
+        record = line.record
         entry = Entry(line, G)
         if G.size == 1 == np.size(self.world.cotangents[record]) and G.shape != record.shape:
             entry.note, G = "a number without axes", G.reshape(record.shape)
@@ -121,7 +121,7 @@ class Walk(Elsewhere):
 
     def settle(self, entry: Entry, G: Array, fits: list[Scale]) -> None:
         """A right one."""
-        record = entry.line._record
+        record = entry.line.record
         self.scales[record] = set(fits)
         inner = self.factor(record, "textbook") > 1 and "textbook" in self.readings
         entry.scale = fits[0] if inner and len(fits) == 1 else None
@@ -133,7 +133,7 @@ class Walk(Elsewhere):
     # --- what is wrong
 
     def diagnose(self, entry: Entry, G: Array) -> None:
-        record = entry.line._record
+        record = entry.line.record
         found = self.followed(entry, G) or self.kink(entry, G) or self.out_of_shape(entry, G.shape)
         if not found:
             entry.status = "wrong"
@@ -175,7 +175,7 @@ class Walk(Elsewhere):
 
     def kink(self, entry: Entry, G: Array) -> bool:
         """Another slope where an activation has none is not wrong; after a mistake it follows all the same."""
-        record = entry.line._record
+        record = entry.line.record
         for scale in self.allowed(record):
             for form in self.forms(record, scale):
                 if any(self.same(G, self.number(other, scale), record, scale) for other in kinks(form)):
@@ -189,7 +189,7 @@ class Walk(Elsewhere):
 
     def followed(self, entry: Entry, G: Array) -> bool:
         """Right, given what the student's own earlier lines gave."""
-        record = entry.line._record
+        record = entry.line.record
         fits: dict[Scale, str] = {}  # and where the mistake is
         for scale, world in itertools.product(self.allowed(record), self.worlds):
             tainted = [u for u in self.upstream(record, scale) if u in self.origin]
@@ -210,14 +210,14 @@ class Walk(Elsewhere):
 
     def follow(self, entry: Entry, fits: dict[Scale, str]) -> None:
         """Wrong because of an earlier line: which it is in the scales that fit."""
-        record = entry.line._record
+        record = entry.line.record
         entry.status, entry.where = "follows", next(filter(None, fits.values()))
         if len(self.readings) > 1 and self.factor(record, "textbook") > 1:
             entry.scale, self.scales[record] = next(iter(fits)), set(fits)
 
     def at_kink(self, entry: Entry, G: Array, fits: list[Scale]) -> None:
         """Right but for entries where there is no derivative."""
-        record = entry.line._record
+        record = entry.line.record
         self.settle(entry, G, fits)
         entry.note = "with another slope at the kink than autograd's"
         self.origin[record] = ""
@@ -237,7 +237,7 @@ class Walk(Elsewhere):
 
     def unknown(self, entry: Entry, G: Array) -> bool:
         """What can be said without an explanation."""
-        record = entry.line._record
+        record = entry.line.record
         right = self.world.cotangents[record]
         shape, mine = (" × ".join(map(str, s)) or "scalar" for s in (record.shape, G.shape))
         if G.shape != record.shape:
@@ -258,7 +258,7 @@ class Walk(Elsewhere):
 
     def out_of_shape(self, entry: Entry, shape: Any) -> bool:
         """Of another shape, or without a result, since something that the line reads has another shape."""
-        record = entry.line._record
+        record = entry.line.record
         read = (u for scale in self.readings for u in self.upstream(record, scale) if u in self.misshapen)
         where = next((self.origin[u] for u in read if u in self.origin), "")
         if where and shape != record.shape:
@@ -270,7 +270,7 @@ class Walk(Elsewhere):
         """A line of NumPy that raised."""
         entry = Entry(line, None)
         entry.status = "wrong"
-        record = line._record
+        record = line.record
         missing = getattr(failure.error, "name", None)
         if isinstance(failure.error, NameError) and missing in self.failed:
             entry.status, entry.where = "follows", missing
@@ -287,7 +287,7 @@ class Walk(Elsewhere):
                     entry.right_line = self.lines[scale][record]
         says = f"{raised}: {failure.error}"
         if isinstance(failure.error, NameError) and entry.status == "wrong":
-            says += f" (the graph has {', '.join(sorted(self.exact._reading.names.values()))})"
+            says += f" (the graph has {', '.join(sorted(self.exact.names.values()))})"
         entry.mistakes = entry.mistakes or [Mistake("does not run", says)]
         self.show(entry, np.zeros(0))
         return entry
@@ -296,7 +296,7 @@ class Walk(Elsewhere):
 
     def show(self, entry: Entry, G: Array) -> None:
         """One entry by hand, by autograd and by central differences: where they differ most, else the largest."""
-        record = entry.line._record
+        record = entry.line.record
         scale: Scale = entry.scale or "exact"
         right = np.asarray(self.right(record, scale))
         if not right.size:

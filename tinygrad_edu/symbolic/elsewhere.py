@@ -39,7 +39,7 @@ class Elsewhere(Suspects):
         scale = next(s for s, mistake in found if mistake is first)
         if len(self.readings) > 1:
             entry.scale = scale
-            self.scales[entry.line._record] = {s for s, mistake in found if mistake.kind == first.kind}
+            self.scales[entry.line.record] = {s for s, mistake in found if mistake.kind == first.kind}
         entry.mistakes[0] = self.plainly(first, scale)
         return True
 
@@ -51,7 +51,7 @@ class Elsewhere(Suspects):
 
     def elsewhere(self, entry: Entry, G: Array, vague: bool) -> bool:
         """A mistake in an earlier line that was not given."""
-        record = entry.line._record
+        record = entry.line.record
         if sum(np.size(v) for v in self.world.cotangents.values() if not isinstance(v, tuple)) > MANY:
             return False
         trials = 0
@@ -77,7 +77,7 @@ class Elsewhere(Suspects):
 
     def within(self, entry: Entry, G: Array) -> bool:
         """A mistake in an earlier gradient that was given, and is right, where this line computes it anew."""
-        record = entry.line._record
+        record = entry.line.record
         for scale, vague in itertools.product(self.allowed(record), (False, True)):
             for form in self.forms(record, scale):
                 for atom in atoms(form):
@@ -115,18 +115,13 @@ class Elsewhere(Suspects):
 
     def other_worlds(self, entry: Entry, G: Array) -> bool:
         """Right for other values than the graph's: a bias left out, weights already stepped."""
-        record = entry.line._record
-        order, e = self.exact._order, self.exact
+        record = entry.line.record
+        order, e = self.exact.order, self.exact
         for b in order:
-            if (
-                b.primitive is not None
-                or not b.needs_grad
-                or b not in e._reading.names
-                or not is_bias(b, self.sources["exact"])
-            ):
+            if b.primitive is not None or not b.needs_grad or b not in e.names or not is_bias(b, self.sources["exact"]):
                 continue
             values = replay.forward(order, {b: np.zeros(b.shape)})
-            name = e._reading.names[b]
+            name = e.names[b]
             world = World(values, replay.backward(order, values), f"the forward pass without {name}")
             for scale in self.allowed(record):
                 if self.matching(
@@ -140,14 +135,14 @@ class Elsewhere(Suspects):
 
     def stepped(self, entry: Entry, G: Array) -> bool:
         """A parameter in this line had been updated already: W - rate dW for W."""
-        record = entry.line._record
+        record = entry.line.record
         for scale in self.allowed(record):
             for form in self.forms(record, scale):
                 right = fitted(self.number(form, scale), record.shape)
                 if right is None or right.shape != G.shape or G.size < 3:
                     continue
                 for atom in atoms(form):
-                    leaf = next((r for r, s in self.readings[scale]._reading.symbols.items() if s is atom), None)
+                    leaf = next((r for r, s in self.readings[scale].reading.symbols.items() if s is atom), None)
                     if (
                         leaf is None
                         or leaf.primitive is not None

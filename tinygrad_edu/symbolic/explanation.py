@@ -48,9 +48,9 @@ class Explanation:
         self.scale = scale
         self.copies: dict[Record, Record] = {}  # of the user's records those that stand here: see `reopened`
         self.steps: dict[str, list[Any]] = {}
-        self._order = names.order
-        self._root, self.paths = root, paths
-        self._numbers = Numbers(names.order, unkept)
+        self.order = names.order  # the records that the loss was computed by, each after its inputs
+        self.root, self.paths = root, paths
+        self.numbers = Numbers(names.order, unkept)
         self._means = means(root)
         counts = set(self._means.values())
         self.m = next(iter(counts)) if len(counts) == 1 else None
@@ -58,10 +58,10 @@ class Explanation:
             what = "no mean" if not counts else f"means over different counts, {sorted(counts)}"
             raise ValueError(f'explain: this loss has {what}, so there is no textbook scale; use scale="exact".')
         self._env: dict[int, Any] = {}  # by id of an atom: its record, or a function of the values
-        self._atoms: list[Symbol] = []
-        self._m = self._atom("m", (), lambda _: float(self.m or 1))
-        self._m.number = True
-        self._reading = Reading(
+        self.all_atoms: list[Symbol] = []  # those that were made here
+        self.m_atom = self._atom("m", (), lambda _: float(self.m or 1))
+        self.m_atom.number = True
+        self.reading = Reading(
             root,
             names.of,
             lambda known: {r: evaluated(n, known) for r, n in names.constants.items()},
@@ -69,22 +69,22 @@ class Explanation:
         )
         self.atoms: dict[Record, Symbol] = {}  # the cotangents' names, as rules read them
         self._one = self._atom(f"d{names.of[root]}", root.shape, lambda _: np.ones(root.shape))
-        self._outputs: list[tuple[Record, int, str]] = []
+        self.outputs: list[tuple[Record, int, str]] = []  # of several, those that only rules read, with names
         one_hot = self._joint_atoms(names)
         self._exact: dict[int, Any] = {}  # the same the other way round: what a rule's atom is in shown ones
         self._shown: dict[int, Symbol] = {}  # in textbook scale: by id of a rule's atom, the one that is m times it
         self._scaled: set[int] = set()  # ids of the latter
         same = {}
-        for record in self._order:
+        for record in self.order:
             if record.key == "relu" and record in names.of:
-                Z = self._reading.value(record.inputs[0])
+                Z = self.reading.value(record.inputs[0])
                 if Z.name:
                     same[names.of[record]] = Z
         self._constants = {
-            id(x): r for r, x in self._reading.symbols.items() if r.primitive is None and not r.needs_grad
+            id(x): r for r, x in self.reading.symbols.items() if r.primitive is None and not r.needs_grad
         }
-        m = None if self.m is None else (self._m, self.m)
-        self._algebra = Algebra(m, self._shown, same, guards, one_hot, self._one, self._known)
+        m = None if self.m is None else (self.m_atom, self.m)
+        self.algebra = Algebra(m, self._shown, same, guards, one_hot, self._one, self._known)
         self.forward = list(self._forward())
         self.backward = list(self._backward(last))
 
@@ -92,21 +92,21 @@ class Explanation:
 
     def _atom(self, name: str, shape: tuple[int, ...], value: Any) -> Symbol:
         symbol = Symbol(shape, np.dtype(np.float64), name)
-        self._atoms.append(symbol)
+        self.all_atoms.append(symbol)
         self._env[id(symbol)] = value
         return symbol
 
     def _counted(self, record: Record, dX: Symbol, given: list[Any]) -> Symbol:
         """What a mean's rule gives, with m in the place of the count that it divides by."""
         n = self._means.get(record)
-        return dX if n is None or n != self.m or n < 2 else with_m(record, dX, given, self._reading, self._m, n)
+        return dX if n is None or n != self.m or n < 2 else with_m(record, dX, given, self.reading, self.m_atom, n)
 
     def _known(self, atom: Any) -> Any:
         """The numbers of an atom that is a constant."""
         if id(atom) in self._rows:
             return self._rows[id(atom)]
         record = self._constants.get(id(atom))
-        return None if record is None or record.written > self._order[-1].index else record.array
+        return None if record is None or record.written > self.order[-1].index else record.array
 
     def _joint_atoms(self, names: Names) -> dict[int, Symbol]:
         """Outputs of computations with several that rules read and that no value of the graph is: softmax's P."""
@@ -115,14 +115,14 @@ class Explanation:
         self._classes: list[tuple[str, str, int, int]] = []
         self.rows: dict[str, Any] = {}  # by what the labels are called the numbers of that Y
         self._rows: dict[int, Any] = {}  # by id of such a Y, its numbers
-        for record in self._order:
+        for record in self.order:
             for k, shape in enumerate(record.shape if isinstance(record.dtype, tuple) else ()):
-                if (record, k) in self._reading.named or record.primitive is None:
+                if (record, k) in self.reading.named or record.primitive is None:
                     continue
                 name = names.output(record, k)
                 names.taken.add(name)
-                self._reading.named[record, k] = self._atom(name, shape, lambda v, r=record, k=k: v[r][k])  # type: ignore[arg-type]
-                self._outputs.append((record, k, name))
+                self.reading.named[record, k] = self._atom(name, shape, lambda v, r=record, k=k: v[r][k])  # type: ignore[arg-type]
+                self.outputs.append((record, k, name))
             if record.key in OF_LABELS:
                 numbers = kept_input(record, 1)
                 if np.any(numbers == record.params["ignore_index"]):
@@ -131,7 +131,7 @@ class Explanation:
                 classes = shape[1]
                 Y = self._atom("Y", shape, lambda v, x=labels, n=classes: np.moveaxis(np.eye(n)[v[x]], -1, 1))
                 self._rows[id(Y)] = np.moveaxis(np.eye(classes)[numbers], -1, 1)
-                known = self._reading.value(labels)
+                known = self.reading.value(labels)
                 one_hot[id(known)] = Y
                 if isinstance(known, Symbol):
                     self.labels[known] = "labels" if known.name in (None, "Y") else str(known.name)
@@ -140,12 +140,12 @@ class Explanation:
         return one_hot
 
     def _forward(self) -> Iterator[Line]:
-        reading = self._reading
-        for record in self._order:
+        reading = self.reading
+        for record in self.order:
             if record in reading.names and record.primitive is not None:
                 raw = reading.formulas[record]
                 yield Line(self, record, reading.names[record], raw, raw, forward=True)
-            for joint, k, name in self._outputs:
+            for joint, k, name in self.outputs:
                 if joint is record:
                     raw = reading.formulas[record][k]
                     if k == 1 and record.key in WITH_PROBABILITIES:
@@ -153,16 +153,16 @@ class Explanation:
                     yield Line(self, record, name, raw, raw, k, forward=True)
 
     def _backward(self, last: int | None) -> Iterator[Line]:
-        root, algebra = self._root, self._algebra
-        yield Line(self, root, f"d{self._reading.names[root]}", 1, 1)
+        root, algebra = self.root, self.algebra
+        yield Line(self, root, f"d{self.reading.names[root]}", 1, 1)
         atoms = self.atoms
         meant: dict[int, Any] = {}  # by id of a cotangent's atom: the formula it stands for
-        for record, raw in cotangents(self._reading, self._one, atoms):
+        for record, raw in cotangents(self.reading, self._one, atoms):
             if last is not None and record.primitive is not None:
                 if not last:
                     return
                 last -= 1
-            name = f"d{self._reading.names[record]}"
+            name = f"d{self.reading.names[record]}"
             inner = self.scale == "textbook" and record.primitive is not None and self.m != 1
             atom = atoms[record] = self._atom(name, record.shape, record)
             inlined = substituted(raw, meant)
@@ -170,66 +170,58 @@ class Explanation:
             for candidate in (raw, inlined):
                 poly = algebra.normal(candidate)
                 if inner:
-                    poly = algebra.times(poly, self._m)
+                    poly = algebra.times(poly, self.m_atom)
                 found.append(algebra.shortest(poly))
             final = found[1] if len(formula(found[1])) < len(formula(found[0])) else found[0]
             self.steps[name] = [found[0]]
             meant[id(atom)] = inlined if final is found[1] else raw
-            rescaled = self._m * substituted(raw, self._exact) if inner else substituted(raw, self._exact)
+            rescaled = self.m_atom * substituted(raw, self._exact) if inner else substituted(raw, self._exact)
             if inner:
                 shown = self._shown[id(atom)] = self._atom(name, record.shape, record)
                 self._scaled.add(id(shown))
-                self._exact[id(atom)] = shown / self._m
+                self._exact[id(atom)] = shown / self.m_atom
             yield Line(self, record, name, final, rescaled)
 
     @property
     def names(self) -> dict[Record, str]:
         """What the values that have lines, and the leaves, are called."""
-        return self._reading.names
-
-    @property
-    def order(self) -> list[Record]:
-        """The records that the loss was computed by, each after its inputs."""
-        return self._order
+        return self.reading.names
 
     @functools.cached_property
     def calls(self) -> Calls:
         """The calls of modules, and which of them computed a record's value."""
-        return Calls(self._order)
+        return Calls(self.order)
 
     # --- numbers
 
     @property
     def stale(self) -> list[str]:
         """Names of leaves that have been written since the loss was computed: then there are no values."""
-        return [self._reading.names.get(r) or r.label for r in self._numbers.stale]
+        return [self.reading.names.get(r) or r.label for r in self.numbers.stale]
 
     @property
     def given(self) -> list[Given]:
         """Leaves and constants by the names that the formulas use, in the order in which they are met."""
-        values = {} if self.stale else self._all()[0]
+        values = {} if self.stale else self.numbers.all[0]
         return [
-            Given(self._reading.names[r], self.paths.get(r, ""), tuple(r.shape), r.needs_grad, values.get(r))
-            for r in self._order
-            if r.primitive is None and r in self._reading.names
+            Given(self.reading.names[r], self.paths.get(r, ""), tuple(r.shape), r.needs_grad, values.get(r))
+            for r in self.order
+            if r.primitive is None and r in self.reading.names
         ]
-
-    def _all(self) -> tuple[dict[Record, Any], dict[Record, Any]]:
-        return self._numbers.all
 
     def value_of(self, line: Line) -> Any:
         """The value of what a line computes, by replaying the graph in float64."""
         if self.stale:
             return None
-        values, gradients = self._all()
+        values, gradients = self.numbers.all
         if line.forward:
-            return values[line._record] if line._output is None else values[line._record][line._output]
-        inner = self.scale == "textbook" and line._record.primitive is not None and line._record is not self._root
-        return gradients[line._record] * (self.m if inner else 1)
+            return values[line.record] if line.output is None else values[line.record][line.output]
+        inner = self.scale == "textbook" and line.record.primitive is not None and line.record is not self.root
+        return gradients[line.record] * (self.m if inner else 1)
 
     def primal_of(self, line: Line) -> Any:
         """The value of what a line is about, not of its gradient."""
-        return None if self.stale else self._all()[0][line._record]
+        return None if self.stale else self.numbers.all[0][line.record]
 
     def error(self, line: Line, symbol: Any) -> float:
         """How far an expression is from the value of its line, over the largest magnitude."""
@@ -260,7 +252,7 @@ class Explanation:
         return float(size) if np.isfinite(size) else 0.0
 
     def _lookup(self, atom: Symbol) -> Any:
-        values, gradients = self._all()
+        values, gradients = self.numbers.all
         known = self.stands_for(atom)
         if isinstance(known, Record):
             return gradients[known] * (self.m if id(atom) in self._scaled else 1)
@@ -269,13 +261,13 @@ class Explanation:
     def stands_for(self, atom: Symbol) -> Any:
         """The record whose cotangent an atom is, or a function from the graph's values to the atom's."""
         if id(atom) not in self._env:
-            for record, symbol in self._reading.symbols.items():
+            for record, symbol in self.reading.symbols.items():
                 self._env.setdefault(id(symbol), lambda v, r=record: v[r])
         return self._env[id(atom)]
 
     def cotangent(self, record: Record) -> Symbol | None:
         """The atom by which lines print a value's cotangent, if it has a name."""
-        if record is self._root:
+        if record is self.root:
             return self._one
         atom = self.atoms.get(record)
         return None if atom is None else self._shown.get(id(atom), atom)
@@ -346,14 +338,14 @@ class Explanation:
 
         Operations that NumPy has no function for are written out above them.
         """
-        given = [n for r, n in self._reading.names.items() if r.primitive is None]
+        given = [n for r, n in self.reading.names.items() if r.primitive is None]
         equations = [line.source() for line in self]
         helpers = called_in(equations)
         head = [*sorted(set(helpers.imports)), "import numpy as np"]
         for definition in helpers.sources:
             head += ["", "", definition]
         head += ["", f"# given: {', '.join(given)}" + ("" if self.m is None else f"; m = {self.m}")]
-        own = {f.__name__ for r in self._order if (f := getattr(r.primitive, "function", None)) is not None}
+        own = {f.__name__ for r in self.order if (f := getattr(r.primitive, "function", None)) is not None}
         head += [f"# to be written on arrays, as the program's own: {', '.join(sorted(own))}"] if own else []
         head += [] if self.m is None else [f"m = {self.m}"]
         for name, labels, classes, ndim in self._classes:

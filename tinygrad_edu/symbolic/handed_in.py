@@ -35,10 +35,10 @@ class Failure(NamedTuple):
 
 def aliases(e: Explanation) -> dict[str, str]:
     """Other names for the values of a graph: the article's letters by order, and for the last layer's Ŷ its Z."""
-    taken = set(e._reading.names.values())
-    letters = Names(e._order, e._root)
+    taken = set(e.names.values())
+    letters = Names(e.order, e.root)
     letters.by_order()
-    found = {other: name for r, other in letters.of.items() if (name := e._reading.names.get(r))}
+    found = {other: name for r, other in letters.of.items() if (name := e.names.get(r))}
     if "Ŷ" in found:
         layers = [int(name[1:]) for name in found if re.fullmatch(r"Z\d+", name)]
         found |= dict.fromkeys(("Yhat", "Y_hat", f"Z{max(layers, default=0) + 1}"), found["Ŷ"])
@@ -47,13 +47,13 @@ def aliases(e: Explanation) -> dict[str, str]:
 
 def known_values(e: Explanation, variables: Mapping[str, Any]) -> dict[str, Any]:
     """The graph's named values, in float64, as a student's code finds them."""
-    values, _ = e._all()
-    found = {name: np.array(values[r]) for r, name in e._reading.names.items()}
-    found.update({name: np.array(values[r][k]) for r, k, name in e._outputs})
-    for atom in e._atoms:
+    values, _ = e.numbers.all
+    found = {name: np.array(values[r]) for r, name in e.names.items()}
+    found.update({name: np.array(values[r][k]) for r, k, name in e.outputs})
+    for atom in e.all_atoms:
         if atom.name == "Y":  # labels as one-hot rows, unless the caller's own Y is the labels
             mine = variables.get("Y")
-            if not (isinstance(mine, Tensor) and mine._record in e._reading.names):
+            if not (isinstance(mine, Tensor) and mine._record in e.names):
                 found["Y"] = np.array(e.stands_for(atom)(values))
     found = {**{other: found[name].copy() for other, name in aliases(e).items()}, **found}
     m = variables.get("m") if e.m is None else e.m
@@ -66,7 +66,7 @@ def read(
     """What was given by line name, the lines that raised, and what else was assigned that looks like a gradient."""
     failed: dict[str, Failure] = {}
     lines = [line.name for line in e.backward]
-    names: dict[Any, str] = {line._record: line.name for line in e.backward}
+    names: dict[Any, str] = {line.record: line.name for line in e.backward}
     names |= {name[1:]: name for name in lines} | {name: name for name in lines}
     names |= {line.path: line.name for line in e.backward if line.path}
     names |= {f"d{other}": f"d{name}" for other, name in aliases(e).items()}

@@ -54,7 +54,8 @@ class Line:
         self.name, self.symbol, self.raw = name, symbol, raw
         self.path = "" if output is not None else owner.paths.get(record, "")
         self.shape: tuple[int, ...] = tuple(record.shape if output is None else record.shape[output])  # type: ignore[arg-type]
-        self._owner, self._record, self._output = owner, record, output
+        self._owner, self.record = owner, record
+        self.output = output  # which one of several, where that has no name of the graph's
         self.forward = forward
 
     def text(self, ascii: bool = False) -> str:
@@ -73,9 +74,9 @@ class Line:
         """The equation as a line of NumPy."""
         text = expression(opened(self.symbol), self._owner.labels)
         shape = getattr(self.symbol, "shape", ())
-        if shape == () and self.shape and self._output is None:
+        if shape == () and self.shape and self.output is None:
             text = f"np.full({self.shape}, {text})"  # the same number everywhere
-        elif shape != self.shape and self._output is None and math.prod(shape) < math.prod(self.shape):
+        elif shape != self.shape and self.output is None and math.prod(shape) < math.prod(self.shape):
             text = f"np.broadcast_to({text}, {self.shape})"
         return f"{self.name} = {text}"
 
@@ -88,11 +89,6 @@ class Line:
         return self._owner.value_of(self)
 
     @property
-    def record(self) -> Record:
-        """What computed the value that the line is about."""
-        return self._record
-
-    @property
     def primal(self) -> Any:
         """The value that a backward line's gradient belongs to, in float64; None if a leaf has been written since."""
         return self._owner.primal_of(self)
@@ -100,17 +96,12 @@ class Line:
     @property
     def operation(self) -> str:
         """The rule book's key of what computed the value that the line, or its gradient, is of; empty for a leaf."""
-        return self._record.key
-
-    @property
-    def output(self) -> int | None:
-        """Which output of a computation with several it is, where that has no name of the graph's."""
-        return self._output
+        return self.record.key
 
     @property
     def place(self) -> tuple[str, int] | None:
         """File and line of the call that computed the value; None for a leaf."""
-        return place_of(self._record.site) if self._record.site is not None else None
+        return place_of(self.record.site) if self.record.site is not None else None
 
     @property
     def derivation(self) -> list[str]:

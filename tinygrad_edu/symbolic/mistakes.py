@@ -43,11 +43,11 @@ class Sources:
 
     def __init__(self, e: Explanation) -> None:
         self.e = e
-        self.m = e._m
-        self.values = [s for r, s in e._reading.symbols.items() if s.name and r in e._reading.names and s.shape]
+        self.m = e.m_atom
+        self.values = [s for r, s in e.reading.symbols.items() if s.name and r in e.names and s.shape]
         self.softmaxes = {line.name: line.raw for line in e.forward if key_of(line.raw) == "softmax_over"}
         self.users: dict[Record, list[Record]] = {}
-        for record in e._order:
+        for record in e.order:
             for x in record.inputs:
                 if isinstance(x, Record):
                     self.users.setdefault(x, []).append(record)

@@ -34,11 +34,11 @@ class Reckoning:
     def __init__(self, readings: dict[Scale, Explanation], given: dict[str, Any]) -> None:
         self.readings, self.given = readings, given
         self.exact = readings["exact"]
-        self.root = self.exact._root
+        self.root = self.exact.root
         self.m = self.exact.m or 1
-        self.lines = {s: {line._record: line for line in e.backward} for s, e in readings.items()}
+        self.lines = {s: {line.record: line for line in e.backward} for s, e in readings.items()}
         self.sources = {s: Sources(e) for s, e in readings.items()}
-        self.world = World(*self.exact._all())
+        self.world = World(*self.exact.numbers.all)
         self.worlds = [self.world]
         # Per scale and value: the gradient that later lines of the student have read
         self.seen: dict[Scale, dict[Record, Any]] = {s: {} for s in readings}
@@ -50,7 +50,7 @@ class Reckoning:
     def _roundings(self) -> dict[Record, float]:
         """What rounding does to each gradient: the middle of three runs with every value moved a little."""
         rng = np.random.default_rng(0)
-        order = self.exact._order
+        order = self.exact.order
         floats = [r.dtype for r in order if not isinstance(r.dtype, tuple) and r.dtype.kind == "f"]
         eps = max(float(np.finfo(d).eps) for d in floats)
         found: dict[Record, list[float]] = {}
@@ -181,13 +181,13 @@ class Reckoning:
     def tidy(self, x: Any, scale: Scale) -> Any:
         """m 1/m cancelled."""
         try:
-            return self.readings[scale]._algebra.simplify(x)
+            return self.readings[scale].algebra.simplify(x)
         except (ValueError, TypeError, AssertionError):
             return x
 
     def central(self, record: Record, at: tuple[int, ...]) -> float:
         """(L(v + h) - L(v - h)) / 2h at one entry of a value."""
-        order = self.exact._order
+        order = self.exact.order
         value = np.array(self.world.values[record], np.float64)
         h = 6e-6 * max(1.0, abs(float(value[at])))  # cbrt(eps): truncation and rounding balance
         found = []

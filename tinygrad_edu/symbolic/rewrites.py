@@ -37,8 +37,8 @@ def rewrites(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
 
 def activation(line: Line, sources: Sources) -> tuple[Primitive, Record] | None:
     """The elementwise function that a line's value goes through, and its result."""
-    users = [r for r in sources.users.get(line._record, ()) if r.needs_grad and r.primitive is not None]
-    if len(users) != 1 or len(users[0].inputs) != 1 or users[0].shape != line._record.shape:
+    users = [r for r in sources.users.get(line.record, ()) if r.needs_grad and r.primitive is not None]
+    if len(users) != 1 or len(users[0].inputs) != 1 or users[0].shape != line.record.shape:
         return None
     primitive = users[0].primitive
     assert primitive is not None
@@ -52,8 +52,8 @@ def _slopes(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
     g, record = found
     dA, A, Z = (
         sources.e.cotangent(record),
-        sources.e._reading.value(record),
-        sources.e._reading.value(line._record),
+        sources.e.reading.value(record),
+        sources.e.reading.value(line.record),
     )
     z, a = line.name[1:], formula(A)
 
@@ -170,7 +170,7 @@ def _unbracketed(x: Any, node: Symbol, factor: Any, total: Any) -> Iterator[Mist
 def _terms(x: Any, node: Symbol, line: Line, sources: Sources) -> Iterator[Mistake]:
     a, b = node.inputs
     minus = key_of(node) == "minus"
-    leaf = line._record.primitive is None
+    leaf = line.record.primitive is None
     if minus and not isinstance(a, Symbol):
         says = f"{formula(b)} stands where {formula(node)} belongs"
         yield Mistake("wrong value", says, tried(x, node, lambda: b))
@@ -247,7 +247,7 @@ def _sums(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
         yield Mistake(
             "sum against mean", says, tried(x, node, lambda p=PRIMITIVES[other], s=source, n=node: p(s, **n.params))
         )
-        over = " over the samples" if line._record.primitive is None else ""
+        over = " over the samples" if line.record.primitive is None else ""
         yield Mistake("missing sum", f"{text} is not summed{over}", tried(x, node, lambda s=source: s))
         if node is not x and node.params.get("keepdims"):
             lost = tried(x, node, lambda n=node: n.primitive(*n.inputs, **{**n.params, "keepdims": False}))
@@ -331,7 +331,7 @@ def _turned(x: Symbol) -> Any:
 
 def _exchanges(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
     slope = activation(line, sources) is not None
-    gradients = [a for r in sources.e._order if (a := sources.e.cotangent(r)) is not None]
+    gradients = [a for r in sources.e.order if (a := sources.e.cotangent(r)) is not None]
     for atom in atoms(x):
         if atom is sources.m or not atom.shape:
             continue

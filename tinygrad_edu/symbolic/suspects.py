@@ -26,7 +26,7 @@ class Suspects(Reckoning):
 
     def own(self, line: Line, G: Array) -> list[tuple[Scale, Mistake]]:
         """Mistakes in this line, with the scale in which they explain what was given."""
-        record = line._record
+        record = line.record
         single: list[tuple[Scale, Mistake]] = []
         double: list[tuple[Scale, Mistake]] = []
         as_it_should = squeezed(G) == tuple(n for n in record.shape if n != 1)
@@ -124,7 +124,7 @@ class Suspects(Reckoning):
             return  # one number is always some multiple of another
         if not any(abs(c - v) < 1e-3 * abs(v) for v in (1, *(value for value, *_ in known))):
             text = f"it is {plain(c)} times what is right"
-            lengths = {n for r in self.exact._order if not isinstance(r.dtype, tuple) for n in r.shape if n > 2}
+            lengths = {n for r in self.exact.order if not isinstance(r.dtype, tuple) for n in r.shape if n > 2}
             instead = [n for n in sorted(lengths) if n != m and abs(c * n - m) < 1e-3 * m]
             if instead and not (inner and scale == "textbook"):
                 text += f", as if divided by {instead[0]}, the length of another axis, and not by m = {self.m}"
@@ -147,9 +147,9 @@ class Suspects(Reckoning):
             return
         c = float(np.sum((G - right) * V) / np.sum(V * V))
         if self.matching(G, right + c * V, record, scale, right):
-            atom = self.readings[scale]._reading.value(record)
+            atom = self.readings[scale].reading.value(record)
             symbol = form + round(c, 6) * atom if isinstance(form, Symbol) else None
-            name = self.exact._reading.names[record]
+            name = self.exact.names[record]
             has = any(a is atom for a in atoms(form))
             says = (
                 f"the penalty on {name} has another factor, by {plain(c)}"

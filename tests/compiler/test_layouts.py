@@ -221,6 +221,21 @@ def test_cotangents_of_parts_are_added_where_they_belong(create_graph):
         np.testing.assert_array_equal(compiled(x).detach().numpy().view(np.uint32), expected.view(np.uint32))
 
 
+def test_a_part_is_added_to_a_constant_cotangent():
+    """Of `y.sum()` it is 1 everywhere."""
+
+    def step(w, x):
+        y = w * x
+        ((y[:2] * x[:2]).sum() + y.sum()).backward()
+
+    gradients = []
+    for run in (step, te.compile(step)):
+        w = te.ones(4, requires_grad=True)
+        run(w, te.tensor([1.0, 2.0, 3.0, 4.0]))
+        gradients.append(w.grad.tolist())
+    assert gradients[0] == gradients[1] == [2, 6, 3, 4]
+
+
 def test_parts_are_written_as_numpy_has_it():
     """Slices need no function of ours, nor an array of zeros for each."""
 

@@ -301,3 +301,30 @@ def test_numbers_that_a_step_writes_down_are_checked(name):
             step()
     assert W.tolist() == [[1.0] * 3] * 2
     assert not optimizer.state
+
+
+SMALL = {
+    "logical_and": lambda x: te.logical_and(x, 1e-300),
+    "logical_or": lambda x: te.logical_or(x, 1e-300),
+    "logical_xor": lambda x: te.logical_xor(x, 1e-300),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_numbers_are_true(name):
+    """Also beside float32, where they would be 0."""
+    x = te.tensor([0.0, 1.0, -0.0])
+    assert te.compile(SMALL[name])(x).tolist() == SMALL[name](x).tolist()
+
+
+@pytest.mark.parametrize("name", ["remainder", "fmod"])
+def test_rests_of_one_number(name):
+    """Of what NumPy has as a scalar in a program they are computed as of a tensor: with the same zero."""
+
+    def step(x):
+        y = (x * 1).sum()
+        return getattr(te, name)(y, y), getattr(te, name)(-y, y), getattr(te, name)(y.sqrt(), 0.3)
+
+    x = te.tensor([-100.0, -4.0])
+    for a, b in zip(te.compile(step)(x), step(x), strict=True):
+        assert a.numpy().tobytes() == b.numpy().tobytes()

@@ -37,6 +37,7 @@ MANY = 250
 
 SIGNS = {np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/"}
 assert {*SIGNS, np.negative} == PYTHON.keys()
+LOGICAL = {np.logical_and, np.logical_or, np.logical_xor}  # to which 1e-300 is true: they don't make it a float32
 COMPARISONS = {np.equal: "==", np.not_equal: "!=", np.less: "<", np.less_equal: "<="}
 COMPARISONS |= {np.greater: ">", np.greater_equal: ">="}
 
@@ -243,6 +244,8 @@ class Emitted(Spelling):
 
     def _lie_alike(self, x: Any, value: Value) -> bool:
         """Whether a value has been given the memory of another."""
+        if not isinstance(x, Value):  # a constant
+            return False
         one, other = (self.memory.place.get(self.memory.base(v)) for v in (x, value))
         return one is not None and other is not None and one.block == other.block
 
@@ -263,7 +266,8 @@ class Emitted(Spelling):
         if isinstance(function, np.ufunc):
             args = tuple(scalar(x, line) for x in args)
             if out is not None:
-                return f"{self._function(function)}({', '.join([*self._operands(args), *words])})"
+                operands = map(self._text, args) if function in LOGICAL else self._operands(args)
+                return f"{self._function(function)}({', '.join([*operands, *words])})"
         return f"{self._function(function)}({', '.join([*map(self._text, args), *words])})"
 
     def _operands(self, args: tuple[Any, ...]) -> list[str]:

@@ -259,7 +259,7 @@ def _rest(A: Array, B: Array, rounded: Any) -> Array:
 
 def _is_single(A: Array, B: Array) -> bool:
     """Whether A is float32, and B too or a number."""
-    return A.__class__ is np.ndarray and A.dtype == np.float32 and getattr(B, "dtype", A.dtype) == A.dtype
+    return getattr(A, "dtype", None) == np.float32 and getattr(B, "dtype", A.dtype) == A.dtype
 
 
 @public("remainder", inplace=True)

@@ -197,7 +197,7 @@ def note(
                     inputs = [cells[stands_for.get(x, x)] if isinstance(x, Symbol) else x for x in part.inputs]
                     cells[part] = _computed(part, inputs, notes)
                 cells[symbol] = cells[symbol if other is None else other]
-                if symbol in program.checks:
+                if symbol in program.checks_after:
                     _check(program, symbol, cells, notes)
     finally:
         Notes.current = previous
@@ -230,6 +230,6 @@ def _computed(symbol: Symbol, inputs: list[Any], notes: Notes) -> Any:
 
 def _check(program: Program, last: Symbol | None, cells: dict[Symbol, Any], notes: Notes) -> None:
     notes.by = None  # such a check says itself whose it is
-    for check in program.checks.get(last, ()):
+    for check in program.checks_after.get(last, ()):
         seen = None if check.values is None else cells[check.values]
         notes.check(cells[check.condition], check.message, check.error, seen)

@@ -6,6 +6,7 @@ reading of it that the written source must agree with.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..core.views import follow
 from ..core.write import write
 from ..ops.checks import check as verify
 from .nested import arguments_of, replaced, tensors_of
+from .numbers import Guard
 
 
 class Check(NamedTuple):
@@ -38,57 +40,45 @@ class Passed(NamedTuple):
     new: bool  # or it is the new gradient of the source
 
 
+@dataclass(eq=False, kw_only=True)
 class Program:
     """A recorded step: where its inputs are read, its equations, and what it changes.
 
     `program(*args)` runs it on new arguments, by executing one equation after the other.
     """
 
-    def __init__(
-        self,
-        arguments: list[Symbol | None],
-        tensors: dict[Tensor, Symbol],
-        numbers: list[tuple[Symbol, Any, str, int | None]],
-        writes: list[tuple[Tensor, Symbol]],
-        grads: list[tuple[Tensor, Symbol | None]],
-        checks: list[Check],
-        draws: list[Symbol],
-        result: Any,
-        optimizers: list[Any],
-        created: list[tuple[Any, Tensor, str, Tensor]],
-        guards: list[Any],
-        cleared: set[Tensor],
-        given: list[Any],
-        flags: list[tuple[Tensor, bool]],
-        assigned: list[tuple[dict[str, Any], str, Any]],
-        passed: list[Passed],
-    ) -> None:
-        self.passed = passed
-        self.assigned = assigned  # what the step leaves in the settings of optimizers
-        self.flags = flags  # what the step leaves in requires_grad, where it changes it
-        self.given = given  # the arguments of the trace, to tell whether the step changes one
-        self.optimizers = optimizers  # whose states the step uses
-        self.created = created  # what a first step adds to a state: (optimizer, parameter, name, tensor)
-        self.guards = guards  # numbers that a Python `if` or loop of the step saw
-        self.kept: list[Any] = []  # of the results those that the step keeps in attributes
-        self.moved: list[Tensor] = []  # tensors that the step gives other memory: that of the last of the results
-        self.renewed: dict[Tensor, None] = {}  # those among the written ones that get memory of the same form
-        self.constants: set[Symbol] = set()  # those of tensors that the step makes of numbers it names: `zeros(3)`
-        self.sections: list[tuple[int, str]] = []  # below which index each part begins, and what the part is
-        self.cleared = cleared  # tensors whose .grad is forgotten before it is used
-        self.arguments = arguments
-        self.tensors = tensors
-        self.numbers = numbers
-        self.writes = writes
-        self.grads = grads
+    # What it reads
+    given: list[Any]  # the arguments of the trace, to tell whether the step changes one
+    arguments: list[Symbol | None]
+    tensors: dict[Tensor, Symbol]
+    numbers: list[tuple[Symbol, Any, str, int | None]]  # settings of optimizers
+    constants: set[Symbol]  # those of tensors that the step makes of numbers it names: `zeros(3)`
+    # What it changes
+    writes: list[tuple[Tensor, Symbol]]
+    grads: list[tuple[Tensor, Symbol | None]]
+    passed: list[Passed]
+    cleared: set[Tensor]  # tensors whose .grad is forgotten before it is used
+    flags: list[tuple[Tensor, bool]]  # what the step leaves in requires_grad, where it changes it
+    moved: list[Tensor]  # tensors that the step gives other memory: that of the last of the results
+    renewed: dict[Tensor, None]  # those among the written ones that get memory of the same form
+    optimizers: list[Any]  # whose states the step uses
+    created: list[tuple[Any, Tensor, str, Tensor]]  # what a first step adds: (optimizer, parameter, name, tensor)
+    assigned: list[tuple[dict[str, Any], str, Any]]  # what the step leaves in the settings of optimizers
+    # What must hold, what is drawn, and what it returns
+    checks: list[Check]
+    guards: list[Guard]
+    draws: list[Symbol]
+    result: Any
+    kept: list[Any]  # of the results those that the step keeps in attributes
+    sections: list[tuple[int, str]] = field(default_factory=list)  # below which index each part begins, and what it is
+
+    def __post_init__(self) -> None:
         # By the last equation that each needs: it is made before a later one would fail on its own. None: no equation.
-        self.checks: dict[Symbol | None, list[Check]] = {}
-        for check in checks:
+        self.checks_after: dict[Symbol | None, list[Check]] = {}
+        for check in self.checks:
             needed = [s for s in (check.condition, check.values) if s is not None and s.primitive is not None]
             last = max(needed, key=lambda s: s.index, default=None)
-            self.checks.setdefault(last, []).append(check)
-        self.draws = draws
-        self.result = result
+            self.checks_after.setdefault(last, []).append(check)
         self.equations = self._order()
         inputs = {x for symbol in self.equations for x in symbol.inputs if isinstance(x, Symbol)}
         self.computed = [x for x in inputs if x.primitive is None and x.params]  # in Python, of numbers
@@ -97,7 +87,7 @@ class Program:
     def _order(self) -> list[Symbol]:
         """Every Symbol that something depends on, in the order in which the step made them."""
         roots: list[Any] = [symbol for _, symbol in (*self.writes, *self.grads)]
-        for check in (c for several in self.checks.values() for c in several):
+        for check in self.checks:
             roots += [check.condition, check.values]
         roots += [*self.draws, *(guard.symbol for guard in self.guards), *(t._array for *_, t in self.created)]
         roots += [*(t._array for t in tensors_of(self.result))]
@@ -113,7 +103,7 @@ class Program:
 
     def _verify(self, last: Symbol | None, values: dict[Symbol, Any]) -> None:
         """Make the checks that the value of `last` completes."""
-        for check in self.checks.get(last, ()):
+        for check in self.checks_after.get(last, ()):
             seen = None if check.values is None else values[check.values]
             verify(values[check.condition], check.message, check.error, seen)
 
@@ -137,7 +127,7 @@ class Program:
                 assert symbol.primitive is not None
                 value = symbol.primitive.forward(*inputs, **symbol.params)
                 values[symbol] = value.item() if symbol.number and hasattr(value, "item") else array_of(value, symbol)
-                if symbol in self.checks:
+                if symbol in self.checks_after:
                     self._verify(symbol, values)
         written = [(tensor, values[symbol].copy()) for tensor, symbol in self.writes]
         for tensor, value in written:

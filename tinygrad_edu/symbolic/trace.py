@@ -11,39 +11,42 @@ so are hyperparameters, so nothing that may change is frozen into the program.
 from __future__ import annotations
 
 import functools
-import itertools
-import os
-import re
-import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.dtypes import get_default_dtype, set_default_dtype
 from ..core.errors import TraceError
 from ..core.mode import mode
 from ..core.record import Record, reached, user_site
 from ..core.symbol import Symbol, computed_by
 from ..core.tensor import Tensor, wrap
-from .aliases import Aliases
-from .blame import line_of_step, line_that, of_library
-from .nested import arguments_of, contents, exchanged, hides, only_tensors, put_back, replaced, tensors_of
+from .nested import arguments_of, contents, exchanged, only_tensors, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Passed, Program, array_of, copied
+from .refusals import (
+    modes_now,
+    placed,
+    refuse_changed,
+    refuse_hidden,
+    refuse_later,
+    refuse_modes,
+    refuse_state,
+    set_modes,
+)
 from .sections import sections_of
+from .states import States
 
 FEW = 4096  # numbers that a program takes for constants; more are an input
 
 
-class Trace(Numbers, Aliases):
+class Trace(Numbers, States):
     """The run of a step on Symbols. `core` and `ops` call `enter`, `wrote`, `fetch`, `check` and `drew`."""
 
     def __init__(self) -> None:
         Numbers.__init__(self)
-        Aliases.__init__(self)
+        States.__init__(self)
         self.checks: list[Check] = []
-        self.optimizers: list[tuple[Any, dict[Any, Any]]] = []  # with the entries of their states, and what these held
         self.sections: list[tuple[int, str]] = []
         self.cleared: set[Tensor] = set()
         self.asked_for: dict[Tensor, None] = {}  # whose .grad Python has looked at, or backward() added to
@@ -71,14 +74,6 @@ class Trace(Numbers, Aliases):
         """Remember an optimizer: what the step adds to its state, and what its settings are."""
         self.section("update")
         self.remember(optimizer)
-
-    def remember(self, optimizer: Any) -> None:
-        """Remember what an optimizer's state holds, to tell what the step adds."""
-        if not any(known is optimizer for known, _ in self.optimizers):
-            for key, entries in optimizer.state.items():
-                if not isinstance(entries, dict):
-                    raise TraceError(_not_a_tensor(optimizer, key, entries))
-            self.optimizers.append((optimizer, {k: (v, dict(v)) for k, v in optimizer.state.items()}))
 
     def section(self, name: str) -> None:
         """What follows belongs to another part of the step."""
@@ -179,18 +174,6 @@ class Trace(Numbers, Aliases):
                 new.update({} if grad is None else {grad: tensor})
         return writes, grads, flags, passed
 
-    def kept_in_state(self) -> list[tuple[Any, Any, str, Any]]:
-        """What the step has put into the states of optimizers: another tensor, or what is none."""
-        added: list[tuple[Any, Any, str, Any]] = []
-        for optimizer, before in self.optimizers:
-            for key, entries in optimizer.state.items():
-                _, old = before.get(key, (None, {}))
-                if isinstance(entries, dict):
-                    added += [(optimizer, key, n, v) for n, v in entries.items() if n not in old or _another(old[n], v)]
-                else:
-                    added.append((optimizer, None, key, entries))
-        return added
-
     def keeps(self) -> None:
         """Note where there is now what the step has computed, and where it has not computed with what was there."""
         for (place, names), was in zip(self.places, self.were, strict=True):
@@ -231,10 +214,6 @@ class Trace(Numbers, Aliases):
         x, y = self._lies(tensor, tensor._array), was.array
         return (x.shape, x.strides, x.dtype) == (y.shape, y.strides, y.dtype)
 
-    def _held(self, optimizer: Any, key: Any) -> dict[str, Any]:
-        """The entries that an optimizer's state has had for a parameter."""
-        return next((was[key][1] for o, was in self.optimizers if o is optimizer and key in was), {})
-
     def put_back_places(self) -> None:
         """Put there what was there: the program leaves the rest."""
         for (place, _), was in zip(self.places, self.were, strict=True):
@@ -243,30 +222,6 @@ class Trace(Numbers, Aliases):
                     x[name] = was[name]
                 elif x is place:
                     x.pop(name, None)
-
-    def replaced_in_state(self, written: set[Tensor]) -> list[tuple[Tensor, Symbol]]:
-        """What the program writes into tensors of a state that the step replaces by others it computes."""
-        found: list[tuple[Tensor, Symbol]] = []
-        held = [v for *_, v in self.kept_in_state()]
-        for optimizer, key, name, value in self.kept_in_state():
-            entries = self._held(optimizer, key)
-            if name not in entries or any(y is value for _, y in self.exchanged):
-                continue
-            old = entries[name]
-            apart = isinstance(old, Tensor) and sum(v is value for v in held) == 1
-            if apart and self.is_alone(value):
-                self.enter((old, value))
-                apart = (old.shape, old.dtype) == (value.shape, value.dtype) and old not in written
-                apart = apart and old not in self.through and not self.has_neighbours(old)
-            else:
-                apart = False
-            if not apart:
-                raise TraceError(
-                    f"{type(optimizer).__name__} replaces {name} in its state by what may be something else's memory; "
-                    f"write it in place: state[{name!r}].copy_(...)."
-                )
-            found.append((old, value._array))
-        return found
 
     def restore(self) -> list[tuple[Any, Any, str, Any]]:
         """Give every tensor back what it had. Returns what the step has put into the states of optimizers."""
@@ -281,84 +236,7 @@ class Trace(Numbers, Aliases):
                 for name, value in were.items():
                     setattr(owner, name, value)
         self.put_back_settings()
-        added = self.kept_in_state()
-        for optimizer, before in self.optimizers:
-            optimizer.state.clear()
-            for parameter, (entries, held) in before.items():  # the same dicts: other programs know them
-                entries.clear()
-                entries.update(held)
-                optimizer.state[parameter] = entries
-        return added
-
-
-def _another(old: Any, new: Any) -> bool:
-    """Whether a step has put something else into a state."""
-    return old is not new and not (type(old) is type(new) and isinstance(new, (bool, int, float, str)) and old == new)
-
-
-def _not_a_tensor(optimizer: Any, name: Any, value: Any) -> str:
-    return (
-        f"{type(optimizer).__name__} keeps {name} ({type(value).__name__}) in its state: the program could not "
-        "change it. Keep it in a tensor."
-    )
-
-
-def _refuse_state(run: Trace, again: Callable[[], Any]) -> None:
-    """What a step puts into an optimizer's state must be a tensor."""
-    kept = [x for x in run.kept_in_state() if not isinstance(x[3], Tensor)]
-    if kept:
-        optimizer, key, name, value = kept[0]
-        entries = optimizer.state if key is None else optimizer.state[key]
-        line = line_that(again, lambda: entries.get(name) is not value)
-        raise TraceError(f"{line}{_not_a_tensor(optimizer, name, value)}")
-
-
-def _computes_later(result: Any) -> str:
-    if hasattr(result, "close"):  # a coroutine warns where it has not been run
-        result.close()
-    way = "list(...) of it" if hasattr(result, "__next__") else "what it comes to: a step is no async function"
-    return (
-        f"the step returns a {type(result).__name__}, which computes when it is asked, after the trace. Return {way}."
-    )
-
-
-def _modes() -> tuple[Any, ...]:
-    """What holds for all operations: whether they are recorded and looked after, the dtype of what is made."""
-    return mode.grad, mode.anomaly, get_default_dtype()
-
-
-def _leave(modes: tuple[Any, ...]) -> None:
-    mode.grad, mode.anomaly, dtype = modes
-    set_default_dtype(dtype)
-
-
-def _refuse_modes(modes: tuple[Any, ...], again: Callable[[], Any]) -> None:
-    """These must be as they were, since a program would not change them at its calls."""
-    if _modes() != modes:
-        _leave(modes)
-        line = line_that(again, lambda: _modes() != modes)
-        raise TraceError(
-            f"{line}the step leaves gradients, anomaly detection or the default dtype in another mode than before. "
-            "Set it outside of the step, or in a `with` block (no_grad(), enable_grad())."
-        )
-
-
-def _refuse_changed(held: list[tuple[Any, list[Any]]], again: Callable[[], Any]) -> None:
-    """Lists, dicts and dataclasses that the step is given must hold what they held."""
-    for container, were in held:
-        if _changed(container, were):
-            put_back(container, were)
-            line = line_that(again, functools.partial(_changed, container, were))
-            put_back(container, were)
-            what = "attributes of a" if isinstance(container, Tensor) else "a"
-            raise TraceError(
-                f"{line}the step changes {what} {type(container).__name__} that it is given. A program changes only "
-                "tensors: return what is new, or keep it in a tensor written in place."
-            )
-
-
-def _changed(container: Any, were: list[Any]) -> bool:
-    return any(x is not y for x, y in itertools.zip_longest(contents(container), were))
+        return self.put_back_states()
 
 
 def trace(step: Callable[..., Any], *args: Any, **kwargs: Any) -> Program:
@@ -396,96 +274,132 @@ def record(
     if mode.trace is not None:
         raise TraceError("a step is being traced already; call the step inside of it, not trace().")
     given = arguments_of((args, kwargs))
-    mode.trace, modes = run, _modes()
-    added: list[Any] = []
+    mode.trace, modes = run, modes_now()
     try:
-        own = [a for a in given if isinstance(a, Tensor)]
-        run.own.update(own)
-        run.enter(own)
-        numbers = [None if isinstance(a, Tensor) else run.number(a) for a in given]
-        arguments = [run.before[a].symbol if n is None else n.symbol for a, n in zip(given, numbers, strict=True)]
-        passed = [a if n is None else n.seen() if plain else n for a, n in zip(given, numbers, strict=True)]
-        run.settings(settings)
-        run.numbered = len(own) < len(given) or bool(settings)
-        queue = iter(passed)
-        made: dict[int, Any] = {}
-        args, kwargs = exchanged((args, kwargs), lambda _: next(queue), made)
-        held = [(x, contents(x)) for x in (*made.values(), *own) if not isinstance(x, tuple)]
+        arguments, args, kwargs, held = _entered(run, given, args, kwargs, settings, plain)
         result = step(*args, **kwargs)
+        again = functools.partial(step, *args, **kwargs)
         if run.refused is not None:
             raise run.refused
-        if any(hasattr(type(result), name) for name in ("__next__", "__anext__", "__await__")):
-            raise TraceError(_computes_later(result))
-        _refuse_changed(held, lambda: step(*args, **kwargs))
-        _refuse_modes(modes, lambda: step(*args, **kwargs))
-        within = hides(result, run.is_new)
-        if within is not None:
-            raise TraceError(
-                f"the step returns a {type(within).__name__} with tensors in it, where a program does not find them. "
-                "Return them in tuples, lists, dicts or dataclasses."
-            )
-        run.derived = [(x, name) for x, name in run.derived if isinstance(getattr(x.get(name), "_array", None), Symbol)]
-        run.enter(tensors_of(result))
-        run.keeps()
-        run.derived += run.kept
-        moved = run.has_moved()
-        renewed = {x: None for x in moved if run.stays(x, moved)}
-        moved = {x: y for x, y in moved.items() if x not in renewed}
-        if run.derived or moved:
-            result = result, [*(x[name] for x, name in run.derived), *moved.values()]
-        run.put_back_places()
-        run.enter(tensors_of(result))
-        writes, grads, flags, renamed = run.changes()
-        writes += [(x, x._array) for x in renewed]
-        _refuse_state(run, lambda: step(*args, **kwargs))
-        writes += run.replaced_in_state({t for t, _ in writes})
-        copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
-        frozen = replaced(result, lambda t: copies.setdefault(t, copied(t, t._array)))
+        refuse_later(result)
+        refuse_changed(held, again)
+        refuse_modes(modes, again)
+        refuse_hidden(result, run.is_new)
+        refuse_state(run.kept_in_state(), again)
+        left = _left(run, result)
     except TraceError as error:
-        raise _placed(error, step) from None
+        raise placed(error, step) from None
     finally:
         mode.trace = None
-        _leave(modes)
-        now = {t: t._array for t in run.before}
+        set_modes(modes)
+        last = {t: t._array for t in run.before}
         run.updated = {t for t in run.made if run.is_updated(t)}
         added = run.restore()
+    return _program(run, given, arguments, left, added, last)
+
+
+def _entered(
+    run: Trace,
+    given: list[Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    settings: Sequence[dict[str, Any]],
+    plain: bool,
+) -> tuple[list[Symbol | None], Any, Any, list[tuple[Any, list[Any]]]]:
+    """The arguments' Symbols; args and kwargs as the step gets them; what it is given that must hold what it holds."""
+    own = [a for a in given if isinstance(a, Tensor)]
+    run.own.update(own)
+    run.enter(own)
+    numbers = [None if isinstance(a, Tensor) else run.number(a) for a in given]
+    arguments = [run.before[a].symbol if n is None else n.symbol for a, n in zip(given, numbers, strict=True)]
+    passed = iter([a if n is None else n.seen() if plain else n for a, n in zip(given, numbers, strict=True)])
+    run.settings(settings)
+    run.numbered = len(own) < len(given) or bool(settings)
+    made: dict[int, Any] = {}
+    args, kwargs = exchanged((args, kwargs), lambda _: next(passed), made)
+    return arguments, args, kwargs, [(x, contents(x)) for x in (*made.values(), *own) if not isinstance(x, tuple)]
+
+
+class _Left(NamedTuple):
+    """What a step leaves, in Symbols."""
+
+    result: Any
+    writes: list[tuple[Tensor, Symbol]]
+    grads: list[tuple[Tensor, Symbol | None]]
+    flags: list[tuple[Tensor, bool]]
+    passed: list[Passed]
+    moved: list[Tensor]
+    renewed: dict[Tensor, None]
+
+
+def _left(run: Trace, result: Any) -> _Left:
+    """What the step has left at its end. What a program returns beside the result: what the step keeps in attributes,
+    and the memory that it gives tensors."""
+    run.derived = [(x, name) for x, name in run.derived if isinstance(getattr(x.get(name), "_array", None), Symbol)]
+    run.enter(tensors_of(result))
+    run.keeps()
+    run.derived += run.kept
+    moved = run.has_moved()
+    renewed = {x: None for x in moved if run.stays(x, moved)}
+    moved = {x: y for x, y in moved.items() if x not in renewed}
+    if run.derived or moved:
+        result = result, [*(x[name] for x, name in run.derived), *moved.values()]
+    run.put_back_places()
+    run.enter(tensors_of(result))
+    writes, grads, flags, passed = run.changes()
+    writes += [(x, x._array) for x in renewed]
+    writes += run.replaced_in_state({t for t, _ in writes})
+    copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
+    frozen = replaced(result, lambda t: copies.setdefault(t, copied(t, t._array)))
+    return _Left(frozen, writes, grads, flags, passed, [*moved], renewed)
+
+
+def _program(
+    run: Trace, given: list[Any], arguments: list[Symbol | None], left: _Left, added: list[Any], last: dict[Tensor, Any]
+) -> Program:
+    """The program of a trace that has been restored.
+
+    Args:
+        added: what the step has put into the states of optimizers.
+        last: the arrays that the tensors had at its end.
+    """
     added = [(optimizer, key, name, v) for optimizer, key, name, v in added if name not in optimizer.state.get(key, ())]
-    begun = {v for *_, v in added if v in run.made and v in now and now[v] is not run.before[v].symbol}
+    begun = {v for *_, v in added if v in run.made and v in last and last[v] is not run.before[v].symbol}
     for tensor in begun:  # zeros that the step has put into the state and updated: it begins with what they come to
-        tensor._array = now[tensor]
+        tensor._array = last[tensor]
     tensors = {
         wrap(was.array) if t in begun else t: was.symbol
         for t, was in run.before.items()
         if t not in run.own and t not in run.through and t not in run.left
     }
-    writes = [(t, symbol) for t, symbol in writes if t not in begun]
-    optimizers = [optimizer for optimizer, _ in run.optimizers]
     program = Program(
-        arguments, tensors, list(run.numbers.values()), writes, grads, run.checks, run.draws, frozen,
-        optimizers, added, run.guards, run.cleared, given, flags, run.assigned, renamed,
-    )  # fmt: skip
-    program.kept = frozen[1][len(run.derived) - len(run.kept) : len(run.derived)] if run.kept else []
-    program.moved, program.renewed = [*moved], renewed
-    program.constants = {s for t, s in program.tensors.items() if t in run.made and _is_written_down(t._array)}
+        given=given,
+        arguments=arguments,
+        tensors=tensors,
+        numbers=[*run.numbers.values()],
+        constants={s for t, s in tensors.items() if t in run.made and _is_written_down(t._array)},
+        writes=[(t, symbol) for t, symbol in left.writes if t not in begun],
+        grads=left.grads,
+        passed=left.passed,
+        cleared=run.cleared,
+        flags=left.flags,
+        moved=left.moved,
+        renewed=left.renewed,
+        optimizers=[optimizer for optimizer, _ in run.optimizers],
+        created=added,
+        assigned=run.assigned,
+        checks=run.checks,
+        guards=run.guards,
+        draws=run.draws,
+        result=left.result,
+        kept=left.result[1][len(run.derived) - len(run.kept) : len(run.derived)] if run.kept else [],
+    )
     leading = (run.values.get(r) for r in reached(run.roots) if r.primitive is not None)
     recorded = {x for x in leading if isinstance(x, Symbol)}
-    program.sections = sections_of(program.equations, run.sections, recorded, bool(writes))
+    program.sections = sections_of(program.equations, run.sections, recorded, bool(program.writes))
     return program
 
 
 def _is_written_down(array: Any) -> bool:
     """Whether an array is what people write as numbers: few of them, or all equal."""
     return array.size <= FEW or bool((array == array.flat[0]).all())
-
-
-def _placed(error: TraceError, step: Any) -> TraceError:
-    """The refusal with the line of the step that it is about, or that the step is written in."""
-    lines = [
-        f"{os.path.basename(frame.f_code.co_filename)}:{number}: "
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if not of_library(frame.f_globals.get("__name__"))
-    ]
-    named = re.match(r"\S+:\d+: ", str(error))
-    if named and not lines:
-        return error
-    return type(error)((lines[-1] if lines else line_of_step(step)) + str(error)[named.end() if named else 0 :])

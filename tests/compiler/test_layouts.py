@@ -273,3 +273,18 @@ def test_constants_keep_the_sign_of_zero(numbers):
     compiled = te.compile(lambda x: x * te.tensor(constant))
     found = compiled(te.ones(constant.shape)).numpy()
     np.testing.assert_array_equal(np.signbit(found), np.signbit(constant))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [((64, 64), (64, 1)), ((32, 4, 64), (32, 1, 1)), ((8, 3, 16, 16), (3, 1, 1)), ((300, 10), (1, 1))]
+)
+def test_sums_of_long_rows_are_the_same_product(one, other):
+    """Eager mode undoes broadcasting with arrays, a program with what NumPy's sum is on Symbols."""
+
+    def step(x, y):
+        total = (x * y).softmax(-1).square().sum(-1).square().sum() + (x * y * x).logsumexp(-1).sum()
+        return total, *te.autograd.grad(total, [x, y])
+
+    x, y = te.randn(*one, requires_grad=True), te.randn(*other, requires_grad=True)
+    for found, expected in zip(te.compile(step)(x, y), step(x, y), strict=True):
+        assert found.detach().numpy().tobytes() == expected.detach().numpy().tobytes()

@@ -256,9 +256,10 @@ BAD = [
         "item: only a tensor with one element is a Python number, this one..."),
     Bad("bool", lambda t: bool(t.W), RuntimeError,
         "bool: a tensor of shape (3, 2) is neither true nor false; use .any()..."),
-    Bad("len", lambda t: len(t.one), TypeError, "len: a 0-d tensor has no length."),
+    Bad("len", lambda t: len(t.one), TypeError, "len: a 0-d tensor has no length; use .item() for its value."),
     Bad("iteration", lambda t: list(t.one), TypeError, "iteration over a 0-d tensor; use .item() for its value."),
-    Bad("index-of-a-list", lambda t: [1, 2][t.one], TypeError, "a float32 tensor of shape () is not an index."),
+    Bad("index-of-a-list", lambda t: [1, 2][t.one], TypeError,
+        "a float32 tensor of shape () is not an index; a single integer is (.long())."),
     # gradients
     Bad("backward-of-many", lambda t: (t.X * 2).backward(), RuntimeError,
         "backward: grad can be implicitly created only "

@@ -28,7 +28,7 @@ from .mode import mode
 from .primitive import Primitive
 from .quiet import hush, restore
 from .record import Record, edges_of, user_site
-from .sums import sum_rows
+from .sums import sum_axes, sum_rows
 from .tensor import Tensor, as_tensor, from_numpy, method, of_record, wrap
 from .views import refresh
 from .write import read, refuse_written, write
@@ -330,7 +330,8 @@ def unbroadcast(dX: Any, shape: tuple[int, ...]) -> Any:
         return np.broadcast_to(dX, shape)  # a rule may leave the stretching of its result to us
     axes = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 != have[i + extra])]
     if axes:
-        dX = np.add.reduce(dX, axis=tuple(axes), keepdims=True)
+        add = sum_axes if dX.__class__ is _ndarray else np.add.reduce
+        dX = add(dX, axis=tuple(axes), keepdims=True)
     return dX.reshape(shape)
 
 

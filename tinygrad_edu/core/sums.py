@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 from .primitive import Array
+from .quiet import hush, restore
 
 _add_reduce: Any = np.add.reduce  # its stub knows literal keepdims only
+FEW, SHORT = 16, 2048  # rows, and numbers, with which a product is faster than what has to be done for it
 LONGEST_ROW = 4096  # from here on np.add.reduce is as fast, and adds pairwise: the more exact of the two
 
 
@@ -28,8 +30,11 @@ def sum_axes(X: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
     if length < 0:
         total = sum_rows(X)
     else:
-        with np.errstate(invalid="ignore"):  # BLAS fills registers with what it then ignores: seen to raise the flag
+        before = hush()  # BLAS fills registers with what it then ignores: seen to raise the flag of invalid numbers
+        try:
             total = np.dot(X.reshape(-1, length), _ones(length, X.dtype))
+        finally:
+            restore(before)
         if others:
             total = np.add.reduce(total.reshape(rows), axis=others)
         elif not keepdims:
@@ -51,7 +56,8 @@ def _plan(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, tuple[int
     length = math.prod(shape[first:])
     if ndim > 1 and axis == tuple(range(ndim - 1)):
         return -1, (), (), kept
-    if not 0 < first < ndim or not 1 < length < LONGEST_ROW or math.prod(shape[:first]) == 0:
+    rows = math.prod(shape[:first])
+    if not 0 < first < ndim or not 1 < length < LONGEST_ROW or rows == 0 or (rows < FEW and rows * length < SHORT):
         return 0, (), (), kept
     return length, shape[:first], tuple(i for i in axis if i < first), kept
 

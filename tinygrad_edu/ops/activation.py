@@ -14,10 +14,12 @@ import numpy as np
 from ..core.dtypes import as_dtype, floating_only, numeric
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
+from ..core.sums import sum_axes
 from .choices import choose, clamp_between, zero_where
 from .dims import one_axis
 from .domains import unit
 from .public import public
+from .reduction import sum_over
 from .special import erf
 
 # Up to so many classes are taken in columns: along a row NumPy finds extremes and sums one number at a time, of columns
@@ -243,33 +245,48 @@ def highest(Z: Array, axis: int) -> Array:
     return np.maximum.reduce(Z, axis=axis, keepdims=True)
 
 
+def _along(axis: int, X: Array) -> tuple[int, ...]:
+    """The axis, counted from the front; a single number has none."""
+    return (axis % X.ndim,) if X.ndim else ()
+
+
 def softmax_rule(dP: Array, P: Array, axis: int) -> Array:
     """The cotangent of the scores: what raises one probability lowers the others."""
-    return P * (dP - np.sum(dP * P, axis=axis, keepdims=True))
+    return P * (dP - sum_over(dP * P, axis=_along(axis, P), keepdims=True))
 
 
 @primitive(name="softmax", types=floating_only, dZ=lambda dP, P, Z, *, axis: softmax_rule(dP, P, axis))
 def softmax_over(Z: Array, *, axis: int) -> Array:
     """P = exp(Z) / sum(exp(Z)) along an axis, shifted so that no exponent exceeds 0."""
     E = np.exp(Z - highest(Z, axis))
-    return E / np.add.reduce(E, axis=axis, keepdims=True)
+    return E / sum_axes(E, _along(axis, E), True)
 
 
-softmax_over.composition = softmax_over.forward  # in which the exponentials have a name
+def _softmax(Z: Array, *, axis: int) -> Array:
+    E = np.exp(Z - np.max(Z, axis=axis, keepdims=True))
+    return E / np.sum(E, axis=axis, keepdims=True)
+
+
+softmax_over.composition = _softmax  # in which the exponentials have a name
 
 
 @primitive(
     name="log_softmax",
     types=floating_only,
-    dZ=lambda dA, A, Z, *, axis: dA - np.exp(A) * np.sum(dA, axis=axis, keepdims=True),
+    dZ=lambda dA, A, Z, *, axis: dA - np.exp(A) * sum_over(dA, axis=_along(axis, A), keepdims=True),
 )
 def log_softmax_over(Z: Array, *, axis: int) -> Array:
     """A = log(softmax(Z)) along an axis, without forming the softmax."""
     S = Z - highest(Z, axis)
-    return S - np.log(np.add.reduce(np.exp(S), axis=axis, keepdims=True))
+    return S - np.log(sum_axes(np.exp(S), _along(axis, S), True))
 
 
-log_softmax_over.composition = log_softmax_over.forward  # in which the shifted scores have a name
+def _log_softmax(Z: Array, *, axis: int) -> Array:
+    S = Z - np.max(Z, axis=axis, keepdims=True)
+    return S - np.log(np.sum(np.exp(S), axis=axis, keepdims=True))
+
+
+log_softmax_over.composition = _log_softmax  # in which the shifted scores have a name
 
 
 # --- the public functions: torch.nn.functional's signatures

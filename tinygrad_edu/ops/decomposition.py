@@ -18,6 +18,7 @@ import numpy as np
 
 from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
+from .reduction import sum_over
 
 
 def _stacked(function: Callable[..., Any], *arrays: Any) -> Any:
@@ -127,11 +128,17 @@ def determinant(A: Array) -> Array:
     return np.asarray(np.linalg.det(A))
 
 
+def _dot(A: Array, B: Array) -> Array:
+    """The sum of A * B over the last two axes, which are kept."""
+    return sum_over(A * B, axis=(A.ndim - 2, A.ndim - 1), keepdims=True)
+
+
 @primitive(
     name="cofactors",
     opaque=True,
     dA=lambda dC, C, A: (
-        (np.sum(dC * C, axis=(-2, -1), keepdims=True) * C - C @ dC.mT @ C) / determinant(A)[..., None, None]
+        (sum_over(dC * C, axis=(C.ndim - 2, C.ndim - 1), keepdims=True) * C - C @ dC.mT @ C)
+        / determinant(A)[..., None, None]
     ),
 )
 def cofactors(A: Array) -> Array:

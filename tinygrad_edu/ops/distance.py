@@ -99,7 +99,7 @@ def _steady(dD: Array, D: Array) -> Array:
 
 def _first_rule(dD: Array, D: Array, X: Array, Y: Array) -> Array:
     G = _steady(dD, D)
-    return X * np.sum(G, axis=-1, keepdims=True) - G @ Y
+    return X * sum_over(G, axis=(G.ndim - 1,), keepdims=True) - G @ Y
 
 
 @primitive(

@@ -22,7 +22,7 @@ from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
 from .linalg import product
 from .room import rooms
-from .steps import columns, earlier, once_per_visit, opened, order, rows
+from .steps import columns, earlier, once_per_visit, opened, order, over_columns, rows
 
 
 def gru_pull_by_steps(dH: Any, dA: Any, A: Any, H: Any, V: Any, h: Any, *, reverse: bool) -> tuple[Any, ...]:
@@ -121,8 +121,8 @@ def _of_h(dZ: Array) -> Array:
         _of_h(_pulled(dY, Y, V, h, reverse)[0]), rows(earlier(Y[0], h, reverse))
     ),
     dh=lambda dY, Y, X, W, V, h, b=None, d=None, *, reverse: _pulled(dY, Y, V, h, reverse)[1],
-    db=lambda dY, Y, X, W, V, h, b, d, *, reverse: np.sum(_of_x(_pulled(dY, Y, V, h, reverse)[0]), axis=1),
-    dd=lambda dY, Y, X, W, V, h, b, d, *, reverse: np.sum(_of_h(_pulled(dY, Y, V, h, reverse)[0]), axis=1),
+    db=lambda dY, Y, X, W, V, h, b, d, *, reverse: over_columns(_of_x(_pulled(dY, Y, V, h, reverse)[0])),
+    dd=lambda dY, Y, X, W, V, h, b, d, *, reverse: over_columns(_of_h(_pulled(dY, Y, V, h, reverse)[0])),
 )
 def gru_steps(
     X: Array, W: Array, V: Array, h: Array, b: Array = None, d: Array = None, *, reverse: bool, out: Any = None

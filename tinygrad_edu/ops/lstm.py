@@ -23,7 +23,7 @@ from ..core.dtypes import equal
 from ..core.primitive import Array, primitive
 from .linalg import product
 from .room import rooms
-from .steps import columns, earlier, once_per_visit, opened, order, rows
+from .steps import columns, earlier, once_per_visit, opened, order, over_columns, rows
 
 
 def lstm_pull_by_steps(dH: Any, dC: Any, dA: Any, A: Any, C: Any, V: Any, c: Any, *, reverse: bool) -> tuple[Any, ...]:
@@ -110,7 +110,7 @@ def _pulled(dYs: tuple[Array, ...], Ys: tuple[Array, ...], V: Array, c: Array, r
     ),
     dh=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: _pulled(dY, Y, V, c, reverse)[1],
     dc=lambda dY, Y, X, W, V, h, c, b=None, *, reverse: _pulled(dY, Y, V, c, reverse)[2],
-    db=lambda dY, Y, X, W, V, h, c, b, *, reverse: np.sum(columns(_pulled(dY, Y, V, c, reverse)[0]), axis=1),
+    db=lambda dY, Y, X, W, V, h, c, b, *, reverse: over_columns(columns(_pulled(dY, Y, V, c, reverse)[0])),
 )
 def lstm_steps(
     X: Array, W: Array, V: Array, h: Array, c: Array, b: Array = None, *, reverse: bool, out: Any = None

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.dtypes import arithmetic, as_dtype, floating_only, int64, uint8
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
-from ..core.sums import sum_axes, sum_rows
+from ..core.sums import sum_axes
 from .dims import axes, one_axis
 from .filling import fill_like
 from .indexing import take_along
@@ -47,8 +47,8 @@ def count_over(X: Array, axis: Axes) -> int:
 )
 def sum_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """The sum over some axes; of integers and booleans an int64."""
-    if X.ndim > 1 and X.dtype.kind == "f" and axis == tuple(range(X.ndim - 1)) and not keepdims:
-        return sum_rows(X)
+    if X.ndim > 1 and X.dtype.kind == "f":
+        return sum_axes(X, axis, keepdims)
     return _add_reduce(X, axis=axis, keepdims=keepdims, dtype=None if X.dtype.kind == "f" else np.int64)
 
 
@@ -108,10 +108,17 @@ def min_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
 )
 def logsumexp_over(X: Array, *, axis: Axes, keepdims: bool) -> Array:
     """log(sum(exp(X))), shifted by the largest element so that no exponent exceeds 0."""
+    return _log_of_sum(X, axis, keepdims, sum_axes)
+
+
+def _log_of_sum(X: Array, axis: Axes, keepdims: bool, add: Any) -> Array:
     top = np.amax(X, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)  # -inf - -inf would be NaN
-    Y = np.log(np.sum(np.exp(X - top), axis=axis, keepdims=True)) + top
+    Y = np.log(add(np.exp(X - top), axis=axis, keepdims=True)) + top
     return Y if keepdims else np.reshape(Y, tuple(n for i, n in enumerate(X.shape) if i not in axis))
+
+
+logsumexp_over.composition = lambda X, *, axis, keepdims: _log_of_sum(X, axis, keepdims, np.sum)
 
 
 # --- the public functions

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.primitive import PRIMITIVES, Array, Primitive, everywhere
 from ..core.tensor import Tensor
+from .reduction import sum_over
 
 
 class Opened(Primitive):
@@ -73,6 +74,11 @@ def once_per_visit(pull: Callable[..., Any]) -> Callable[..., Any]:
 def columns(Z: Array) -> Array:
     """(k, T, m) as (k, T m): a column per step and sample."""
     return np.reshape(Z, (Z.shape[0], Z.shape[1] * Z.shape[2]))
+
+
+def over_columns(Z: Array) -> Array:
+    """Of (k, T m) the sum over steps and samples, (k,)."""
+    return sum_over(Z, axis=(1,), keepdims=False)
 
 
 def rows(X: Array) -> Array:

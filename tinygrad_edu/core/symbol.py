@@ -10,6 +10,7 @@ Not here: printing and tracing (symbolic/).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,16 @@ def find_reads(
 
 def computed_by(*expressions: Any) -> list[Symbol]:
     """Every operation that the expressions are computed by, in the order in which they were made."""
+    return sorted((s for s in _below(expressions) if s.primitive is not None), key=lambda s: s.index)
+
+
+def leaves(*expressions: Any) -> set[Symbol]:
+    """The named or bare Symbols that the expressions are computed from."""
+    return {s for s in _below(expressions) if s.primitive is None}
+
+
+def _below(expressions: Iterable[Any]) -> set[Symbol]:
+    """All Symbols that the expressions are computed from, and themselves."""
     found: set[Symbol] = set()
     stack = [e for e in expressions if isinstance(e, Symbol)]
     while stack:
@@ -209,16 +220,4 @@ def computed_by(*expressions: Any) -> list[Symbol]:
         if symbol not in found:
             found.add(symbol)
             stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
-    return sorted((s for s in found if s.primitive is not None), key=lambda s: s.index)
-
-
-def leaves(*expressions: Any) -> set[Symbol]:
-    """The named or bare Symbols that the expressions are computed from."""
-    seen: set[Symbol] = set()
-    stack = [e for e in expressions if isinstance(e, Symbol)]
-    while stack:
-        symbol = stack.pop()
-        if symbol not in seen:
-            seen.add(symbol)
-            stack.extend(x for x in symbol.inputs if isinstance(x, Symbol))
-    return {s for s in seen if s.primitive is None}
+    return found

@@ -1,7 +1,6 @@
 """What is done with expressions: their atoms, other expressions in the place of some, and their numbers.
 
-An expression is a Symbol or a number. A Symbol that has a name, or was computed by nothing, is an atom:
-what a formula prints as a letter.
+An expression is a Symbol or a number.
 """
 
 from __future__ import annotations
@@ -15,24 +14,12 @@ import numpy as np
 from ..core.primitive import PRIMITIVES
 from ..core.symbol import Symbol
 from .printer import OPERATORS
-from .walk import upwards
+from .walk import downwards, is_atom, upwards
 
 
 def atoms(x: Any) -> list[Symbol]:
     """What an expression is made of, each once, in the order of reading."""
-    found: dict[int, Symbol] = {}
-    seen: set[int] = set()
-    stack = [x]
-    while stack:
-        top = stack.pop()
-        if not isinstance(top, Symbol) or id(top) in seen:
-            continue
-        seen.add(id(top))
-        if top.primitive is None or top.name:
-            found[id(top)] = top
-        else:
-            stack.extend(reversed(top.inputs))
-    return list(found.values())
+    return [part for part in downwards(x, is_atom) if is_atom(part)]
 
 
 def words(x: Any) -> list[str]:

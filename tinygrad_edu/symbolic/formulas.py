@@ -23,7 +23,7 @@ from ..core.symbol import Symbol
 from ..ops.indexing import Slot
 from .notations import ATOM, POWER, PRODUCT, SUM, TEXT, UNARY, Spelled, Style
 from .printer import span, swaps_last_two
-from .walk import upwards
+from .walk import is_atom, upwards
 
 WITH_PROBABILITIES = "cross_entropy_of_classes", "cross_entropy_of_pixels"  # the second output is P
 
@@ -63,8 +63,8 @@ def formula(x: Any, style: Style = TEXT) -> str:
 def _spelled(x: Any, style: Style) -> Spelled:
     """An expression spelled, and how tightly it binds."""
     done: dict[int, Spelled] = {}
-    for part in upwards(x, done, lambda symbol: bool(symbol.name)):
-        if part.primitive is None or part.name:
+    for part in upwards(x, done, is_atom):
+        if is_atom(part):
             name = part.name or f"x{part.index}"
             done[id(part)] = _literal(float(name), style) if _NUMBER.fullmatch(name) else (style.name(name), ATOM)
         else:
@@ -193,7 +193,7 @@ def _is_one(x: Any) -> bool:
 
 def _ends_in_sum(x: Any) -> bool:
     """What is written to its right would seem to be summed too."""
-    while isinstance(x, Symbol) and not x.name and x.primitive is not None:
+    while isinstance(x, Symbol) and not is_atom(x):
         key: str = x.key
         if key == "multiply":
             x = x.inputs[1 if _is_scalar(x.inputs[0]) or not _is_scalar(x.inputs[1]) else 0]

@@ -64,18 +64,6 @@ class Sources:
         return bool(found) and all(atom is self.m for atom in found)
 
 
-def nodes(x: Any) -> list[Symbol]:
-    """Every part of an expression once, the whole first."""
-    found: dict[int, Symbol] = {}
-    stack = [x]
-    while stack:
-        top = stack.pop()
-        if isinstance(top, Symbol) and id(top) not in found:
-            found[id(top)] = top
-            stack.extend(reversed(top.inputs))
-    return list(found.values())
-
-
 def key_of(x: Any) -> str:
     return x.key if isinstance(x, Symbol) else ""
 

@@ -17,7 +17,8 @@ from ..core.symbol import Symbol
 from .expressions import atoms, filled
 from .formulas import formula
 from .lines import Line
-from .mistakes import LESS, Mistake, Sources, key_of, nodes, tried
+from .mistakes import LESS, Mistake, Sources, key_of, tried
+from .walk import downwards
 
 ACTIVATIONS = ("tanh", "sigmoid", "relu", "silu_of", "gelu_exact")  # that are taken for one another
 SLOPES = (0.01, 0.1, 0.2, 0.3)  # of leaky_relu's left side, as people choose them
@@ -50,62 +51,57 @@ def _slopes(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
     if found is None:
         return
     g, record = found
+    params, by_row = record.params, "axis" in record.params
     dA, A, Z = (
         sources.e.cotangent(record),
         sources.e.reading.value(record),
         sources.e.reading.value(line.record),
     )
     z, a = line.name[1:], formula(A)
-
-    def slope(primitive: Primitive, upstream: Any, Y: Any, X: Any, **params: Any) -> Any:
-        return primitive.call_rule(0, upstream, Y, [X], params)
-
-    def of(primitive: Primitive, X: Any, **params: Any) -> Any:
-        return primitive(X, **params)
-
-    twice = slope(g, x, A, Z, **record.params) if isinstance(x, Symbol) else None
     if dA is not None:
         yield Mistake("missing g'", f"the slope g'({z}) of {g.name} is missing", dA)
-        wrong = "g' of the wrong quantity"
-        yield Mistake(
-            wrong,
-            f"g' is taken at {a} where it belongs at {z}",
-            slope(g, dA, of(g, A, **record.params), A, **record.params),
-        )
-        yield Mistake(
-            wrong, f"the slope is computed from {z} where it belongs from {a}", slope(g, dA, Z, A, **record.params)
-        )
-        yield Mistake(
-            wrong, f"the slope is computed from {z} where it belongs from {a}", slope(g, dA, Z, Z, **record.params)
-        )
-        if "axis" not in record.params:  # else it is a term that is missing
+        at_A = _slope(g, dA, g(A, **params), A, params)
+        yield Mistake("g' of the wrong quantity", f"g' is taken at {a} where it belongs at {z}", at_A)
+        for X in (A, Z):
+            says = f"the slope is computed from {z} where it belongs from {a}"
+            yield Mistake("g' of the wrong quantity", says, _slope(g, dA, Z, X, params))
+        if not by_row:  # else it is a term that is missing
             yield Mistake("g for g'", f"{g.name} itself stands where its slope belongs", dA * A)
-        others: list[tuple[Primitive, dict[str, Any]]] = [
-            (p, {}) for key in ACTIVATIONS if (p := PRIMITIVES[key]) is not g
-        ]
-        others += [(PRIMITIVES["leaky"], {"slope": s}) for s in SLOPES]
-        for p, params in others:
-            if (p, params) == (g, record.params):
-                continue
-            what = f"the slope of {p.name}" + (f" ({params['slope']:g})" if params else "")
-            what += f" stands where that of {g.name} belongs" + (f" ({record.params['slope']:g})" if p is g else "")
-            for Y in (of(p, Z, **params), A):
-                far = "axis" in record.params and p.key != "sigmoid"  # of what is positive relu's slope is 1
-                yield Mistake("g' of another activation", what, slope(p, dA, Y, Z, **params), LESS * far)
-        alone = slope(g, filled(1.0, dA.shape, dA.dtype), A, Z, **record.params)
+        yield from _other_slopes(g, params, dA, A, Z)
+        alone = _slope(g, filled(1.0, dA.shape, dA.dtype), A, Z, params)
         yield Mistake("missing upstream gradient", f"{dA.name} is missing: this is g'({z}) alone", alone)
-    if twice is not None:
-        yield Mistake("g' twice", f"the slope g'({z}) of {g.name} is multiplied in once too often", twice)
-        if "axis" in record.params:  # people take a softmax for a sigmoid of each
+    if isinstance(x, Symbol):
+        says = f"the slope g'({z}) of {g.name} is multiplied in once too often"
+        yield Mistake("g' twice", says, _slope(g, x, A, Z, params))
+        if by_row:  # people take a softmax for a sigmoid of each
             says = f"{a} ∘ (1 - {a}), the slope of sigmoid, is multiplied in once too often"
-            yield Mistake("g' twice", says, slope(PRIMITIVES["sigmoid"], x, A, Z))
+            yield Mistake("g' twice", says, _slope(PRIMITIVES["sigmoid"], x, A, Z, {}))
+
+
+def _slope(g: Primitive, dA: Any, A: Any, Z: Any, params: dict[str, Any]) -> Any:
+    """An activation's rule: dA times its slope."""
+    return g.call_rule(0, dA, A, [Z], params)
+
+
+def _other_slopes(g: Primitive, given: dict[str, Any], dA: Any, A: Any, Z: Any) -> Iterator[Mistake]:
+    """The slope of another activation than g, or of g with another parameter than is given."""
+    others: list[tuple[Primitive, dict[str, Any]]] = [(p, {}) for key in ACTIVATIONS if (p := PRIMITIVES[key]) is not g]
+    others += [(PRIMITIVES["leaky"], {"slope": s}) for s in SLOPES]
+    for p, params in others:
+        if (p, params) == (g, given):
+            continue
+        says = f"the slope of {p.name}" + (f" ({params['slope']:g})" if params else "")
+        says += f" stands where that of {g.name} belongs" + (f" ({given['slope']:g})" if p is g else "")
+        far = "axis" in given and p.key != "sigmoid"  # of what is positive relu's slope is 1
+        for Y in (p(Z, **params), A):
+            yield Mistake("g' of another activation", says, _slope(p, dA, Y, Z, params), LESS * far)
 
 
 # --- terms and factors
 
 
 def _parts(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
-    for node in nodes(x):
+    for node in downwards(x):
         key = key_of(node)
         if key in ("plus", "minus"):
             yield from _terms(x, node, line, sources)
@@ -228,14 +224,14 @@ def _alone(x: Any, node: Symbol) -> Iterator[Mistake]:
 
 
 def _sums(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
-    sums = [node for node in nodes(x) if key_of(node) in ("sum_over", "mean_over")]
+    sums = [node for node in downwards(x) if key_of(node) in ("sum_over", "mean_over")]
     if len(sums) > 1:
         texts = " and ".join(formula(node.inputs[0]) for node in sums)
         without = tried(x, sums, lambda node: node.inputs[0])
         yield Mistake("missing sum", f"{texts} are not summed over the samples", without)
         means = tried(x, sums, lambda node: PRIMITIVES["mean_over"](node.inputs[0], **node.params))
         yield Mistake("sum against mean", f"means of {texts} stand where the sums belong", means)
-    for node in nodes(x):
+    for node in downwards(x):
         if key_of(node) == "softmax_over" or node.name in sources.softmaxes:
             yield from _other_softmax(x, node, sources)
         if key_of(node) not in ("sum_over", "mean_over"):
@@ -276,7 +272,7 @@ def _other_softmax(x: Any, node: Symbol, sources: Sources) -> Iterator[Mistake]:
 
 
 def _scattered(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
-    for node in nodes(x):
+    for node in downwards(x):
         if key_of(node) == "scatter" and len(node.inputs) > 1:
             V, *indices = node.inputs
             says = "rows that are named several times are overwritten where they belong added (np.add.at)"
@@ -289,7 +285,7 @@ def _scattered(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
 
 
 def _products(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
-    for node in nodes(x):
+    for node in downwards(x):
         key = key_of(node)
         if key in _MATRIX:
             A, B = node.inputs
@@ -352,7 +348,7 @@ def _exchanges(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
 
 def _functions(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
     """Log-probabilities for probabilities, and their like."""
-    for node in nodes(x):
+    for node in downwards(x):
         if key_of(node) in _LEFT_OUT:
             inner = node.inputs[0]
             says = f"{formula(inner)} stands where {formula(node)} belongs"
@@ -361,7 +357,7 @@ def _functions(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
 
 def _conditions(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
     turned = {"gt": "le", "ge": "lt", "lt": "ge", "le": "gt"}
-    for node in nodes(x):
+    for node in downwards(x):
         if key_of(node) in turned:
             changed = tried(x, node, lambda n=node: PRIMITIVES[turned[key_of(n)]](*n.inputs))
             yield Mistake("comparison reversed", f"{formula(node)} is the wrong way round", changed)
@@ -370,6 +366,6 @@ def _conditions(x: Any, line: Line, sources: Sources) -> Iterator[Mistake]:
 def kinks(x: Any) -> Iterator[Any]:
     """The formula with the other slope where an activation has none: [Z ≥ 0] for [Z > 0]."""
     other = {"gt": "ge", "ge": "gt", "lt": "le", "le": "lt"}
-    for node in nodes(x):
+    for node in downwards(x):
         if key_of(node) in other and 0 in [i for i in node.inputs if not isinstance(i, Symbol)]:
             yield tried(x, node, lambda n=node: PRIMITIVES[other[key_of(n)]](*n.inputs))

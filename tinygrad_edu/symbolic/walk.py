@@ -1,4 +1,4 @@
-"""Walks over expressions, inputs first, without recursion: an expression may be deep."""
+"""Walks over expressions, without recursion: an expression may be deep."""
 
 from __future__ import annotations
 
@@ -6,6 +6,24 @@ from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from ..core.symbol import Symbol
+
+
+def is_atom(x: Any) -> bool:
+    """Whether it is a Symbol that has a name, or was computed by nothing: what a formula prints as a letter."""
+    return isinstance(x, Symbol) and (x.primitive is None or bool(x.name))
+
+
+def downwards(x: Any, ends: Callable[[Symbol], bool] = lambda symbol: False) -> Iterator[Symbol]:
+    """The Symbols that x is computed from, the whole first, in the order of reading. What `ends` is not looked into."""
+    found: set[int] = set()
+    stack = [x]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Symbol) and id(top) not in found:
+            found.add(id(top))
+            yield top
+            if not ends(top):
+                stack.extend(reversed(top.inputs))
 
 
 def upwards(x: Any, done: Container[int], ends: Callable[[Symbol], bool] = lambda symbol: False) -> Iterator[Symbol]:

@@ -7,7 +7,7 @@ gradients flow. `dot` and `svg` write what is described here, so that they say t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -194,16 +194,7 @@ def _as_met(units: list[Unit], graph: Graph) -> list[Unit]:
     """The units as `as_met` has values."""
     by_id = {unit.id: unit for unit in units}
     (root,) = (unit.id for unit in units if graph.root in unit.values)
-    met: dict[str, Unit] = {}
-    stack = [root]
-    while stack:
-        unit = by_id[stack[-1]]
-        waiting = [x for x, _ in reversed(unit.inputs) if x not in met]
-        if waiting:
-            stack.extend(waiting)
-        else:
-            met[stack.pop()] = unit
-    return list(met.values())
+    return [by_id[k] for k in _inputs_first(root, lambda k: [x for x, _ in by_id[k].inputs])]
 
 
 def _said(graph: Graph, boxes: int, depth: int | None) -> str:
@@ -222,17 +213,22 @@ def _said(graph: Graph, boxes: int, depth: int | None) -> str:
 def as_met(graph: Graph) -> list[Value]:
     """The values as a walk from the end meets them, operands in the order of the call: dot then sets
     them side by side in that order, and what stands last here is what stands lowest."""
-    values = {value.id: value for value in graph.values}
-    met: dict[str, Value] = {}
-    stack = [graph.root.id]
+    by_id = {value.id: value for value in graph.values}
+    order = _inputs_first(graph.root.id, lambda k: [x for x in by_id[k].inputs if isinstance(x, str)])
+    return [by_id[k] for k in order]
+
+
+def _inputs_first(root: str, inputs: Callable[[str], list[str]]) -> list[str]:
+    """The ids that a root is computed from, and the root, each after its inputs."""
+    met: dict[str, None] = {}
+    stack = [root]
     while stack:
-        value = values[stack[-1]]
-        waiting = [x for x in reversed(value.inputs) if isinstance(x, str) and x not in met]
+        waiting = [x for x in reversed(inputs(stack[-1])) if x not in met]
         if waiting:
             stack.extend(waiting)
         else:
-            met[stack.pop()] = value
-    return list(met.values())
+            met[stack.pop()] = None
+    return [*met]
 
 
 def hint(values: int, whole: int, limit: int) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core.symbol import Symbol
 from ..symbolic.formulas import STANDARDIZED
+from ..symbolic.walk import is_atom
 
 Tree = list[Any]
 
@@ -81,7 +82,7 @@ def tree(x: Any, values: Mapping[str, int], gradients: Mapping[str, int]) -> Tre
 def _tree(x: Any, values: Mapping[str, int], gradients: Mapping[str, int], depth: int) -> Tree | None:
     if not isinstance(x, Symbol):
         return ["n", _number(x)]
-    if x.primitive is None or x.name:
+    if is_atom(x):
         name = x.name or ""
         kind, known = ("g", gradients) if name in gradients else ("v", values)
         return [kind, known[name]] if name in known else ["n", name]
@@ -166,7 +167,7 @@ def _number(x: Any) -> str:
 
 def reads(x: Any) -> list[str]:
     """The names that an expression uses, each as often as an operation takes it, up to REPEATED times."""
-    if isinstance(x, Symbol) and (x.primitive is None or x.name):
+    if is_atom(x):
         return [x.name or ""]
     found: dict[str, int] = {}
     seen: set[int] = set()
@@ -175,7 +176,7 @@ def reads(x: Any) -> list[str]:
         top = stack.pop()
         if not isinstance(top, Symbol):
             continue
-        if top.primitive is None or top.name:
+        if is_atom(top):
             found[top.name or ""] = min(found.get(top.name or "", 0) + 1, REPEATED)
         elif id(top) not in seen:
             seen.add(id(top))
@@ -189,6 +190,6 @@ def size(x: Any, most: int) -> int:
     while stack and count <= most:
         top = stack.pop()
         count += 1
-        if isinstance(top, Symbol) and top.primitive is not None and not top.name:
+        if isinstance(top, Symbol) and not is_atom(top):
             stack.extend(top.inputs)
     return count

@@ -84,11 +84,20 @@ def reads_of(code: types.CodeType) -> Reads:
     constants = {x for x in code.co_consts if isinstance(x, str)}
     by_module = bool(names & BY_MODULE) or "modules" in variables | attributes  # and no `model.modules()`
     return Reads(
-        frozenset(variables), frozenset(attributes), frozenset(stored), frozenset(methods), compares,
-        frozenset(imports),
-        frozenset(strings), bool(names & (BY_NAME | BY_DICT)), spells, bool(names & ALL_NAMES),
-        sought and (formats or bool(names & TEXTS)), by_module, frozenset(constants if by_module else ()),
-    )  # fmt: skip
+        variables=frozenset(variables),
+        attributes=frozenset(attributes),
+        stored=frozenset(stored),
+        methods=frozenset(methods),
+        compares=compares,
+        imports=frozenset(imports),
+        strings=frozenset(strings),
+        by_name=bool(names & (BY_NAME | BY_DICT)),
+        spells=spells,
+        takes_all=bool(names & ALL_NAMES),
+        texts=sought and (formats or bool(names & TEXTS)),
+        by_module=by_module,
+        modules=frozenset(constants if by_module else ()),
+    )
 
 
 def _strings(constants: Any) -> set[str]:

@@ -6,7 +6,7 @@ name too: as an argument, a buffer, a part of one vector of all gradients, the g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,8 @@ class Gradients:
         self._through, self._replaced = trace.through, trace.replaced
         self.by_argument = bool(self._given) or any(id(t) in self._place for t in self._had)
         self._passed, self._dropped = program.passed, dropped
-        self._left: list[tuple[Tensor, bool]] = []
+        self._emptied: list[Tensor] = []
+        self._left: list[tuple[Tensor, bool, int | None]] = []
         self._holders: list[Tensor | None] = []
         self._own: set[int] = set()  # the memory of those that the program leaves
 
@@ -116,19 +117,25 @@ class Gradients:
 
     def leaves(self, grads: list[tuple[Tensor, bool]]) -> None:
         """Note which gradients the program returns, and of which tensors it leaves none."""
-        self._left = [(t, kept) for t, kept in grads if kept or t._record is not None]
+        self._emptied = [t for t, kept in grads if not kept and id(t) not in self._place]
+        self._left = [(t, kept, self._place.get(id(t))) for t, kept in grads if kept or id(t) in self._place]
         self._holders = [None] * len(self._left)
 
-    def leave(self, arrays: Iterator[Any], given: Any) -> None:
+    def leave(self, arrays: Sequence[Any], given: Any) -> None:
         """Put there what the program has computed: arrays that it owns, the same ones at every call."""
-        passed = [self._shown(p, given) for p in self._passed]
-        for k, (tensor, kept) in enumerate(self._left):
-            place = self._place.get(id(tensor))
+        passed = [self._shown(p, given) for p in self._passed] if self._passed else ()
+        for tensor in self._emptied:
+            if (record := tensor._record) is not None:
+                record.grad = None
+        if not (self._left or passed):
+            return
+        following = iter(arrays)
+        for k, (tensor, kept, place) in enumerate(self._left):
             record = record_of(tensor if place is None else given[place])
             if not kept:
                 record.grad = None
                 continue
-            array = np.asarray(next(arrays))
+            array = np.asarray(next(following))
             if place is not None:  # the next call's argument may be another tensor; this one keeps its gradient
                 record.grad = wrap(array.copy())
                 continue

@@ -144,7 +144,9 @@ class Written:
         bare = all(t not in self._gradients and t._view is None for t in self._tensors)
         self._plain = bare and not program.renewed
         self._changed = [self._place[id(t)] for t, _ in listing.writes if id(t) in self._place]
-        self._written = [t for t, _ in listing.writes if id(t) not in self._place]
+        written = [t for t, _ in listing.writes if id(t) not in self._place]
+        self._written = [t for t in written if t not in self._gradients]
+        self._written_grads = [t for t in written if t in self._gradients]  # which may be other tensors at every call
         self._gradients.leaves([(t, v is not None) for t, v in listing.grads])
         self._returned = tensors_of(program.result)
         found: list[Symbol] = []
@@ -201,8 +203,10 @@ class Written:
         for place in self._changed:
             storage = given[place]._storage or storage_of(given[place])
             storage.version, storage.writer = version, writer
-        for tensor in self._written:
-            tensor = self._gradients.now(tensor, given)
+        written = self._written
+        if self._written_grads:
+            written = [*written, *(self._gradients.now(t, given) for t in self._written_grads)]
+        for tensor in written:
             storage = tensor._storage or storage_of(tensor)
             storage.version, storage.writer = version, writer
         if self._numbered:
@@ -213,7 +217,7 @@ class Written:
             self._leave_flags(given)
         for module, training in self._switched:
             module.training = training
-        self._gradients.leave(iter(out[len(self._returned) :]), given)
+        self._gradients.leave(out[len(self._returned) :], given)
         for tensor, array in self._renewed.items():
             tensor.data = wrap(array)
         if self._only:

@@ -163,3 +163,71 @@ def test_a_chain_of_reshapes_is_looked_at_once(monkeypatch):
     x = te.ones(3, 2)
     assert te.compile(step)(x) == step(x) == 12
     assert 100 <= len(asked) <= 300  # from the beginning they would be 5,050
+
+
+RESHAPES = {
+    "squeeze_": lambda b: b.squeeze_(0),
+    "transpose_": lambda b: b.transpose_(1, 2),
+    "both": lambda b: b.squeeze_(0).t_(),
+}
+WRITES = {
+    "base": lambda b, v, w: b.mul_(2),
+    "view": lambda b, v, w: v.mul_(2),
+    "other": lambda b, v, w: w.add_(1),
+    "none": lambda b, v, w: None,
+}
+
+
+@pytest.mark.parametrize("at", [-1, 1], ids=["before", "between"])
+@pytest.mark.parametrize("written", WRITES)
+@pytest.mark.parametrize("reshape", RESHAPES)
+def test_views_of_what_has_another_shape_now(reshape, written, at):
+    """A view taken before `b.squeeze_(0)` still shows what it has shown."""
+    states = []
+    for compiled in (False, True):
+        b = te.arange(12.0).reshape(1, 4, 3).clone()
+        v, w, seen = b[0], b[:, 1:], []
+
+        def step(x, b=b, v=v, w=w):
+            WRITES[written](b, v, w)
+            return v * x, w * x, b * x
+
+        run = te.compile(step) if compiled else step
+        for k in range(-1, 4):
+            if k == at:
+                RESHAPES[reshape](b)
+            if k >= 0:
+                seen.append([t.tolist() for t in (*run(te.tensor(2.0)), b, v, w)])
+        states.append(seen)
+    assert states[0] == states[1]
+
+
+def test_a_view_that_shows_another_part_is_noticed():
+    """`v.data = W[k]`: memory of the same tensor, laid out alike."""
+    W = te.arange(6.0).reshape(3, 2).clone()
+    v = W[0]
+    step = te.compile(lambda x: v * x + W.sum())
+    for k in (0, 0, 1, 2, 2, 0):
+        if k:
+            v.data = W.data[k]
+        assert step(te.tensor(2.0)).tolist() == (v * 2 + W.sum()).tolist()
+
+
+def test_parameters_that_are_parts_of_one_vector():
+    """Apart from each other, they are written as others are."""
+    states = []
+    for compiled in (False, True):
+        flat = te.arange(5.0)
+        params = [te.nn.Parameter(flat[:2]), te.nn.Parameter(flat[2:])]
+        optimizer = te.optim.SGD(params, lr=0.1)
+
+        def step(x, params=params, optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = sum((p * p * x).sum() for p in params)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        run = te.compile(step) if compiled else step
+        states.append([[run(te.tensor(1.0 + k)).item(), flat.tolist()] for k in range(3)])
+    assert states[0] == states[1]

@@ -712,3 +712,24 @@ def test_views_know_their_base_and_copies_do_not(rng):
     assert all(v._view is not None and v._view.base is t for v in views)
     assert not any(np.shares_memory(c._array, t._array) for c in copies)
     assert all(c._view is None for c in copies)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: x.mul_(2),
+        lambda x: x[0].mul_(2),
+        lambda x: x.T.zero_(),
+        lambda x: x.__setitem__(0, 1.0),
+    ],
+)
+def test_a_view_that_is_made_a_leaf_is_one(write):
+    """It is not written where that is recorded, and neither is a view of it."""
+    x = ones(3, 4).T.requires_grad_()
+    with pytest.raises(RuntimeError, match="leaf Variable that requires grad is being used in an in-place operation"):
+        write(x)
+    with no_grad():
+        write(x)
+    (x * x).sum().backward()
+    assert x.is_leaf
+    assert x.grad.tolist() == (2 * x).tolist()

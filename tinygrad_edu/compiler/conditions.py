@@ -16,12 +16,11 @@ from ..core.dtypes import get_default_dtype
 from ..core.mode import mode
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
-from ..symbolic.aliases import same_place
 from ..symbolic.program import Program, evaluated, setting_of
 from ..symbolic.trace import Trace
 from .counts import still_equal
 from .gradients import Gradients
-from .looks import apart, layout, look, owner_of, recording
+from .looks import apart, layout, lies_in, look, owner_of, recording
 from .watching.guard import Guard
 from .watching.scopes import equal
 from .watching.watch import Watch
@@ -50,8 +49,9 @@ class Conditions:
         self._into_known = [t for t, _ in program.writes if id(t) in set(map(id, self._known))]
         self._into_given = [self.place[id(t)] for t, _ in program.writes if id(t) in self.place]
         self._owners_of: Any = None  # the `_memory` that the owners below have been found for
-        self._through = [(t, base) for t, base in trace.outside if id(base) not in self.place]
-        self._through_given = [(t, self.place[id(base)]) for t, base in trace.outside if id(base) in self.place]
+        through = [(t, base, lies_in(t, base)) for t, base in trace.outside]
+        self._through = [(t, base, there) for t, base, there in through if id(base) not in self.place]
+        self._through_given = [(t, self.place[id(b)], there) for t, b, there in through if id(b) in self.place]
         self.counts: list[list[Tensor]] = []  # sets of step counts that are equal (counts.py)
         self.lent: list[bool] = []  # which arguments lie where the program leaves gradients, so that they are copied
         self._guard: Guard | None = None
@@ -109,7 +109,8 @@ class Conditions:
                     self._guard.add(f"{{}}.{name}", record)
                 if record is not None and (record.hooks or record.grad_hooks):  # a dict, whose content may change
                     self._guard.add("object()", None)
-            for tensor, base in self._through:
+            for tensor, base, _ in self._through:
+                self._guard.add("{}._array", tensor)
                 self._guard.add("{}._storage", tensor)
                 self._guard.add("{}._storage", base)
             self.gradients.guard(self._guard)
@@ -125,7 +126,7 @@ class Conditions:
         if [*map(recording, self._known)] != self._need or [*map(look, self._idle)] != self._looks:
             return False
         # another name for other memory by now?
-        return all(tensor._storage is base._storage for tensor, base in self._through)
+        return all(lies_in(tensor, base) == there for tensor, base, there in self._through)
 
     def _fits(self, given: Any) -> bool:
         """Whether the arguments are of those that the program was written for."""
@@ -135,10 +136,8 @@ class Conditions:
         for k in self._free:
             if id(given[k]) in self._outside or id(given[k]._array) in self._ids:
                 return False
-        for tensor, k in self._through_given:
-            same = same_place(given[k]._array, self.program.given[k]._array)
-            if given[k]._storage is not tensor._storage or not same:
-                return False
+        if any(lies_in(tensor, given[k]) != there for tensor, k, there in self._through_given):
+            return False
         return not self._writes or self._apart(given)
 
     def _apart(self, given: Any) -> bool:

@@ -19,6 +19,14 @@ def look(tensor: Tensor) -> Any:
     return layout(tensor._array), recording(tensor)
 
 
+def lies_in(tensor: Tensor, base: Tensor) -> Any:
+    """How a tensor lies in the memory of another; None if it does not."""
+    if tensor._storage is not base._storage:
+        return None
+    first, start = (x._array.__array_interface__["data"][0] for x in (tensor, base))
+    return first - start, layout(tensor._array)
+
+
 def owner_of(array: Any) -> int:
     """What tells memory apart: the id of the array that it was made for."""
     while array.base.__class__ is np.ndarray:

@@ -186,9 +186,9 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
         )
     grows = isinstance(value, Tensor) and value.requires_grad
     base = target if target._view is None else target._view.base
-    if not mode.grad or not (base.requires_grad or grows):
+    if not mode.grad or not (target.requires_grad or base.requires_grad or grows):
         return
-    if base.requires_grad and base.is_leaf:
+    if (base.requires_grad and base.is_leaf) or _shows_leaf(target):
         what = "a leaf" if base is target else "a view of a leaf"
         raise RuntimeError(
             f"{name}: {what} Variable that requires grad is being used in an in-place operation: "
@@ -200,6 +200,14 @@ def _check_writable(target: Tensor, value: Any, name: str) -> None:
             f"{name}: a view was created in no_grad mode and is being modified inplace with grad mode "
             "enabled; make the view outside of no_grad(), or write under it."
         )
+
+
+def _shows_leaf(target: Tensor) -> bool:
+    """Whether a tensor is a view that has been made a leaf requiring a gradient, or is recorded as a view of a leaf."""
+    record, path = target._record, None if target._view is None else target._view.path
+    while record is not None and record.primitive is not None and path is not None:
+        record, path = record.inputs[0], path[0]
+    return record is not None and record.primitive is None and record.needs_grad
 
 
 # --- assignment

@@ -97,7 +97,7 @@ class Aliases:
         else:
             self.enter((base,))
             symbol = follow(base._array, steps)
-            self.views[tensor] = base._array
+            self.aliases[tensor], self.views[tensor] = (base, steps), base._array
             self.through.add(tensor)
             self.outside.append((tensor, self.left.get(base, base)))
         self.before[tensor] = Before(
@@ -125,16 +125,28 @@ class Aliases:
         if tensor in self.aliases:
             return self.aliases[tensor]
         storage, view = tensor._storage, tensor._view
-        if view is not None:
-            for base in (view.base, *(left for left, owner in self.left.items() if owner is view.base)):
-                if base._storage is storage:
-                    return base, view.steps
+        steps, base = (None, None) if view is None else (view.steps, view.base)
+        while base is not None:
+            for x in (base, *(left for left, owner in self.left.items() if owner is base)):
+                if x._storage is storage and self._still_shows(tensor, x, steps):
+                    return x, steps
+            base = None if base._view is None else base._view.base  # to squeeze_ it, it has been made a view
         if storage is not None and not storage.shared and tensor not in self.before:
             for other in self.beside.get(id(storage), ()):  # detached before the step
                 if other not in self.through and same_place(self.before[other].array, tensor._array):
                     self.aliases[tensor] = other, ()
                     return other, ()
         return tensor, ()
+
+    def _still_shows(self, tensor: Tensor, base: Tensor, steps: Any) -> bool:
+        """Whether these steps lead from a base to a view of it: resize_ or squeeze_ may have given it another shape."""
+        x, y = (self.before[t].array if t in self.before else t._array for t in (tensor, base))
+        if isinstance(x, Symbol) or isinstance(y, Symbol):
+            return True
+        try:
+            return same_place(follow(y, steps), x)
+        except (IndexError, ValueError, RuntimeError):
+            return False
 
     def _root_of(self, tensor: Tensor) -> tuple[Tensor, tuple[Any, ...]]:
         """The tensor whose memory this one shows, by way of others too, and by which steps."""
@@ -251,7 +263,7 @@ class Aliases:
             if self.views.get(tensor) is not base._array:
                 tensor._array = follow(base._array, steps)
                 self.views[tensor] = base._array
-        elif tensor._array is not self.current[id(storage)][1] and tensor._view is None:
+        elif tensor not in self.before and tensor._array is not self.current[id(storage)][1] and tensor._view is None:
             raise TraceError(
                 f"{name_of(tensor)} shares the memory of a tensor that the step has written since; "
                 "take it again (.detach(), .data, a view) after the write."
@@ -297,10 +309,8 @@ class Aliases:
         self.written.setdefault(id(storage), []).append(memory)
         for other in self._beside(storage):
             was = self.before[other]
-            apart = other is target or other is tensor or other in self.through or not isinstance(was.array, np.ndarray)
-            if apart or (other._view is not None and other not in self.own):
-                continue
-            if np.may_share_memory(was.array, memory):
+            known = other is target or other is tensor or other in self.through
+            if not known and isinstance(was.array, np.ndarray) and np.may_share_memory(was.array, memory):
                 raise TraceError(
                     f"the step writes {name_of(target)} and also uses {name_of(other)}, which shares its "
                     "memory; use one of them."

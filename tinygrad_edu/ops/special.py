@@ -106,17 +106,15 @@ def _erfc(Z: Array) -> Array:
     return np.where(np.isnan(Z), Z, value)
 
 
-# erf(x) / x in x**2, for float32: fitted to float64's erf on [0, 3.9] by reweighted least squares, to 2e-8.
-# In float32 arithmetic the error is below 4e-7, and it takes a tenth of the time of the above.
+# atanh(erf(x)) / x in x**2, for float32: fitted on [0, 4.6] by reweighted least squares, erf to 8e-8. In float32
+# arithmetic erf's error is below 1.6e-7, relative 3e-7. As a ratio of polynomials it took 434 us for 131,072 numbers.
 ERF_SINGLE = (
-    (1.128379148, 0.1896668781, 0.05266809925, 0.003738351615, 0.0002850628586, 2.066479284e-06),
-    (1.0, 0.5014206758, 0.1138189890, 0.01491428685, 0.001157378571, 3.827011928e-05),
-)
+    1.128379226, 0.1027684092, -0.0001895609973, -0.000621985352, 8.84889127e-05, -5.806688248e-06, 1.495959342e-07,
+)  # fmt: skip
 
 
 def _erf_single(Z: Array) -> Array:
-    x = np.clip(Z, -4, 4)  # where it is 1 to the last digit
-    return np.clip(x * _ratio(ERF_SINGLE, x * x), -1, 1)
+    return np.tanh(Z * _polynomial(ERF_SINGLE, Z * Z))
 
 
 @public("erf", inplace=True)

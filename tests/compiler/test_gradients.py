@@ -96,8 +96,22 @@ LEFT = {
     "an argument": lambda w, v, b, x: setattr(w, "grad", x),
     "one for two": lambda w, v, b, x: (setattr(w, "grad", x * 2), setattr(v, "grad", w.grad)),
     "another's": lambda w, v, b, x: ((v * x).sum().backward(), setattr(w, "grad", v.grad)),
+    "written after": lambda w, v, b, x: left_and_written(w, x * 2),
+    "other memory": lambda w, v, b, x: other_memory(w, b),
     "exchanged": lambda w, v, b, x: ((v * x + w).sum().backward(), exchange(w, v)),
 }
+
+
+def left_and_written(w, y):
+    w.grad = y.detach()
+    y.add_(1)
+
+
+def other_memory(w, b):
+    if w.grad is not None:
+        w.grad.data = w.grad.data * 0.5
+        b.copy_(w.grad)
+    w.grad = w.detach() * 2
 
 
 def exchange(w, v):
@@ -124,6 +138,17 @@ def test_a_gradient_is_left_with_another_name(name):
         return step, [w, v, b, x], lambda k: (x,), change
 
     assert_alike(make)
+
+
+def test_what_the_step_does_not_compute_with_is_left():
+    """A tensor from outside that becomes a gradient, and nothing else."""
+    w, b = te.ones(2, requires_grad=True), te.ones(2)
+    step = te.compile(lambda: setattr(w, "grad", b))
+    for _ in range(2):
+        step()
+        assert w.grad is b
+    with pytest.raises(te.TraceError, match=r"test_gradients\.py:\d+: .*has given to x as well; take y\.clone"):
+        te.compile(lambda x: (setattr(b, "data", x * 2), setattr(w, "grad", b.detach())))(te.ones(2))
 
 
 def test_what_a_replaced_gradient_was_is_written():

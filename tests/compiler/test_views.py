@@ -231,3 +231,21 @@ def test_parameters_that_are_parts_of_one_vector():
         run = te.compile(step) if compiled else step
         states.append([[run(te.tensor(1.0 + k)).item(), flat.tolist()] for k in range(3)])
     assert states[0] == states[1]
+
+
+@pytest.mark.parametrize("cut", [lambda X: X[2:4], lambda X: X.reshape(2, 4, 3)[1, :2], lambda X: X[:2].clone()])
+def test_batches_are_cut_out_of_something(cut):
+    """What a step writes to a view of an argument is written there, whatever the argument is a view of."""
+
+    def step(x):
+        y = x.view(-1)
+        y[1:].mul_(2)
+        x.add_(1)
+        return y * 1, x.T * 1
+
+    compiled = te.compile(step)
+    for k in range(3):
+        X, Z = (te.arange(24.0).reshape(8, 3) + k for _ in range(2))
+        assert [t.tolist() for t in compiled(cut(X))] == [t.tolist() for t in step(cut(Z))]
+        assert X.tolist() == Z.tolist()
+    assert repr(compiled) == "<compiled step: 1 program>"

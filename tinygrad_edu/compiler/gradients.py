@@ -61,7 +61,9 @@ class Gradients:
 
     def now(self, tensor: Tensor, given: Any) -> Tensor:
         """What is in the place of one of the trace's tensors."""
-        owner = self._owner.get(tensor)
+        place, owner = self._place.get(id(tensor)), self._owner.get(tensor)
+        if place is not None:
+            return given[place]  # type: ignore[no-any-return]
         return tensor if owner is None else self._record(owner, given).grad
 
     def array(self, tensor: Tensor, given: Any) -> Any:
@@ -121,8 +123,12 @@ class Gradients:
         self._left = [(t, kept, self._place.get(id(t))) for t, kept in grads if kept or id(t) in self._place]
         self._holders = [None] * len(self._left)
 
-    def leave(self, arrays: Sequence[Any], given: Any) -> None:
-        """Put there what the program has computed: arrays that it owns, the same ones at every call."""
+    def leave(self, arrays: Sequence[Any], given: Any, moved: Sequence[Tensor]) -> None:
+        """Put there what the program has computed: arrays that it owns, the same ones at every call.
+
+        Args:
+            moved: tensors that get other memory; a gradient of the call before may be among them.
+        """
         passed = [self._shown(p, given) for p in self._passed] if self._passed else ()
         for tensor in self._emptied:
             if (record := tensor._record) is not None:
@@ -140,7 +146,7 @@ class Gradients:
                 record.grad = wrap(array.copy())
                 continue
             holder = self._holders[k]
-            if holder is None or holder._array is not array:
+            if holder is None or holder._array is not array or any(holder is x for x in moved):
                 holder = self._holders[k] = wrap(array)
                 self._own.add(owner_of(array))
             elif holder._storage is not None:
@@ -153,6 +159,5 @@ class Gradients:
         """A gradient that is a tensor by another name, or a part of one; None for one that the program leaves."""
         if p.new or p.tensor in self._dropped:
             return None
-        place = self._place.get(id(p.source))
-        source = self.now(p.source, given) if place is None else given[place]
+        source = self.now(p.source, given)
         return source if p.steps is None else shown(source, p.steps)

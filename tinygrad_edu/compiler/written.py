@@ -169,8 +169,11 @@ class Written:
         if self._plain:
             arrays += [t._array for t in self._tensors]
         else:
-            self._renewed = {t: t._array.copy("K") for t in self.program.renewed}
-            arrays += [self._renewed[t] if t in self._renewed else self._array(t, given) for t in self._tensors]
+            arrays += [self._array(t, given) for t in self._tensors]
+            self._renewed = {}
+            for place, tensor in enumerate(self._tensors, len(arrays) - len(self._tensors)):
+                if tensor in self.program.renewed:
+                    arrays[place] = self._renewed[self._gradients.now(tensor, given)] = arrays[place].copy("K")
         for group, key, part in self._numbers:
             arrays.append(setting_of(group, key, part))
         if self._computed:
@@ -217,7 +220,8 @@ class Written:
             self._leave_flags(given)
         for module, training in self._switched:
             module.training = training
-        self._gradients.leave(out[len(self._returned) :], given)
+        moved = [self._gradients.now(t, given) for t in self.program.moved]
+        self._gradients.leave(out[len(self._returned) :], given, [*moved, *self._renewed])
         for tensor, array in self._renewed.items():
             tensor.data = wrap(array)
         if self._only:
@@ -229,9 +233,8 @@ class Written:
             result, parts = result
             for (attributes, name), tensor in zip(self._derived, parts, strict=False):
                 attributes[name] = tensor
-            for tensor, part in zip(self.program.moved, parts[len(self._derived) :], strict=True):
-                place_given = self._place.get(id(tensor))
-                (tensor if place_given is None else given[place_given]).data = part
+            for tensor, part in zip(moved, parts[len(self._derived) :], strict=True):
+                tensor.data = part
         return numbers_replaced(result, value) if self._numbered else result
 
     def _leave_flags(self, given: Any) -> None:

@@ -239,7 +239,7 @@ class Tensor(Value):
                     f"grad: dtype {grad.dtype} is assigned to a tensor of {self.dtype}; convert it with .to(x.dtype)."
                 )
         if mode.trace is not None:
-            mode.trace.forget(self) if grad is None else mode.trace.enter((self,))
+            mode.trace.forget(self) if grad is None else mode.trace.enter((self, grad))
         record_of(self).grad = grad
 
     def retain_grad(self) -> None:

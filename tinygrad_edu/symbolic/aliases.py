@@ -319,6 +319,8 @@ class Aliases:
     def outside_of(self, tensor: Tensor) -> tuple[Tensor, tuple[Any, ...]] | None:
         """The tensor from outside whose memory a tensor shows, and by which steps; None for what the step computes."""
         root, steps = (tensor, ()) if tensor in self.before else self._root_of(tensor)
+        if any(root is self._root_of(x)[0] for x in self.moved if x in self.before):
+            raise TraceError("the step leaves in `.grad` what `x.data = y` has given to x as well; take y.clone().")
         return None if root in self.made or root not in self.before else (self.left.get(root, root), steps)
 
     def is_new(self, tensor: Tensor) -> bool:

@@ -164,6 +164,7 @@ class Trace(Numbers, States):
                 continue
             grad = record.grad
             self.replaced.add(was.grad)
+            self.enter((grad,))
             outside = None if grad is None else self.outside_of(grad)
             if outside is not None:
                 passed.append(Passed(tensor, outside[0], None if outside[0] is grad else outside[1], False))
@@ -310,6 +311,9 @@ def _entered(
     own = [a for a in given if isinstance(a, Tensor)]
     run.own.update(own)
     run.enter(own)
+    for x in own:
+        if not x.requires_grad:  # whatever a batch is cut out of: at the next call that is something else
+            x._view = None
     numbers = [None if isinstance(a, Tensor) else run.number(a) for a in given]
     arguments = [run.before[a].symbol if n is None else n.symbol for a, n in zip(given, numbers, strict=True)]
     passed = iter([a if n is None else n.seen() if plain else n for a, n in zip(given, numbers, strict=True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 
@@ -465,6 +466,15 @@ REWRITTEN = [
     (lambda x, y: F.multi_margin_loss(x, te.tensor([0, 1, 0])) * y, " == np.arange(2)", "classes are counted in place"),
     (lambda x, y: te.zeros(3, 2) * x.exp() + 2 * y, "return (2 * y,)", "nothing times something is nothing"),
     (lambda x, y: te.xlogy(y, y) - x, "y * np.log(np.where(y == 0, 1, y)) - x", "0 is a number"),
+    (lambda x, y: -(x * y).sum() / 6 + x, "x - np.mean(x * y)", "minus in front of means"),
+    (lambda x, y: x.T.neg().neg().T, "return (x,)", "what is turned twice is not turned"),
+    (lambda x, y: x[0, 0].reshape(1, 1).expand(3, 2), "np.broadcast_to(x[0, 0], (3, 2))", "one number as it is"),
+    (lambda x, y: np.sum(x * y, axis=()), "np.sum(x * y, axis=())", "a sum over no axis"),
+    (lambda x, y: te.topk(x, 1)[0] * y, "np.take_along_axis(x, ", "axes by place"),
+    (lambda x, y: (0.1234567 * x) * (0.7654321 * y), "0.1234567 * 0.7654321 * x * y", "no longer numbers"),
+    (lambda x, y: np.power(-x, 2) * y, "x ** 2 * y", "squares have no sign"),
+    (lambda x, y: -2 * x.clamp(max=1.0) + y, "2 * np.minimum(x, 1)", "limits of what has none"),
+    (lambda x, y: x > math.inf, "np.zeros((3, 2), bool)", "what is never so"),
 ]  # fmt: skip
 
 
@@ -477,6 +487,101 @@ def test_lines_are_put_as_one_writes_them(function, line, _):
     exec(text, scope)
     (result,) = scope[re.search(r"def (\w+)\(x", text)[1]](X.numpy(), Y.numpy())
     np.testing.assert_allclose(result, function(X, Y).numpy(), rtol=1e-6)  # float32, in another order
+
+
+GRADIENTS = [
+    (lambda W, b, y: (W**1).sum(), "dW = np.full((3, 4), 1.0, np.float32)", "the power 0"),
+    (lambda W, b, y: (W.gather(1, y[:, None])[:, 0] ** 2).sum(), "dW[np.arange(3), y] = ", "places of rows"),
+    (lambda W, b, y: (W.gather(1, y[:, None]) * W.sum(1, keepdim=True)).sum(), "dH1 = t1.copy()", "1 times something"),
+    (lambda W, b, y: ((W + b).gather(1, y[:, None]) ** 2).sum(), "db = dH1.copy()", "sums of one place"),
+    (
+        lambda W, b, y: (W[None].gather(2, y[None, :, None]) ** 2).sum(),
+        "np.put_along_axis(",
+        "places along a last axis",
+    ),
+    (lambda W, b, y: 2 * F.multi_margin_loss(W, y), "2 / 12 * (", "shares of masks"),
+    (lambda W, b, y: (W[0:2] * W[1:3]).sum(), "dW[:2] += W[1:3]", "parts that overlap are added"),
+    (lambda W, b, y: (W[0, :2] * W[0, 2:]).sum(), "dW[0, :2] = W[0, 2:]", "parts that don't are put there"),
+]
+
+
+@pytest.mark.parametrize(("loss", "line", "_"), GRADIENTS, ids=[why for *_, why in GRADIENTS])
+def test_gradients_are_put_as_one_writes_them(loss, line, _):
+    """Each of these has a shorter way, too."""
+    W, b, y = te.randn(3, 4, requires_grad=True), te.randn(3, 1, requires_grad=True), te.tensor([0, 2, 1])
+
+    def step(y):
+        given = [W, b]
+        L = loss(W, b, y)
+        return *te.autograd.grad(L, given, allow_unused=True), L
+
+    compiled = te.compile(step)
+    compiled(y)
+    text = compiled.source(readable=True)
+    assert line in text
+    scope = {}
+    exec(text, scope)
+    arrays = {"y": y.numpy(), "W": W.detach().numpy(), "b": b.detach().numpy()}
+    found = scope["step"](*(arrays[name] for name in inspect.signature(scope["step"]).parameters))
+    expected = [x for x in step(y) if x is not None]
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(b, a.detach().numpy(), rtol=1e-6)
+
+
+def overwritten(Q, x):
+    before = 2 * Q
+    Q.sub_(0.5 * Q)
+    return before * Q, before
+
+
+def copied(Q, x):
+    before, turned = Q.clone(), Q.T.clone()
+    Q.add_(x)
+    return before, turned, Q[0] * before
+
+
+def negated(Q, x):
+    before = Q * 1
+    Q.add_(x)
+    return before, -before
+
+
+def put(Q, x):
+    Q[0] = x[0]
+    return x[0] * 2
+
+
+WRITTEN = [
+    (overwritten, "2 * Q  #"),
+    (copied, "Q += x"),
+    (negated, "Q.copy()"),
+    (lambda Q, x: Q.copy_(x + Q).sum(), "Q += x"),
+    (put, "Q[0] = x[0]"),
+]
+
+
+@pytest.mark.parametrize(("function", "line"), WRITTEN)
+def test_what_is_read_after_a_write_is_computed_before(function, line):
+    """A tensor's old numbers, where the step returns what it has made of them."""
+    Q, x = te.randn(3, 4), te.randn(3, 4)
+    was = Q.clone()
+
+    def step(x):
+        return function(Q, x)
+
+    compiled = te.compile(step)
+    compiled(x)
+    text = compiled.source(readable=True)
+    assert line in text
+    scope = {}
+    exec(text, scope)
+    array = was.numpy().copy()
+    found = scope["step"](x.numpy(), array)
+    Q.copy_(was)
+    expected = step(x)
+    for a, b in zip(expected if isinstance(expected, tuple) else [expected], found, strict=True):
+        np.testing.assert_allclose(b, a.numpy(), rtol=1e-6)
+    np.testing.assert_allclose(array, Q.numpy(), rtol=1e-6)
 
 
 def test_counts_that_are_equal_are_written_in_one_line():

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...ops.losses_labels import rows_of_labels
 from ...symbolic.layouts import outline
-from ..calls import Call, Value, method
+from ..calls import Call, Value
 from .conditions import Conditions
 from .rewriting import Share, alike, is_count, number_of
 from .shaping import one_a_row, puts_along
@@ -84,7 +84,7 @@ class Arithmetic(Conditions):
                 return self._put(line.results, np.divide, over, inverse.args[1])
             number, core = 1, self._new(core, np.divide, over, inverse.args[1])
         if number == m == 1:
-            return self._same(line, core) or self._put(line.results, np.positive, core)
+            return self._put_same(line, core)
         opposite = self._limit(core) if number < 0 else None
         if opposite is not None:
             return self._put_scaled(line, -number, m, opposite)
@@ -116,7 +116,7 @@ class Arithmetic(Conditions):
             if call is not None and call.function is np.divide and call.args[1] is factor and isinstance(factor, Value):
                 x = call.args[0]
                 if isinstance(x, Value) and alike(x, result):
-                    return self._same(line, x)
+                    return self._put_same(line, x)
         for x, factor in (args, args[::-1]):
             number, m, core = self._scaled(factor)
             inverse = self._inner(core)
@@ -152,14 +152,12 @@ class Arithmetic(Conditions):
         if number is None or not alike(x, result):
             return False
         if number == 1:
-            return self._same(line, x)
+            return self._put_same(line, x)
         if number == 0:  # but for infinities and NaN
             return self._same(line, np.zeros(np.shape(result.data), result.data.dtype))
         share = self._shares.get(id(factor), Share(number, 1))
         if not _is_floating(x):
-            if share.number == 1:
-                return self._put(line.results, np.divide, x, share.m)
-            return self._put(line.results, np.multiply, number if share.m == 1 else share, x)
+            return self._put(line.results, np.multiply, _plain(share), x)
         inner = self._scaled(x)
         if not _is_exact(share.number, inner.number):
             inner = Scaled(1, 1, x)
@@ -172,7 +170,7 @@ class Arithmetic(Conditions):
             return self._put(line.results, np.square, self._unsigned(args[0]))
         if power == 0:
             return self._same(line, np.ones(np.shape(result.data), result.data.dtype))
-        return power == 1 and isinstance(args[0], Value) and alike(args[0], result) and self._same(line, args[0])
+        return power == 1 and isinstance(args[0], Value) and alike(args[0], result) and self._put_same(line, args[0])
 
     def _unsigned(self, x: Any) -> Any:
         """What has the same magnitude."""
@@ -180,8 +178,8 @@ class Arithmetic(Conditions):
         return call.args[0] if call is not None and call.function is np.negative else x
 
     def _magnitude(self, line: Call, args: Any) -> bool:
-        """Of a negated value that of the value."""
-        return self._put(line.results, np.absolute, self._unsigned(args[0]))
+        """Of a negated value that of the value, or its square."""
+        return self._put(line.results, line.function, self._unsigned(args[0]))
 
     def _put_square(self, line: Call, x: Value, y: Value) -> bool:
         """`c * y**2` for `c * y * y`."""
@@ -271,7 +269,7 @@ class Arithmetic(Conditions):
         if numbers == [None, None] or not alike(x, line.results[0]):
             return False
         if 0 in numbers and (line.function is np.add or args[0] is x):
-            return self._same(line, x)
+            return self._put_same(line, x)
         if 0 in numbers and line.function is np.subtract:
             return self._negative(line, (x,))
         first, added = numbers[0] is not None, line.function is np.add
@@ -290,7 +288,7 @@ class Arithmetic(Conditions):
         """Two minuses cancel."""
         call = self._call(args[0])
         if call is not None and call.function is np.negative:
-            return self._same(line, call.args[0])
+            return self._put_same(line, call.args[0])
         scale = self._scaled(args[0])
         return self._put_scaled(line, -scale.number, scale.m, scale.core)
 
@@ -350,12 +348,12 @@ class Arithmetic(Conditions):
         share: Share | None = None
         if call is not None and puts_along(call) and call.kwargs["axis"] % ndim == axis:
             if not added.number:
-                return self._same(line, call.args[0])
+                return self._put_same(line, call.args[0])
             share = self.share_of(call.args[0])
         elif call is not None and one_a_row(call) and axis == 1:
             part = self.of(call.args[0])
             if not added.number and isinstance(part, Value):
-                return self._put(line.results, method("reshape"), part, np.shape(line.results[0].data))
+                return self._reshape(line, (part,))
             share = self.share_of(self.of(call.args[0]))
         else:
             number, m, core = self._scaled(x, named=True)

@@ -179,9 +179,19 @@ class Phrasing(Emitted):
         if function is np.negative:
             text, binds = self._spelled(args[0])
             return f"-{wrapped((text, binds), PRODUCT)}", min(binds, UNARY)
+        if function is np.positive and np.ndim(line.results[0].data):
+            return self._copied(args[0])
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
+
+    def _copied(self, x: Any) -> Spelled:
+        """The numbers of x, in memory of their own."""
+        call = self._textbook.call_of(x) if x in self._texts else None
+        spelled = self._spelled(x)
+        if call is not None and isinstance(call.function, np.ufunc):
+            return spelled
+        return f"{wrapped(spelled, ATOM)}.copy()", ATOM
 
 
 def _reads_numbers_as_truths(line: Call) -> bool:

@@ -123,6 +123,10 @@ class Rewriting:
         self.now[value] = x
         return True
 
+    def _put_same(self, line: Call, x: Value) -> bool:
+        """`_same`, or a copy where the result has to have a name of its own."""
+        return self._same(line, x) or self._put(line.results, np.positive, x)
+
 
 def _key(x: Any) -> Any:
     """Equal for equal arguments."""

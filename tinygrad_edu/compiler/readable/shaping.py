@@ -65,7 +65,7 @@ class Shaping(Rewriting):
         if turn not in (TURNED, TURNED_LAST) or call is None:
             return False
         if call.function is turn:
-            return self._same(line, call.args[0])
+            return self._put_same(line, call.args[0])
         n = np.ndim(args[0].data)
         if call.function not in PRODUCTS or not all(isinstance(x, Value) and np.ndim(x.data) == n for x in call.args):
             return False
@@ -91,7 +91,7 @@ class Shaping(Rewriting):
             return True
         if call is not None and _is_reshape(call):
             if np.shape(call.args[0].data) == shape:
-                return self._same(line, call.args[0])
+                return self._put_same(line, call.args[0])
             if self._inner(x) is not None:
                 return self._put(line.results, method("reshape"), call.args[0], shape)
         return self._put(line.results, method("reshape"), x, shape)
@@ -138,8 +138,8 @@ class Shaping(Rewriting):
 
     def _taken(self, line: Call, args: Any) -> bool:
         """A maximum for what lies where the largest is; `X[np.arange(m), y]` for one place of each row."""
-        (x, index), (result,), axis = args, line.results, line.kwargs["axis"]
-        place = self._call(index)
+        (x, index, *given), (result,) = args, line.results
+        axis, place = given[0] if given else line.kwargs["axis"], self._call(index)
         if place is None or axis is None:
             return False
         largest = {np.argmax: np.max, np.argmin: np.min}.get(place.function)
@@ -200,9 +200,9 @@ class Shaping(Rewriting):
         if set(kwargs) - ({"axis", "keepdims", "ddof"} if named is np.var else {"axis", "keepdims"}):
             return False
         axis, ndim = line.kwargs.get("axis", 0 if isinstance(function, Reduce) else None), np.ndim(args[0].data)
-        axes = (axis,) if isinstance(axis, int) else axis or ()
+        axes = range(ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
         axes = sorted({a % ndim for a in axes}) if ndim else []  # of a single number axis 0 may be named
-        if not axes or (len(axes) == ndim and "keepdims" not in kwargs):
+        if axis is None or not ndim or (len(axes) == ndim and "keepdims" not in kwargs):
             kwargs.pop("axis", None)
         else:
             kwargs["axis"] = axes[0] if len(axes) == 1 else tuple(axes)

@@ -49,10 +49,6 @@ class NoMemory:
         self.into: dict[Value, Value] = {}
         self.copies: list[Any] = []
 
-    def base(self, value: Value) -> Value:
-        """The value itself."""
-        return value
-
 
 class Readable(Phrasing):
     """The readable source of a listing.

@@ -71,6 +71,7 @@ class Textbook(Arithmetic):
             np.minimum: self._bounded,
             np.sqrt: self._root,
             np.absolute: self._magnitude,
+            np.square: self._magnitude,
             np.where: self._chosen,
             np.transpose: self._axes_turned,
             np.broadcast_to: self._stretched,

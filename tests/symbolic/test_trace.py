@@ -263,3 +263,63 @@ def test_a_check_of_an_argument_itself_is_made_at_every_run():
     assert program(te.tensor([True, True])).tolist() == [True, True]
     with pytest.raises(RuntimeError, match="all must hold at index 1"):
         program(te.tensor([True, False]))
+
+
+def other_memory(w, v, x, k):
+    w.data = w * x
+
+
+def more_memory(w, v, x, k):
+    w.data = te.cat([w, x])
+
+
+def requires(w, v, x, k):
+    w.requires_grad_()
+
+
+def another_tensors(w, v, x, k):
+    w.grad = v
+
+
+def a_part(w, v, x, k):
+    w.grad = v[:]
+
+
+def two_gradients_are_one(w, v, x, k):
+    w.grad = x * 1
+    v.grad = w.grad
+
+
+def computed_number(w, v, x, k):
+    return (x * (k / 3 + k**2)).sum()
+
+
+LEFT = [other_memory, more_memory, requires, another_tensors, a_part, two_gradients_are_one, computed_number]
+
+
+@pytest.mark.parametrize("change", LEFT, ids=lambda change: change.__name__)
+def test_what_a_step_leaves_in_tensors_is_left_by_its_program(change):
+    """Their memory, gradients, and whether they require some; two calls, with other arguments."""
+    calls = [(te.tensor([2.0, 3.0]), 0.5), (te.tensor([4.0, 5.0]), 0.7)]
+    seen = []
+    for traced in (False, True):
+        w, v = te.tensor([1.0, 2.0]), te.tensor([3.0, 4.0])
+
+        def run(x, k, w=w, v=v):
+            return change(w, v, x, k)
+
+        run = trace(run, *calls[0]) if traced else run
+        results = [run(*arguments) for arguments in calls]
+        seen.append([w, v, w.grad, v.grad, w.requires_grad, w.grad is v, w.grad is v.grad, *results])
+    for a, b in zip(*seen, strict=True):
+        assert a == b if not isinstance(a, te.Tensor) else np.array_equal(a.detach().numpy(), b.detach().numpy())
+
+
+def test_arguments_of_a_program_must_fit():
+    """Others than those of the trace are refused in words."""
+    program = trace(lambda x: x * 2, te.ones(2))
+    with pytest.raises(TypeError, match="traced with 1 arguments, got 0"):
+        program()
+    for x in (te.ones(3), te.ones(2, dtype=te.int64)):
+        with pytest.raises(te.TraceError, match="Trace again for another shape"):
+            program(x)

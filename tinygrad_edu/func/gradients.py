@@ -109,7 +109,13 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
 
 
 def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
-    """The value of func(*primals), and a function that takes tangents to how the value changes along them."""
+    """The value of func(*primals), and a function that takes tangents to how the value changes along them.
+
+    >>> from tinygrad_edu import tensor
+    >>> value, along = linearize(lambda x: x**2, tensor([1.0, 2.0]))
+    >>> along(tensor([1.0, 10.0]))
+    tensor([ 2., 40.])
+    """
 
     def along(*tangents: Any) -> Any:
         return jvp(func, primals, tangents)[1]

@@ -42,14 +42,11 @@ def cotangents(graph: Reading, dL: Any, atoms: dict[Record, Symbol]) -> Iterator
         for index, x in enumerate(record.inputs):
             if not isinstance(x, Record):
                 continue
-            if dY is not None and x.needs_grad:
-                dX = graph.cotangent(record, index, dY)
-                if dX is None:  # a Function's backward may send nothing
-                    pass
-                elif isinstance(dX, tuple):  # of one output of several
-                    found[x] = add_parts(found.get(x), dX)
-                else:
-                    found[x] = dX if x not in found else found[x] + dX
+            dX = graph.cotangent(record, index, dY) if dY is not None and x.needs_grad else None
+            if isinstance(dX, tuple):  # of one output of several
+                found[x] = add_parts(found.get(x), dX)
+            elif dX is not None:  # a Function's backward may send nothing
+                found[x] = found[x] + dX if x in found else dX
             users[x] -= 1
             if not users[x]:
                 heapq.heappush(ready, (*graph.turn(x, place[x]), x))

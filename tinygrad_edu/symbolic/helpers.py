@@ -64,25 +64,20 @@ class Helpers:
         return error.__name__ if error.__module__ == "builtins" else self._class(error)
 
     def object(self, x: Any) -> str:
-        """A parameter that has no literal: made anew from its class, or borrowed."""
+        """The text of a constant: a literal, made anew from its class, or the name under which it is borrowed."""
         if isinstance(x, Primitive) or inspect.isfunction(x):
             return self.name(x)
         if isinstance(x, tuple) and hasattr(x, "_fields"):
-            return f"{self._class(type(x))}({', '.join(map(self._literal, x))})"
-        return self._literal(x)
-
-    def _literal(self, x: Any) -> str:
-        if isinstance(x, tuple) and hasattr(x, "_fields"):
-            return self.object(x)
-        if x.__class__ is tuple:
-            return f"({', '.join(map(self._literal, x))}{',' if len(x) == 1 else ''})"
+            return f"{self._class(type(x))}({', '.join(map(self.object, x))})"
+        if isinstance(x, tuple):  # a Size too
+            return f"({', '.join(map(self.object, x))}{',' if len(x) == 1 else ''})"
         if x.__class__ is list:
-            return f"[{', '.join(map(self._literal, x))}]"
+            return f"[{', '.join(map(self.object, x))}]"
         if x.__class__ is dict:
-            return "{" + ", ".join(f"{self._literal(k)}: {self._literal(v)}" for k, v in x.items()) + "}"
+            return "{" + ", ".join(f"{self.object(k)}: {self.object(v)}" for k, v in x.items()) + "}"
         if isinstance(x, np.dtype):
             return f"np.dtype({x.name!r})"
-        if isinstance(x, type) and issubclass(x, np.generic):
+        if isinstance(x, np.ufunc) or (isinstance(x, type) and issubclass(x, np.generic)):
             return f"np.{x.__name__}"
         if x is None or x is ... or isinstance(x, (bool, int, str)):
             return "..." if x is ... else repr(x)
@@ -90,14 +85,8 @@ class Helpers:
             return repr(x) if np.isfinite(x) else f'float("{x}")'
         if isinstance(x, slice):
             return f"slice({x.start}, {x.stop}, {x.step})"
-        if isinstance(x, np.ufunc):
-            return f"np.{x.__name__}"
         if isinstance(x, np.ndarray) and x.size <= 1000:
             return f"np.array({x.tolist()!r}, np.dtype({x.dtype.name!r}))"
-        if isinstance(x, Primitive) or inspect.isfunction(x):
-            return self.name(x)
-        if isinstance(x, tuple):  # Size
-            return self._literal(tuple(x))
         name = self._free(getattr(x, "__name__", type(x).__name__.lower()))
         self.borrowed[name] = x
         return name
@@ -191,7 +180,7 @@ class Helpers:
             return f"np.{owner.__name__}.{value.__name__}"
         known = self._names.get(id(value))
         if known is None:
-            text = self._literal(value)
+            text = self.object(value)
             if text in self.borrowed:
                 return text
             known = self._names[id(value)] = self._free(name)

@@ -79,9 +79,7 @@ class Polynomials:
         return multiplied({common[0]: common[1]}, base)
 
     def _content(self, poly: Poly) -> tuple[tuple[Monomial, Fraction], Poly]:
-        """What all terms share, and the rest; its first term has a positive coefficient."""
-        if not poly:
-            return ((), ONE), {(): Fraction(0)}
+        """What all terms share, and the rest; its first term has a positive coefficient. There is a term."""
         terms = list(poly.items())
         powers = dict(terms[0][0])
         for monomial, _ in terms[1:]:

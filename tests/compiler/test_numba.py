@@ -326,3 +326,14 @@ def test_numbers_that_are_left_to_numpy():
     x, y = te.randn(4, 3), te.tensor([0, 1, 1, 0])
     found, expected = te.compile(each, engine="numba")(x, y), each(x, y)
     assert all(close(found[name], expected[name]) for name in expected)
+
+
+def test_loops_that_are_written_once_know_how_long_they_are():
+    """Of a sum of a vector and one of its first numbers: both begin where it begins."""
+
+    def step(x):
+        return x.sum(), x[:2].sum(), (x[:3] * x[:3]).sum(), (x * x).sum()
+
+    x = te.tensor([1.0, 2.0, 4.0, 8.0])
+    for found, expected in zip(te.compile(step, engine="numba")(x), step(x), strict=True):
+        assert found.item() == expected.item()

@@ -214,7 +214,7 @@ class Memory:
         if not (elementwise(line) or adds_to_part(line)) or base.data.nbytes != value.data.nbytes:
             return False
         read = [v for v in line.operands if self.base(v) is base]
-        return all(self._same(v, value) for v in read) and (elementwise(line) or line.args[0] in read)
+        return all(self._same(v, value) for v in read) and (elementwise(line) or any(v is line.args[0] for v in read))
 
     @staticmethod
     def _same(one: Value, other: Value) -> bool:

@@ -86,7 +86,7 @@ class KernelSource:
         if len(self.pieces) > 1 or self.made or known is None:
             return ""
         texts = {word: text for text, word in self.words.items()}
-        return f"{known.name}({', '.join(texts[word] for word in self.pieces[0].given)})"
+        return self.pieces[0].calling(known.name, texts)
 
     def _parameter(self, text: str) -> str:
         name = self.words.get(text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,18 @@ class Piece:
         return list(dict.fromkeys(VARIABLE.findall(self.general)))
 
     @functools.cached_property
+    def length(self) -> tuple[str, str] | None:
+        """Of one loop over one index a name for how long it is, and how long it is: an array may be longer."""
+        found = re.findall(r"range\((\d+)\)", self.text)
+        if len(found) != 1 or "[i0]" not in self.text:
+            return None
+        names = itertools.chain(["n"], (f"n_{k}" for k in itertools.count(2)))
+        return next(n for n in names if n not in words(self.text)), found[0]
+
+    @functools.cached_property
     def general(self) -> str:
-        """Its text, for any length where it is one loop over one index."""
-        if self.text.count("range(") == 1 and (row := re.search(r"(\w+)(?:\.flat)?\[i0\]", self.text)):
-            return re.sub(r"range\(\d+\)", f"range({row[1]}.size)", self.text)
-        return self.text
+        """Its text, for any length."""
+        return re.sub(r"range\(\d+\)", f"range({self.length[0]})", self.text) if self.length else self.text
 
     @functools.cached_property
     def form(self) -> Any:
@@ -55,8 +63,12 @@ class Piece:
 
     def call(self, name: str) -> str:
         """The piece as a call of the function that it shares with others."""
-        given = f"{name}({', '.join(self.given)})"
-        return f"{', '.join(self.left)} = {given}" if self.left else given
+        return f"{', '.join(self.left)} = {self.calling(name, {})}" if self.left else self.calling(name, {})
+
+    def calling(self, name: str, texts: Mapping[str, str]) -> str:
+        """The call itself; `texts` has other words for its variables."""
+        texts = {**texts, **dict([self.length] if self.length else [])}
+        return f"{name}({', '.join(texts.get(x, x) for x in self.given)})"
 
 
 class Shared:

@@ -337,3 +337,18 @@ def test_loops_that_are_written_once_know_how_long_they_are():
     x = te.tensor([1.0, 2.0, 4.0, 8.0])
     for found, expected in zip(te.compile(step, engine="numba")(x), step(x), strict=True):
         assert found.item() == expected.item()
+
+
+def test_numbers_seen_as_their_bits():
+    """logaddexp masks by bits; of one number that is an array without axes, which kernels hand on to each other."""
+    w = te.tensor(2.0, dtype=te.float64)
+
+    def step(x):
+        y = te.logaddexp(w, 3.0)
+        return y, te.logaddexp(x.sum(), 3.0), te.logaddexp(y * 2, w + 1) * te.exp(w), F.threshold(x.sum() * 2, 1.0, 0.5)
+
+    compiled = te.compile(step, engine="numba")
+    for k in range(3):
+        x = te.linspace(-k, 1, 6)
+        for a, b in zip(compiled(x), step(x), strict=True):
+            assert abs(a.item() - b.item()) <= 1e-5 * abs(b.item())

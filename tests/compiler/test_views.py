@@ -249,3 +249,18 @@ def test_batches_are_cut_out_of_something(cut):
         assert [t.tolist() for t in compiled(cut(X))] == [t.tolist() for t in step(cut(Z))]
         assert X.tolist() == Z.tolist()
     assert repr(compiled) == "<compiled step: 1 program>"
+
+
+def test_out_does_not_overlap_what_is_read():
+    """Refused as in eager mode, and what lies apart or is the same is not."""
+    q = te.arange(9.0).reshape(3, 3)
+    for read in (q.T, q[:1], q.detach().flip(0).T, q):
+        results = []
+        for run in (lambda f: f, te.compile):
+            try:
+                results.append(run(lambda read=read: te.mul(q, read, out=q).sum() * 0)().item())
+            except RuntimeError as error:
+                results.append(str(error)[-60:])
+        assert results[0] == results[1]
+    with pytest.raises(RuntimeError, match="single memory location"):
+        te.compile(lambda x: te.mul(x, x.T, out=x))(q)

@@ -94,9 +94,10 @@ def store_out(operation: Any, out: Any, name: str, args: Any, kwargs: Any) -> An
     results = tuple(found) if isinstance(out, (tuple, list)) else (found,)
     if len(results) != len(targets):
         raise TypeError(f"{name}(): {len(results)} results need as many tensors in out=, got {len(targets)}.")
-    arrays = [x._array for x in _flat((args, tuple(kwargs.values()))) if isinstance(x, Tensor)]
+    read = [x for x in _flat((args, tuple(kwargs.values()))) if isinstance(x, Tensor)]
     for target, result in zip(targets, results, strict=True):
-        _check(target, result, arrays, name)
+        tensors = (target, *read)
+        _check(target, result, [x._array for x in tensors] if mode.trace is None else mode.trace.memory(tensors), name)
     for target, result in zip(targets, results, strict=True):
         _put(target, result, name)
     return type(found)(*out) if hasattr(found, "_fields") else out
@@ -106,15 +107,17 @@ Primitive.store_out = staticmethod(store_out)
 
 
 def _check(target: Tensor, result: Tensor, arrays: list[Any], name: str) -> None:
-    """Refuse what PyTorch refuses, before anything is written."""
+    """Refuse what PyTorch refuses, before anything is written.
+
+    Args:
+        arrays: the target's, and those of what is read.
+    """
     kinds = "buif"
     if kinds.index(result.dtype.kind) > kinds.index(target.dtype.kind):
         raise DtypeError(f"{name}: result type {result.dtype} can't be cast to the desired output type {target.dtype}.")
     if name in _EXACTLY and result.dtype != target.dtype:
         raise DtypeError(f"{name}: Expected out tensor to have dtype {result.dtype}, but got {target.dtype} instead.")
-    array = target._array
-    if mode.trace is not None:
-        return  # during a trace nothing is written
+    array, *arrays = arrays
     if array.shape != result.shape and name not in _ALOOF:
         return  # another shape gets memory of its own
     if repeats(array):

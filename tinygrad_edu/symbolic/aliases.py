@@ -8,6 +8,7 @@ tensor that owns the memory. Where it is not known who that is, the step is refu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -230,6 +231,17 @@ class Aliases:
             return symbol
         was = self.before.get(tensor)
         return np.asarray(was.array) if was is not None and symbol is was.symbol else self.layouts.of(symbol)
+
+    def memory(self, tensors: Sequence[Tensor]) -> list[Any]:
+        """Arrays that lie as these tensors do, and share memory as they do; their numbers must not be looked at."""
+        self.enter(tensors)
+        wholes: dict[Tensor, Any] = {}
+        found = []
+        for root, steps in map(self._root_of, tensors):
+            if root not in wholes:
+                wholes[root] = truths_like(self._lies(root, root._array))
+            found.append(follow(wholes[root], steps))
+        return found
 
     def memory_of(self, tensor: Tensor) -> Any:
         """An array that lies in memory as a tensor does: the program holds for that layout."""

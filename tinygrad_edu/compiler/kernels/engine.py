@@ -90,7 +90,8 @@ class Accelerated(Emitted):
             return text
         if value not in self._views:
             name = self._views[value] = self._free(f"{text}_numbers")
-            self.setup.append(f"{name} = {text}.view({element_type(value)})")
+            made = f"{name} = {text}.view({element_type(value)})"
+            (self.setup if value in self._static else self.body).append(made)  # without axes it is made at every call
         return self._views[value]
 
     def quick(self, function: Any) -> str:

@@ -33,7 +33,7 @@ SMALL_SUM = 65_536  # numbers; a larger one, along an axis, is NumPy's
 LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that it is given
 MANY_IN_ROW = 16  # numbers of the innermost loop, for functions that compute so many at a time
 MANY_IN_WINDOW = 16  # numbers of a window that is looked through without a loop
-VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "__getitem__"}  # of an array without axes
+VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "view", "__getitem__"}  # of an array without axes
 
 
 class Fused(Kernel):
@@ -358,8 +358,9 @@ def fused(listing: Listing) -> list[Call | Check]:
             found.append(kernel)
         else:
             found += own
-            for value in (v for line in own for v in line.results if v in scalars):  # left to NumPy after all
-                value.data = scalars[value]
+            for value in (v for line in own for v in line.results if v in scalars):
+                if value.source is None or value.source.data.__class__ is not np.ndarray:  # left to NumPy after all
+                    value.data = scalars[value]
     return _stored(found, roots)
 
 
@@ -376,7 +377,11 @@ def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> dict[Value, Any]:
             x.data = np.asarray(scalars.setdefault(x, x.data))
         name = getattr(getattr(line, "function", None), "__name__", "")
         if isinstance(x, Value) and x in made and np.ndim(x.data) == 0 and name in VIEWS and len(line.results) == 1:
-            line.results[0].source = x
+            (value,) = line.results
+            value.source = x
+            if isinstance(value.data, np.generic):  # as other numbers: t.view(int)
+                scalars[value], value.data = value.data, np.asarray(value.data)
+                made.add(value)
     return scalars
 
 

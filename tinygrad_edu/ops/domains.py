@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.primitive import Sampler, everywhere
 
-__all__ = ["apart", "everywhere", "nonzero", "positive", "probability", "unit", "within"]
+__all__ = ["apart", "everywhere", "nonzero", "positive", "unit", "within"]
 
 Shape = tuple[int, ...]
 
@@ -33,12 +33,6 @@ def nonzero(rng: np.random.Generator, shape: Shape) -> np.ndarray[Any, Any]:
 def apart(rng: np.random.Generator, shape: Shape) -> np.ndarray[Any, Any]:
     """Larger than any quotient of `nonzero` steps over: the rounding inside remainder stays put."""
     return rng.uniform(5.0, 7.0, shape)
-
-
-def probability(rng: np.random.Generator, shape: Shape) -> np.ndarray[Any, Any]:
-    """Positive, and summing to 1 over the last axis."""
-    p = rng.uniform(0.2, 1.0, shape)
-    return np.asarray(p / p.sum(-1, keepdims=True))
 
 
 positive = within(0.3, 2.0)

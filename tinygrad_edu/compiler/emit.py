@@ -336,8 +336,11 @@ def _single(x: Any) -> bool:
 
 
 def _short(key: Any) -> Any:
-    """An index without the axes that are whole anyway."""
-    return key[:-1] if key.__class__ is tuple and key[1:] and key[-1] is ... else key
+    """An index as one would write it: without the axes that are whole anyway."""
+    if key.__class__ is not tuple:
+        return key
+    key = key[:-1] if key[1:] and key[-1] is ... else key
+    return key[0] if len(key) == 1 else key
 
 
 def _default(line: Call, name: str, value: Any) -> bool:

@@ -786,3 +786,37 @@ def test_a_penalty_on_gradients_has_eager_s_bits(build):
         for p, q in zip(eager_model.parameters(), model.parameters(), strict=True):
             assert p.grad.numpy().tobytes() == q.grad.numpy().tobytes()
             assert p.detach().numpy().tobytes() == q.detach().numpy().tobytes()
+
+
+def test_a_variable_that_is_not_set_yet():
+    """What an enclosing function sets after the first call, and deletes again, is another program as well."""
+    ready = [False]
+
+    @te.compile
+    def step(x):
+        return x * later if ready[0] else x * 2  # noqa: F821 (set and deleted below)
+
+    x = te.ones(2)
+    assert [step(x).tolist() for _ in range(3)] == [[2.0, 2.0]] * 3
+    later = te.full((2,), 5.0)
+    ready[0] = True
+    assert [step(x).tolist() for _ in range(3)] == [[5.0, 5.0]] * 3
+    del later
+    ready[0] = False
+    assert [step(x).tolist() for _ in range(3)] == [[2.0, 2.0]] * 3
+
+
+def test_a_variable_that_the_step_sets_first():
+    """As eagerly, it holds afterwards what the step has put there."""
+
+    @te.compile
+    def step(x):
+        nonlocal rate
+        rate = 2.0
+        return x * rate
+
+    assert [step(te.ones(2)).tolist() for _ in range(3)] == [[2.0, 2.0]] * 3
+    assert rate == 2.0  # noqa: F821
+    rate = 3.0
+    assert step(te.ones(2)).tolist() == [2.0, 2.0]
+    assert rate == 2.0

@@ -6,6 +6,7 @@ loop over lists of tensors. A small network's program has thirty such conditions
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ class Guard:
     same: Callable[[], bool]
 
     def __init__(self) -> None:
-        self._scope: dict[str, Any] = {"was": [], "MISSING": object()}
+        self._scope: dict[str, Any] = {"was": [], "MISSING": object(), "EMPTY": types.CellType()}
         self._texts: list[str] = []
 
     def add(self, text: str, holder: Any) -> None:

@@ -31,12 +31,20 @@ def called_by_library(kind: type) -> set[str]:
     return {name for k in ours for name in vars(k) if not name.startswith("__")} - UNCALLED
 
 
+def content_of(cell: types.CellType, default: Any = None) -> Any:
+    """What a variable of an enclosing function holds; the default where it is not set yet, or deleted."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return default
+
+
 def inside(x: Any) -> list[Any] | None:
     """What something wraps, which is all that matters of it: of a method its function and its object; else None."""
     if isinstance(x, types.MethodType):
         return [x.__func__, x.__self__]
     if isinstance(x, types.FunctionType) and of_library(x.__module__):  # put around the user's by a decorator, a hook
-        held = (getattr(cell, "cell_contents", None) for cell in x.__closure__ or ())
+        held = map(content_of, x.__closure__ or ())
         return [v for v in held if not isinstance(v, weakref.WeakKeyDictionary)]  # a dispatcher's cache
     if isinstance(x, (functools.partial, functools.partialmethod)):
         return [x.func, x.args, x.keywords]

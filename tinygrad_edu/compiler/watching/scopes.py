@@ -14,6 +14,7 @@ import numpy as np
 
 from ...core.device import device
 from ...core.number import Number
+from .kinds import content_of
 
 VALUES = (slice, range, frozenset, device)  # as good as another one that is equal
 SCALARS = (bool, int, float, complex, str, bytes, type(None), np.generic)
@@ -180,7 +181,7 @@ def put_back(container: Any, was: Any) -> None:
 
 def _seen_by(function: Any) -> tuple[Any, ...]:
     """What a function has of its own besides its code."""
-    cells = tuple(getattr(cell, "cell_contents", None) for cell in function.__closure__ or ())
+    cells = tuple(map(content_of, function.__closure__ or ()))
     return cells, function.__defaults__, tuple((function.__kwdefaults__ or {}).items()), *vars(function).values()
 
 

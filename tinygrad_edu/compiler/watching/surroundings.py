@@ -31,7 +31,7 @@ from ...nn.module import Module
 from ...ops.generator import Generator
 from ...optim.optimizer import Optimizer
 from ...symbolic.blame import of_library
-from .kinds import called_by_library, inside, is_only_a_module, of_python, unnamed
+from .kinds import called_by_library, content_of, inside, is_only_a_module, of_python, unnamed
 from .reads import Sought, reads_of
 from .scopes import SCALARS, Cache, Context, Slots, Values, attributes, is_scalar
 
@@ -292,7 +292,7 @@ class Surroundings:
                     self._name(_builtins_of(function), name)
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             self._cells.append((cell, name))
-            value = getattr(cell, "cell_contents", None)
+            value = content_of(cell)
             self._queue.append(value)
             if isinstance(value, Tensor):
                 self._variables.setdefault(value, name)

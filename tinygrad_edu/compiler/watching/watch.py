@@ -27,6 +27,7 @@ from ...symbolic.nested import only_tensors
 from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
+from .kinds import content_of
 from .scopes import Held, Slots, by_scope, equal, put_back
 from .surroundings import MISSING, Surroundings
 
@@ -152,7 +153,7 @@ class Watch(Surroundings):
     def mark(self) -> Callable[[], None]:
         """A function that puts everything back to where it is now."""
         containers, groups, caches = self._containers, self._groups, self._caches
-        cells = [(cell, getattr(cell, "cell_contents", MISSING)) for cell, _ in self._cells]
+        cells = [(cell, content_of(cell, MISSING)) for cell, _ in self._cells]
         scopes = [(scope, name, scope.get(name, MISSING)) for scope, name in self._scopes]
         scopes += [(scope, name, MISSING) for (_, name), scope in self._unset.items()]
         fields = [(x, name, getattr(x, name)) for x, name in self._fields]
@@ -169,7 +170,7 @@ class Watch(Surroundings):
             for cell, value in cells:
                 if value is not MISSING:
                     cell.cell_contents = value
-                elif hasattr(cell, "cell_contents"):
+                elif content_of(cell, MISSING) is not MISSING:
                     del cell.cell_contents
             for scope, name, value in scopes:
                 if isinstance(scope, types.MappingProxyType) or scope.get(name, MISSING) is value:
@@ -200,7 +201,7 @@ class Watch(Surroundings):
 
     def _surroundings(self) -> list[Any]:
         """What variables of enclosing functions, globals and attributes hold."""
-        found = [getattr(cell, "cell_contents", MISSING) for cell, _ in self._cells]
+        found = [content_of(cell, MISSING) for cell, _ in self._cells]
         for scope, get, _ in self._getters:
             try:
                 values = get(scope)
@@ -254,7 +255,7 @@ class Watch(Surroundings):
                 elif key not in ("params", "param_names"):
                     guard.add(f"{{}}[{key!r}]", group)
         for cell, _ in self._cells:
-            guard.add("{}.cell_contents", cell)
+            guard.add("({} == EMPTY)" if content_of(cell, MISSING) is MISSING else "{}.cell_contents", cell)
         for scope, _, names in self._getters:
             for name in names:
                 guard.add(f"{{}}[{name!r}]", scope)

@@ -192,3 +192,21 @@ def sum_rows(a):
 def test_random_programs(seed):
     """Reads, writes, views and products in any order: every result and every state has eager's bits."""
     both(random_step(seed), X, calls=2)
+
+
+def test_what_makes_a_tensor_fills_another():
+    """zeros, full and arange with out=, into arguments and into what the step has made."""
+
+    def step(x, y):
+        z = te.ones(2, 3)
+        te.zeros(2, 3, out=z)
+        te.full((2, 3), 2.0, out=x)
+        te.arange(3, out=y)
+        return z + x, y * 1
+
+    compiled = te.compile(step)
+    for _ in range(2):
+        x, y = te.ones(2, 3), te.ones(3, dtype=te.int64)
+        found = compiled(x, y)
+        assert found[0].tolist() == x.tolist() == [[2.0] * 3] * 2
+        assert found[1].tolist() == y.tolist() == [0, 1, 2]

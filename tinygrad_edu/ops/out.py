@@ -96,14 +96,18 @@ def store_out(operation: Any, out: Any, name: str, args: Any, kwargs: Any) -> An
         raise TypeError(f"{name}(): {len(results)} results need as many tensors in out=, got {len(targets)}.")
     read = [x for x in _flat((args, tuple(kwargs.values()))) if isinstance(x, Tensor)]
     for target, result in zip(targets, results, strict=True):
-        tensors = (target, *read)
-        _check(target, result, [x._array for x in tensors] if mode.trace is None else mode.trace.memory(tensors), name)
+        _check(target, result, _memory(target, *read), name)
     for target, result in zip(targets, results, strict=True):
         _put(target, result, name)
     return type(found)(*out) if hasattr(found, "_fields") else out
 
 
 Primitive.store_out = staticmethod(store_out)
+
+
+def _memory(*tensors: Tensor) -> list[Any]:
+    """Arrays in which tensors overlap as they will when the step runs."""
+    return [x._array for x in tensors] if mode.trace is None else mode.trace.memory(tensors)
 
 
 def _check(target: Tensor, result: Tensor, arrays: list[Any], name: str) -> None:
@@ -184,7 +188,7 @@ def with_options(function: F) -> F:
             raise DtypeError(f"{name}(): dtype {kwargs['dtype']} does not match dtype of out parameter ({out.dtype}).")
         grad = kwargs.pop("requires_grad", False)
         result = function(*args, **kwargs)
-        _check(out, result, [], name)
+        _check(out, result, _memory(out), name)
         _put(out, result, name)
         return out.requires_grad_() if grad else out
 

@@ -334,3 +334,16 @@ def test_what_is_no_plain_memory_is_not_resized():
     """The message says what to write."""
     with pytest.raises(RuntimeError, match=r"resize_: .*clone"):
         tg.ones(2, 3).T.resize_(2)
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 4096, 4097, 8193])
+def test_draws_of_any_number_are_pytorchs(count):
+    """They are made some thousands at a time."""
+    tg.manual_seed(3)
+    torch.manual_seed(3)
+    for _ in range(2):
+        for dtype in ("float32", "float64"):
+            ours, theirs = tg.rand(count, dtype=getattr(tg, dtype)), torch.rand(count, dtype=getattr(torch, dtype))
+            assert_array_equal(ours.numpy(), theirs.numpy())
+            ours, theirs = tg.randn(count, dtype=getattr(tg, dtype)), torch.randn(count, dtype=getattr(torch, dtype))
+            assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)

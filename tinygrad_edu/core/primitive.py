@@ -216,8 +216,8 @@ def primitive(
         view: the result shares the first input's memory.
         opaque: the forward does what Symbols can't follow, so it is emitted as a helper. If it has a parameter
             `out=None`, it stores its result in an array of the right layout that it is given there.
-        add: `add(dX, dY, *inputs, **params)` adds what the rule of a variadic primitive's first input would
-            return to an array dX that the engine owns: for rules whose result is mostly zeros.
+        add: the primitive by which what the rule of a variadic primitive's first input would return is added to the
+            cotangent known before, `add(dX, dY, *other inputs, **params)`: for rules whose result is mostly zeros.
         rules: `dX` for parameter X. An input without a rule is never differentiated.
     """
 

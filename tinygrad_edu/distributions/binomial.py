@@ -13,7 +13,8 @@ from ..ops.random_binomial import binomial
 from ..ops.rounding import floor
 from ..ops.special import lgamma
 from . import constraints
-from .parameters import Binary, OfClasses
+from .categorical import OfClasses
+from .parameters import Binary
 from .utils import broadcast_all, is_number
 
 

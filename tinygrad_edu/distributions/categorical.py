@@ -1,9 +1,10 @@
-"""The categorical distribution."""
+"""The categorical distribution, and what is made of it."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from ..ops.random import multinomial
 from ..ops.reduction import logsumexp
 from . import constraints
 from .distribution import Distribution
+from .parameters import ByProbs
 from .utils import lazy_property, logits_to_probs, probs_to_logits
 
 
-class Categorical(Distribution):
+class Categorical(ByProbs):
     """One of the integers 0 to n - 1.
 
     Args:
@@ -28,10 +30,7 @@ class Categorical(Distribution):
     has_enumerate_support = True
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        if (probs is None) == (logits is None):
-            raise ValueError("Either `probs` or `logits` must be specified, but not both.")
-        self._given = "logits" if probs is None else "probs"
-        given = logits if probs is None else probs
+        given = self._one_of(probs, logits)
         if given.ndim < 1:
             raise ValueError(f"`{self._given}` parameter must be at least one-dimensional.")
         if probs is None:
@@ -55,16 +54,6 @@ class Categorical(Distribution):
     def probs(self) -> Any:
         """The probabilities."""
         return logits_to_probs(self.logits)
-
-    @property
-    def _param(self) -> Any:
-        return getattr(self, self._given)
-
-    @property
-    def param_shape(self) -> Size:
-        """The parameter's shape."""
-        shape: Size = self._param.shape
-        return shape
 
     @property
     def mean(self) -> Any:
@@ -103,3 +92,34 @@ class Categorical(Distribution):
         """All classes."""
         values = arange(self._num_events).reshape(-1, *[1] * len(self._batch_shape))
         return values.expand(-1, *self._batch_shape) if expand else values
+
+
+class OfClasses(Distribution):
+    """What is given by the probabilities of classes along the last axis, or by their logarithms up to a constant."""
+
+    arg_constraints: ClassVar = {"probs": constraints.simplex, "logits": constraints.real_vector}
+
+    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
+        self._categorical = Categorical(probs, logits)
+        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args=validate_args)
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same along new or stretched batch axes."""
+        new = super().expand(batch_shape, _instance)
+        new._categorical = self._categorical.expand(batch_shape)
+        return new
+
+    @property
+    def probs(self) -> Any:
+        """The probabilities."""
+        return self._categorical.probs
+
+    @property
+    def logits(self) -> Any:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    @property
+    def param_shape(self) -> Size:
+        """The parameter's shape."""
+        return self._categorical.param_shape

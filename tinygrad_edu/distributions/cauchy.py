@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ops.creation import empty, full_like
 from ..ops.exponential import log, log1p
-from ..ops.trigonometry import arctan, tan
+from ..ops.trigonometry import arctan2, tan
 from .parameters import LocScale
 
 
@@ -34,9 +34,9 @@ class Cauchy(LocScale):
         return -math.log(math.pi) - log(self.scale) - log1p(((value - self.loc) / self.scale) ** 2)
 
     def cdf(self, value: Any) -> Any:
-        """atan((x - loc) / scale) / pi + 1/2."""
+        """The angle of the point (loc - x, scale) over pi, which is exact also far below loc."""
         self._validate_sample(value)
-        return arctan((value - self.loc) / self.scale) / math.pi + 0.5
+        return arctan2(self.scale, self.loc - value) / math.pi
 
     def icdf(self, value: Any) -> Any:
         """The inverse of cdf."""

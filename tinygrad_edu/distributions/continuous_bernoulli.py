@@ -7,9 +7,8 @@ Source: Loaiza-Ganem and Cunningham, "The continuous Bernoulli: fixing a pervasi
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
-from ..autograd import no_grad
 from ..ops.choices import where
 from ..ops.creation import ones_like, zeros_like
 from ..ops.exponential import log, log1p
@@ -27,7 +26,6 @@ class ContinuousBernoulli(Binary):
         lims: between these p formulas with 0 / 0 at p = 1/2 are replaced by their series.
     """
 
-    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
     has_rsample = True
 
@@ -39,12 +37,10 @@ class ContinuousBernoulli(Binary):
         validate_args: bool | None = None,
     ) -> None:
         self._take(probs, logits)
-        if probs is not None:
-            if validate_args and not bool(constraints.unit_interval.check(self.probs).all()):
-                raise ValueError("The parameter probs has invalid values")
-            self.probs = clamp_probs(self.probs)
         self._lims = lims
         super().__init__(self._param.shape, validate_args=validate_args)
+        if probs is not None:  # after they were checked
+            self.probs = clamp_probs(self.probs)
 
     @lazy_property
     def probs(self) -> Any:
@@ -81,11 +77,6 @@ class ContinuousBernoulli(Binary):
         variance = p * (p - 1.0) / (1.0 - 2.0 * p) ** 2 + 1.0 / (log1p(-p) - log(p)) ** 2
         x = (self.probs - 0.5) ** 2
         return where(self._stable(), variance, 1.0 / 12.0 - (1.0 / 15.0 - 128.0 / 945.0 * x) * x)
-
-    def sample(self, sample_shape: Any = ()) -> Any:
-        """By the inverse of the distribution function: PyTorch's from the seed."""
-        with no_grad():
-            return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """By the inverse of the distribution function: PyTorch's from the seed."""

@@ -62,12 +62,12 @@ class Distribution:
 
     def _check_arguments(self) -> None:
         for name, constraint in getattr(self, "arg_constraints", {}).items():
-            lazy = name not in self.__dict__ and isinstance(getattr(type(self), name, None), lazy_property)
-            if constraints.is_dependent(constraint) or lazy:
+            if constraints.is_dependent(constraint) or (name not in self.__dict__ and self._is_lazy(name)):
                 continue
             value = getattr(self, name)
             require(
                 constraint.check(value),
+                f"{type(self).__name__}: parameter {name} has invalid values",
                 lambda name=name, value=value, constraint=constraint: (  # type: ignore[misc]  # bound as they are now
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of "
                     f"distribution {self!r} to satisfy the constraint {constraint!r}, "
@@ -75,14 +75,19 @@ class Distribution:
                 ),
             )
 
+    def _is_lazy(self, name: str) -> bool:
+        return isinstance(getattr(type(self), name, None), lazy_property)
+
     def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
         """The same distributions, repeated along new or stretched batch axes, without a copy."""
         new: Self = type(self).__new__(type(self)) if _instance is None else _instance
-        new.__dict__.update(self.__dict__)
-        for name in getattr(self, "arg_constraints", {}):
-            if isinstance(value := self.__dict__.get(name), Tensor):
+        parameters = getattr(self, "arg_constraints", {})
+        for name, value in self.__dict__.items():
+            if isinstance(value, Tensor) and name in parameters:
                 own = tuple(value.shape[len(self._batch_shape) :])
                 new.__dict__[name] = value.expand((*batch_shape, *own))
+            elif not self._is_lazy(name):  # what was computed is computed again, in the new shape
+                new.__dict__[name] = value
         new._batch_shape = Size(batch_shape)
         return new
 
@@ -96,20 +101,23 @@ class Distribution:
         """The shape of what one of them draws."""
         return self._event_shape
 
+    def _lacking(self, name: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} does not implement {name}")
+
     @property
     def mean(self) -> Any:
         """The expected value, batch_shape + event_shape."""
-        raise NotImplementedError
+        raise self._lacking("mean")
 
     @property
     def mode(self) -> Any:
         """The most probable value."""
-        raise NotImplementedError(f"{type(self)} does not implement mode")
+        raise self._lacking("mode")
 
     @property
     def variance(self) -> Any:
         """The variance."""
-        raise NotImplementedError
+        raise self._lacking("variance")
 
     @property
     def stddev(self) -> Any:
@@ -123,7 +131,7 @@ class Distribution:
 
     def rsample(self, sample_shape: Any = ()) -> Any:
         """Draws that are differentiable by the distribution's parameters."""
-        raise NotImplementedError
+        raise self._lacking("rsample: its draws have no gradient; sample() draws without one")
 
     def sample_n(self, n: int) -> Any:
         """`sample((n,))`, which is to be preferred."""
@@ -134,23 +142,23 @@ class Distribution:
 
     def log_prob(self, value: Any) -> Any:
         """The logarithm of the probability, or of the density, at `value`."""
-        raise NotImplementedError
+        raise self._lacking("log_prob")
 
     def cdf(self, value: Any) -> Any:
         """The probability of at most `value`."""
-        raise NotImplementedError
+        raise self._lacking("cdf")
 
     def icdf(self, value: Any) -> Any:
         """The inverse of cdf."""
-        raise NotImplementedError
+        raise self._lacking("icdf")
 
     def enumerate_support(self, expand: bool = True) -> Any:
         """All values of a discrete distribution, along a new first axis."""
-        raise NotImplementedError
+        raise self._lacking("enumerate_support")
 
     def entropy(self) -> Any:
         """The entropy, in nats."""
-        raise NotImplementedError
+        raise self._lacking("entropy")
 
     def perplexity(self) -> Any:
         """exp(entropy)."""
@@ -175,6 +183,7 @@ class Distribution:
         support = self.support
         require(
             support.check(value),
+            f"{type(self).__name__}: the value lies outside of the support",
             lambda: (
                 f"Expected value argument ({type(value).__name__} of shape {tuple(shape)}) to be within the support "
                 f"({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"
@@ -185,3 +194,19 @@ class Distribution:
         known = {name: self.__dict__[name] for name in self.arg_constraints if name in self.__dict__}
         words = ", ".join(f"{k}: {v if v.numel() == 1 else v.size()}" for k, v in known.items())
         return f"{type(self).__name__}({words})"
+
+
+class Located(Distribution):
+    """What lies evenly about its parameter `loc`."""
+
+    loc: Any
+
+    @property
+    def mean(self) -> Any:
+        """loc."""
+        return self.loc
+
+    @property
+    def mode(self) -> Any:
+        """loc."""
+        return self.loc

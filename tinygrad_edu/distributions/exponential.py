@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..ops.creation import empty, zeros_like
-from ..ops.exponential import exp, log, log1p
+from ..ops.exponential import expm1, log, log1p
 from . import constraints
 from .distribution import Distribution
 from .utils import broadcast_all
@@ -52,9 +52,9 @@ class Exponential(Distribution):
         return log(self.rate) - self.rate * value
 
     def cdf(self, value: Any) -> Any:
-        """1 - exp(-rate x)."""
+        """1 - exp(-rate x), exact near 0."""
         self._validate_sample(value)
-        return 1 - exp(-self.rate * value)
+        return -expm1(-self.rate * value)
 
     def icdf(self, value: Any) -> Any:
         """-log(1 - p) / rate."""

@@ -87,7 +87,7 @@ class GeneralizedPareto(Distribution):
 
     def cdf(self, value: Any) -> Any:
         """P(X <= value)."""
-        return exp(self.log_cdf(value))
+        return -expm1(self.log_survival_function(value))
 
     def icdf(self, value: Any) -> Any:
         """loc + scale ((1 - value)**-c - 1) / c."""

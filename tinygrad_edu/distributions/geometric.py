@@ -32,6 +32,7 @@ class Geometric(Binary):
         if self._validate_args and probs is not None:
             require(
                 constraints.greater_than(0.0).check(self.probs),
+                "Geometric: parameter probs has invalid values: 0",
                 lambda: (
                     f"Expected parameter probs (Tensor of shape {tuple(self.probs.shape)}) of distribution {self!r} to "
                     f"be positive but found invalid values:\n{self.probs}"

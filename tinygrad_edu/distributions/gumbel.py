@@ -72,6 +72,11 @@ class Gumbel(TransformedDistribution):
         y = (self.loc - value) / self.scale
         return (y - exp(y)) - log(self.scale)
 
+    def cdf(self, value: Any) -> Any:
+        """exp(-exp((loc - x) / scale)), of any x: the transforms end where u does, which is kept off 0 and 1."""
+        self._validate_sample(value)
+        return exp(-exp((self.loc - value) / self.scale))
+
     def entropy(self) -> Any:
         """log(scale) + 1.5772."""
         return log(self.scale) + (1 + EULER)

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.mode import mode
 from ..ops.activation import softplus
 from ..ops.choices import where
-from ..ops.exponential import exp, log, log1p, xlogy
+from ..ops.exponential import exp, log, xlogy
 from ..ops.matrices import solve_triangular
 from ..ops.special import digamma, erf, lgamma
 from .bernoulli import Bernoulli
@@ -165,7 +165,7 @@ def _log_normal_log_normal(p: Any, q: Any) -> Any:
 
 @register_kl(Poisson, Poisson)
 def _poisson_poisson(p: Any, q: Any) -> Any:
-    return p.rate * (log(p.rate) - log(q.rate)) - (p.rate - q.rate)
+    return xlogy(p.rate, p.rate) - xlogy(p.rate, q.rate) - (p.rate - q.rate)
 
 
 @register_kl(Uniform, Uniform)
@@ -176,8 +176,7 @@ def _uniform_uniform(p: Any, q: Any) -> Any:
 
 @register_kl(Binomial, Binomial)
 def _binomial_binomial(p: Any, q: Any) -> Any:
-    trial = p.probs * (p.logits - q.logits) + log1p(-p.probs) - log1p(-q.probs)
-    return where(q.total_count < p.total_count, math.inf, p.total_count * trial)
+    return where(q.total_count < p.total_count, math.inf, p.total_count * _bernoulli_bernoulli(p, q))
 
 
 @register_kl(Cauchy, Cauchy)
@@ -187,7 +186,7 @@ def _cauchy_cauchy(p: Any, q: Any) -> Any:
 
 @register_kl(Geometric, Geometric)
 def _geometric_geometric(p: Any, q: Any) -> Any:
-    return -p.entropy() - log1p(-q.probs) / p.probs - q.logits
+    return _bernoulli_bernoulli(p, q) / p.probs  # of one trial, of which there are 1 / p on average
 
 
 @register_kl(Gumbel, Gumbel)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..ops.choices import where
 from ..ops.creation import ones_like, zeros_like
 from ..ops.elementwise import reciprocal
-from ..ops.exponential import exp, log, log1p
+from ..ops.exponential import exp, log
 from ..ops.special import digamma, lgamma
 from . import constraints
 from .transformed_distribution import TransformedDistribution
@@ -49,10 +49,10 @@ class Kumaraswamy(TransformedDistribution):
 
     @property
     def mode(self) -> Any:
-        """As PyTorch computes it; NaN where a concentration is below 1, and the ends are most probable."""
+        """((a - 1) / (a b - 1))**(1/a), where PyTorch gives NaN; NaN where an end is most probable, or all are."""
         a, b = self.concentration1, self.concentration0
-        log_mode = reciprocal(b) * log1p(-b) - log1p(-b * a)
-        return exp(where((b < 1) | (a < 1), math.nan, log_mode))
+        inner = (a >= 1) & (b >= 1) & (a * b > 1)
+        return where(inner, ((a - 1) / where(inner, a * b - 1, 1.0)) ** reciprocal(a), math.nan)
 
     @property
     def variance(self) -> Any:

@@ -16,12 +16,12 @@ from ..ops.exponential import log, sqrt
 from ..ops.matrices import cholesky, solve_triangular
 from ..ops.shape import broadcast_tensors
 from . import constraints
-from .distribution import Distribution
+from .distribution import Located
 from .multivariate_normal import mahalanobis
 from .utils import lazy_property
 
 
-class LowRankMultivariateNormal(Distribution):
+class LowRankMultivariateNormal(Located):
     """Normal vectors with covariance cov_factor @ cov_factor.mT + diag(cov_diag).
 
     Args:
@@ -60,16 +60,6 @@ class LowRankMultivariateNormal(Distribution):
         C = (cov_factor.mT / cov_diag.unsqueeze(-2)) @ cov_factor
         self._capacitance_tril = cholesky(C + eye(C.shape[-1], dtype=C.dtype))
         super().__init__(self.loc.shape[:-1], self.loc.shape[-1:], validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        """loc."""
-        return self.loc
 
     def _matrix_shape(self) -> Sequence[int]:
         return (*self._batch_shape, *self._event_shape, *self._event_shape)

@@ -13,7 +13,7 @@ from ..ops.creation import empty, eye
 from ..ops.exponential import log
 from ..ops.matrices import cholesky, cholesky_inverse, solve_triangular
 from . import constraints
-from .distribution import Distribution
+from .distribution import Located
 from .utils import lazy_property
 
 
@@ -36,7 +36,7 @@ def root_of_inverse(P: Any) -> Any:
     return solve_triangular(root, unit, upper=False)
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Located):
     """Normal vectors.
 
     Args:
@@ -104,16 +104,6 @@ class MultivariateNormal(Distribution):
     def precision_matrix(self) -> Any:
         """The inverse of the covariance."""
         return cholesky_inverse(self._unbroadcasted_scale_tril).expand(self._matrix_shape())
-
-    @property
-    def mean(self) -> Any:
-        """loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        """loc."""
-        return self.loc
 
     @property
     def variance(self) -> Any:

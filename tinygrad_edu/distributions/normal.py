@@ -7,10 +7,9 @@ from typing import Any
 
 from ..autograd import no_grad
 from ..ops.creation import empty
-from ..ops.elementwise import reciprocal
 from ..ops.exponential import log
 from ..ops.random import normal
-from ..ops.special import erf, erfinv
+from ..ops.special import erfc, erfinv
 from .parameters import LocScale
 
 
@@ -43,14 +42,14 @@ class Normal(LocScale):
         return self.loc + empty(self._extended_shape(sample_shape), dtype=self.loc.dtype).normal_() * self.scale
 
     def log_prob(self, value: Any) -> Any:
-        """-(x - loc)**2 / (2 scale**2) - log(scale) - log(2 pi) / 2."""
+        """-((x - loc) / scale)**2 / 2 - log(scale) - log(2 pi) / 2."""
         self._validate_sample(value)
-        return -((value - self.loc) ** 2) / (2 * self.scale**2) - log(self.scale) - math.log(math.sqrt(2 * math.pi))
+        return -0.5 * ((value - self.loc) / self.scale) ** 2 - log(self.scale) - 0.5 * math.log(2 * math.pi)
 
     def cdf(self, value: Any) -> Any:
-        """By erf."""
+        """By erfc, which is exact also far below loc."""
         self._validate_sample(value)
-        return 0.5 * (1 + erf((value - self.loc) * reciprocal(self.scale) / math.sqrt(2)))
+        return 0.5 * erfc((self.loc - value) / self.scale * math.sqrt(0.5))
 
     def icdf(self, value: Any) -> Any:
         """By erfinv."""

@@ -7,7 +7,7 @@ from typing import Any
 from ..ops.creation import eye
 from ..ops.gathering import one_hot
 from . import constraints
-from .parameters import OfClasses
+from .categorical import OfClasses
 
 
 class OneHotCategorical(OfClasses):

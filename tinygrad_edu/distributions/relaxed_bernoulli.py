@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ..ops.activation import softplus
 from ..ops.creation import full_like
-from ..ops.exponential import exp, log, log1p
+from ..ops.exponential import log, log1p
 from ..ops.random import rand
 from ..ops.reduction import logsumexp
 from ..ops.special import lgamma
 from . import constraints
-from .parameters import Binary, OfClasses
+from .categorical import OfClasses
+from .parameters import Binary
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform, SigmoidTransform
 from .utils import broadcast_all, clamp_probs
@@ -45,7 +47,7 @@ class LogitRelaxedBernoulli(Binary):
         self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
         difference = logits - value * self.temperature
-        return log(self.temperature) + difference - 2 * log1p(exp(difference))
+        return log(self.temperature) + difference - 2 * softplus(difference)
 
 
 class ExpRelaxedCategorical(OfClasses):

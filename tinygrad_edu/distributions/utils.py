@@ -39,10 +39,11 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     return tuple(broadcast_tensors(*[v if isinstance(v, Tensor) else tensor(v, dtype=dtype) for v in values]))
 
 
-def require(valid: Any, message: Callable[[], str]) -> None:
-    """Raise ValueError(message()) unless all of `valid` holds; under a trace it becomes a check of the program."""
+def require(valid: Any, wrong: str, message: Callable[[], str]) -> None:
+    """Raise ValueError(message()) unless all of `valid` holds; under a trace, which has no values to show, the
+    program checks it, and says what is `wrong`."""
     if isinstance(valid._array, Symbol):
-        check(valid._array, "a distribution got invalid values", ValueError)
+        check(valid._array, wrong, ValueError)
     elif not valid._values().all():
         raise ValueError(message())
 

@@ -17,7 +17,7 @@ from ..ops.exponential import exp, log
 from ..ops.generator import Generator, draw_by
 from ..ops.trigonometry import cos
 from . import constraints
-from .distribution import Distribution
+from .distribution import Located
 from .utils import broadcast_all, lazy_property
 
 # Polynomials of the modified Bessel functions I0 and I1: Abramowitz & Stegun, "Handbook of Mathematical Functions"
@@ -69,7 +69,7 @@ def _log_i0(x: Any) -> Any:
     return _log_bessel(x, I0_SMALL, I0_LARGE, 0)
 
 
-class VonMises(Distribution):
+class VonMises(Located):
     """An angle around `loc`, in radians, of density proportional to exp(concentration cos(x - loc))."""
 
     arg_constraints: ClassVar = {"loc": constraints.real, "concentration": constraints.positive}
@@ -78,16 +78,6 @@ class VonMises(Distribution):
     def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None) -> None:
         self.loc, self.concentration = broadcast_all(loc, concentration)
         super().__init__(self.loc.shape, validate_args=validate_args)
-
-    @property
-    def mean(self) -> Any:
-        """The direction, loc."""
-        return self.loc
-
-    @property
-    def mode(self) -> Any:
-        """loc."""
-        return self.loc
 
     @lazy_property
     def variance(self) -> Any:

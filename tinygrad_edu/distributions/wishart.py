@@ -58,7 +58,8 @@ class Wishart(Distribution):
             batch_shape = np.broadcast_shapes(matrix.shape[:-2], df.shape)
             self.df = df.expand(batch_shape)
         n = matrix.shape[-1]
-        require(self.df > n - 1, lambda: f"Value of df={df} expected to be greater than ndim - 1 = {n - 1}.")
+        bound = f"greater than ndim - 1 = {n - 1}"
+        require(self.df > n - 1, f"Wishart: df must be {bound}", lambda: f"Value of df={df} expected to be {bound}.")
         setattr(self, name, matrix.expand(*batch_shape, -1, -1))
         if known_to_hold((self.df < n).any()):
             warnings.warn(

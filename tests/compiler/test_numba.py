@@ -365,3 +365,27 @@ def test_a_number_whose_gradient_is_masked():
         x = te.tensor(numbers, requires_grad=True)
         for found, expected in zip(te.compile(step, engine="numba")(x), step(x), strict=True):
             assert close(found, expected)
+
+
+def test_tensors_that_are_exchanged():
+    """What one loop writes no other of the same shape reads afterwards: of vectors and of numbers."""
+
+    def exchanging():
+        a, b, c, d, W = te.ones(5), te.arange(5.0), te.tensor(2.0), te.tensor(5.0), te.linspace(-1, 1, 5)
+
+        def step(x):
+            after_b, after_d, after_a, after_c = a * 2, c * 4, b * 3, d * 5
+            for tensor, after in ((a, after_a), (b, after_b), (c, after_c), (d, after_d)):
+                tensor.copy_(after)
+            twice, new = W * 2, x * 3
+            later = twice + 1
+            W.copy_(new)
+            return later, a, b, c, d, W
+
+        return step
+
+    eager, compiled, x = exchanging(), te.compile(exchanging(), engine="numba"), te.tensor([3.0, 1.0, 4.0, 1.0, 5.0])
+    for _ in range(3):
+        for found, expected in zip(compiled(x), eager(x), strict=True):
+            assert found.tolist() == expected.tolist()
+        x = x + 1

@@ -57,7 +57,7 @@ class KernelSource:
         self.scalars: dict[Value, str] = {}
         self.pieces: list[Piece] = []
         for nest in self.fused.nests:
-            for part in parts(nest.loops[0]) if nest.rows is None else [None]:
+            for part in parts(nest.loops[0], program.memory.into) if nest.rows is None else [None]:
                 self.here, self.body, known = dict(self.scalars), [], len(self.scalars)
                 if part is None:
                     NestSource(self, nest).write()

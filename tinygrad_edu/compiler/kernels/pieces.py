@@ -89,15 +89,17 @@ class Shared:
         self.source = f"@{how}\ndef {name}({given}):\n{indented(text, 1)}"
 
 
-def parts(loop: Loop) -> list[Loop]:
-    """A loop as loops that have no number in common and read no array in common."""
+def parts(loop: Loop, into: Mapping[Value, Value]) -> list[Loop]:
+    """A loop as loops that have no number in common and share no array: what one writes, no other reads."""
     if loop.kind != "each":
         return [loop]
     groups: list[tuple[list[Call], set[Value]]] = []
+    made = {line.results[0] for line in loop.lines}
+    made |= {into[v] for v in made if v in into}
     for line in loop.lines:
-        touched = {b for v in line.operands if not v.number for b in [reference(v).base] if loop.shape or b.call}
-        touched = {b for b in touched if np.ndim(b.data) or b in {own.results[0] for own in loop.lines}}
-        touched.add(line.results[0])
+        read = [reference(v).base for v in line.operands if not v.number]
+        touched = {b for b in read if b in made or (np.ndim(b.data) and (loop.shape or b.call))}
+        touched |= {line.results[0], into.get(line.results[0], line.results[0])}
         met = [group for group in groups if group[1] & touched]
         merged = ([own for lines, _ in met for own in lines] + [line], touched.union(*(seen for _, seen in met)))
         groups = [group for group in groups if group not in met] + [merged]

@@ -88,7 +88,7 @@ BINARY: dict[str, tuple[Callable[..., Any], Draw, Draw, int]] = {
     "fmax": (lambda L, x, y: L.m.fmax(x, y), real, real, 2),
     "fmin": (lambda L, x, y: x.fmin(y), real, real, 2),
     "hypot": (lambda L, x, y: L.m.hypot(x, y), away, away, 0),
-    "atan2": (lambda L, x, y: L.m.atan2(x, y), away, away, 0),
+    "atan2": (lambda L, x, y: L.m.atan2(x, y), away, away, 1),
     "float_power": (lambda L, x, y: x.float_power(y), between(0.2, 3), real, 0),
     "lerp by a number": (lambda L, x, y: L.m.lerp(x, y, 0.3), real, real, 0),
     "lerp near the end": (lambda L, x, y: x.lerp(y, 0.8), real, real, 0),

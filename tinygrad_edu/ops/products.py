@@ -253,9 +253,6 @@ def chain_matmul(*matrices: Any) -> Any:
     return multi_dot(matrices)
 
 
-# --- of points
-
-
 # --- NumPy's side
 
 answers(np.vdot)(vdot)

@@ -54,17 +54,23 @@ def arctan(Z: Array) -> Array:
     return np.arctan(Z)
 
 
+def _squares(X: Array, Y: Array) -> Array:
+    """X**2 + Y**2, and 1 at the origin, where the angle has no derivative: the gradient becomes 0, as PyTorch's."""
+    S = X**2 + Y**2
+    return np.where(S == 0, 1, S)
+
+
 @public("atan2", "arctan2", inplace=True)
 @primitive(
     np.arctan2,
     name="atan2",
     types=floating,
     domain=(nonzero, nonzero),
-    dY=lambda dA, A, Y, X: dA * X / (X**2 + Y**2),
-    dX=lambda dA, A, Y, X: -dA * Y / (X**2 + Y**2),
+    dY=lambda dA, A, Y, X: dA * X / _squares(X, Y),
+    dX=lambda dA, A, Y, X: -dA * Y / _squares(X, Y),
 )
 def arctan2(Y: Array, X: Array) -> Array:
-    """A = the angle of the point (X, Y), in (-pi, pi]."""
+    """A = the angle of the point (X, Y), in (-pi, pi]; at the origin the gradient is taken as 0."""
     return np.arctan2(Y, X)
 
 

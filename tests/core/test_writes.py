@@ -495,6 +495,7 @@ ALLOWED = {
     "ops/factorizations.py:order_of": "as pivoting",
     "ops/numpy_parts.py:_np_insert": "places, made here",
     "core/backward.py:add": "as send",
+    "ops/scan.py:recurrence": "opaque forward: works in blocks that it has just made",
     "ops/indexing.py:add_at": "opaque forward: adds to its own copy, or where it is let",
     "optim/sgd.py:_blend": "handed to core.write, which hands it the memory",
     "optim/formula.py:compute": "likewise",

@@ -69,6 +69,15 @@ def _earlier_rule(dH: Array, A: Array, axis: int, step: int) -> Array:
     return recurrence(dH, shifted(A, axis, -step, 0), axis=axis, step=-step)
 
 
+def _blocks(X: Array, axis: int, length: int) -> Array:
+    """An axis cut into blocks, (length, number of blocks, *others), with zeros behind the last one's end."""
+    terms = np.moveaxis(X, axis, 0)
+    count = -(-len(terms) // length)
+    whole = np.zeros((count * length, *terms.shape[1:]), X.dtype)
+    whole[: len(terms)] = terms
+    return np.copy(whole.reshape(count, length, *terms.shape[1:]).swapaxes(0, 1), order="C")
+
+
 @primitive(
     types=None,
     opaque=True,
@@ -78,19 +87,23 @@ def _earlier_rule(dH: Array, A: Array, axis: int, step: int) -> Array:
 def recurrence(B: Array, A: Array, *, axis: int, step: int) -> Array:
     """H[k] = B[k] + A[k] H[k - step], H = 0 before the first; step is 1 or -1.
 
-    By doubling: after round r each H[k] has gathered 2**r terms, so that log2(n) array operations do.
+    In blocks of about sqrt(n) terms. First in all blocks side by side, term after term, with the products of A from
+    a block's begin in P. Then each block's last term gets what the block before hands on, times P, and so do its
+    others. 64 x 512 float32 take 190 us so; gathering 1, 2, 4, ... terms, n log(n) of them, took 450.
     """
     if step < 0:
         return reversed_along(recurrence(reversed_along(B, axis), reversed_along(A, axis), axis=axis, step=1), axis)
-    H, ahead = B, (slice(None),) * axis
-    width = 1
-    while width < B.shape[axis]:
-        early, late = (*ahead, slice(width)), (*ahead, slice(width, None))
-        before = (*ahead, slice(-width))
-        H = np.concatenate([H[early], H[late] + A[late] * H[before]], axis=axis)
-        A = np.concatenate([A[early], A[late] * A[before]], axis=axis)
-        width *= 2
-    return np.copy(H) if H is B else H  # a result has memory of its own
+    n = B.shape[axis]
+    length = math.isqrt(n) + 1
+    H, P = (_blocks(X, axis, length) for X in (B, A))
+    for k in range(1, length):
+        np.add(H[k], P[k] * H[k - 1], out=H[k])
+        np.multiply(P[k], P[k - 1], out=P[k])
+    for k in range(1, H.shape[1]):
+        np.add(H[-1, k], P[-1, k] * H[-1, k - 1], out=H[-1, k, ...])  # `...`: of vectors H[-1, k] is a number
+    np.add(H[:-1, 1:], P[:-1, 1:] * H[-1, :-1], out=H[:-1, 1:])
+    in_order = H.swapaxes(0, 1).reshape(H.shape[0] * H.shape[1], *H.shape[2:])[:n]
+    return np.copy(np.moveaxis(in_order, 0, axis), order="C")
 
 
 @primitive(

@@ -15,8 +15,10 @@ from typing import Any
 from .pieces import words
 
 # Sums may be taken in another order, so that they are vectorised; NaN and infinities keep their meaning.
-# No parallel loops: BLAS's threads have the cores, spinning, and a loop is not done before its slowest thread. Adam on
-# 100,352 numbers takes 30 us in one thread; in two, on a machine of two cores that has other work too, 16,000.
+# No parallel loops: BLAS's threads have the cores, spinning, and a loop is not done before its slowest thread. On a
+# machine of two cores, in us: Numba's OpenMP layer halves a loop, but right after a product any takes 5,000 to 16,000;
+# its own layer (workqueue), 115 in one thread and 140 to 160 in two for 262,144 numbers, 540 and 450 for 1,048,576,
+# and it ends the process when two threads call it at once.
 HOW = {
     "njit": """njit = numba.njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})""",
     "exact": """exact = numba.njit(error_model="numpy")""",  # in NumPy's order, to the last bit

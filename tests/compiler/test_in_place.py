@@ -210,3 +210,23 @@ def test_what_makes_a_tensor_fills_another():
         found = compiled(x, y)
         assert found[0].tolist() == x.tolist() == [[2.0] * 3] * 2
         assert found[1].tolist() == y.tolist() == [0, 1, 2]
+
+
+def test_weights_are_clipped_to_a_number_of_the_call():
+    """What Python makes of a number has no memory that the new weights could take."""
+    W = te.ones(2, 3, requires_grad=True)
+
+    def step(x, c):
+        W.grad = None
+        (x @ W).sum().backward()
+        W.data.sub_(0.1 * W.grad)
+        W.data.clamp_(-c, c)
+
+    compiled, x = te.compile(step), te.randn(4, 2)
+    for c in (2.0, 0.5, 0.25):
+        found = []
+        for run in (step, compiled):
+            W.data.fill_(1)
+            run(x, c)
+            found.append(W.tolist())
+        assert found[0] == found[1]

@@ -51,6 +51,12 @@ def test_the_world_outside_is_not_asked(name):
         te.compile(step)(te.ones(3))
 
 
+def test_whoever_draws_elsewhere_is_told_where_to_draw():
+    """A mix of two batches by NumPy's dice: the library's own are drawn anew at every call."""
+    with pytest.raises(te.TraceError, match=r"Draw from this library's generator .*or draw outside of the step"):
+        te.compile(lambda x: x * te.tensor(np.random.beta(2, 2)))(te.ones(3))
+
+
 def test_clocks_that_the_library_looks_at_are_its_own_affair():
     """A message through logging or warnings is no part of what is computed."""
     import logging

@@ -108,6 +108,20 @@ def test_step_that_changes_python_is_refused_and_nothing_has_changed(make, what)
     assert state() == before
 
 
+def test_step_that_uses_up_a_list_is_refused_by_what_it_changes():
+    """A second run, which finds the list empty, fails: the message says why, and the list is as it was."""
+    seen = [te.ones(2), te.ones(2)]
+
+    def step():
+        total = te.cat(seen).sum()
+        seen.clear()
+        return total
+
+    with pytest.raises(te.TraceError, match=r"test_python\.py:\d+: step changes .*, with which the next one fails"):
+        te.compile(step)()
+    assert len(seen) == 2
+
+
 def test_what_is_settled_after_one_call_is_allowed():
     """model.train() in a step changes something once; the call after it finds nothing to change."""
     te.manual_seed(0)

@@ -298,7 +298,48 @@ def in_two_passes():
     return step, (te.randn(2, 8, 5), te.randn(2, 8, 1))
 
 
+def labels_drawn():
+    E, D = nn.Embedding(4, 3), nn.Linear(5, 1)
+    optimizer = optim.SGD([*E.parameters(), *D.parameters()], lr=0.1)
+
+    def step(x):
+        labels = te.randint(0, 4, (x.shape[0],))
+        loss = D(te.cat((E(labels), x), -1)).pow(2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, (te.randn(6, 2),)
+
+
+def residual():
+    net = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1))
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+    def step(x, t, share):
+        x = x.detach().requires_grad_()
+        u = net(te.cat([x, t], 1))
+        (u_x,) = te.autograd.grad(u.sum(), x, create_graph=True)
+        (u_xx,) = te.autograd.grad(u_x.sum(), x, create_graph=True)
+        loss = u.pow(2).mean() + share * ((u_xx - u) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, (te.randn(6, 1), te.randn(6, 1), 0.5)
+
+
+def places_of_two_axes():
+    def loss_of(out, y):
+        return (out[te.tensor([2, 0, 1]), te.arange(3)] - y).pow(2).mean()
+
+    return training(nn.Linear(3, 2), loss_of, te.randn(4, 3, 3), te.randn(3, 2))
+
+
 STEPS = [
+    labels_drawn, residual, places_of_two_axes,
     hinge, gates, mixture, in_two_passes, decoder, summed, enlarged, weighted_and_smoothed,
     cost_by_hand, log_likelihood, labels_of_floats, each, smoothed, weighted, whole_numbers,
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,
@@ -692,6 +733,21 @@ def test_gradients_have_the_users_names():
     assert "W -= lr * Hv" in text
 
 
+def test_what_is_drawn_has_the_users_name():
+    """Labels and orders are made of whole numbers of the generator: these have no name."""
+
+    def step(x):
+        labels = te.randint(2, 5, (x.shape[0],))
+        order = te.randperm(x.shape[0])
+        return x[order] * labels % 3
+
+    step = te.compile(step)
+    step(te.randn(4))
+    text = step.source(readable=True)
+    assert "labels = (t1 % 3).astype(np.int64) + 2" in text
+    assert "order = in_exchanged_order(t2, n=4)" in text
+
+
 def test_explain_says_no_part_that_is_not_there():
     """A function without gradients has one part."""
     step = te.compile(lambda x: x.exp() + 1)
@@ -730,7 +786,7 @@ def test_labels_made_in_the_step_are_no_array_of_numbers():
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(2.0, "2"), (0.1, "0.1"), (32 / 31, "32 / 31"), (8**0.5, "8 ** 0.5"), (8**-0.5, "8 ** -0.5"),
+    [(2.0, "2"), (3, "3"), (0.1, "0.1"), (32 / 31, "32 / 31"), (8**0.5, "8 ** 0.5"), (8**-0.5, "8 ** -0.5"),
      (1 / 8**0.5, "1 / 8 ** 0.5"), (2.0**-46, "2 ** -46"), (-1 / 3, "-1 / 3"),
      (0.5**0.5, "0.5 ** 0.5"), (1 / math.sqrt(2 * math.pi), "1 / (2 * np.pi) ** 0.5")],
 )  # fmt: skip

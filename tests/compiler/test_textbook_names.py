@@ -174,3 +174,20 @@ def test_maps_of_all_kinds_have_the_articles_letters():
         "grad_W2[...] = grad_c1[...] = 0\n", "Y = y[:, None] == np.arange(3)",
     ):  # fmt: skip
         assert line in text
+
+
+def test_no_name_is_a_word_of_python():
+    """The gradient of `ef` would be called def, and that of `el` del."""
+    W = te.randn(3, requires_grad=True)
+
+    def step():
+        ef = W * 2
+        el = ef.sin()
+        W.grad = None
+        (ef * el + el.exp()).sum().backward()
+        return W.grad
+
+    compiled = te.compile(step)
+    assert compiled().tolist() == step().tolist()
+    assert "def_ = " in compiled.source(readable=True)
+    assert "del_ = " in compiled.source(readable=True)

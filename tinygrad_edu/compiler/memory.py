@@ -220,6 +220,8 @@ class Memory:
     def _same(one: Value, other: Value) -> bool:
         """Whether a value's numbers can lie exactly where another's do."""
         x, y = one.data, other.data
+        if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):  # a number has no memory
+            return False
         return bool(x.shape == y.shape and x.dtype.itemsize == y.dtype.itemsize and x.strides == y.strides)
 
     def _only(self, line: Call, base: Value) -> bool:

@@ -6,6 +6,7 @@ of its own; the writer numbers it.
 
 from __future__ import annotations
 
+import keyword
 import operator
 import re
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,7 @@ _LAYER = re.compile(r"[WbKcZA]\d+")
 _LETTER = re.compile(r"[ZAH]\d+")
 _NUMBER = re.compile(r"\d+$")
 _CONSTANT = re.compile(r"C\d*")
+_OF_WORDS = ("in_exchanged_order", "remainder", "astype", "plus", "reshape_to")  # of whole numbers: randint, randperm
 _SHORT = {
     "exp_avg": "M",
     "exp_avg_sq": "V",
@@ -52,6 +54,8 @@ def name_values(listing: Listing, program: Program, trace: Trace, words: list[st
     def give(several: Iterable[tuple[Any, str]]) -> None:
         """The first that claims a name has it."""
         for symbol, name in several:
+            if keyword.iskeyword(name):  # the gradient of `ef`
+                name += "_"
             value = listing.value_of.get(symbol) if isinstance(symbol, Symbol) else None
             if not name.isidentifier() or name in taken:
                 continue
@@ -155,8 +159,19 @@ def _handed(trace: Trace) -> dict[Record, str]:
 def _assigned(trace: Trace, program: Program) -> dict[Any, str]:
     """What the user's variables are assigned that needs no gradient: of several operations in a line the last."""
     recorded = {at(record.site)[1] for record in trace.values}
-    shaped = {s.inputs[0]: s for s in program.equations if s.key == "reshape_to"}
-    draws = {symbol: shaped.get(symbol, symbol) for symbol in trace.draws}  # they are drawn in a row
+    users: dict[Any, list[Symbol]] = {}
+    for symbol in program.equations:
+        for x in symbol.inputs:
+            users.setdefault(x if isinstance(x, Symbol) else None, []).append(symbol)
+
+    def made_of(draw: Symbol) -> Symbol:
+        """What a call of the library makes of what it draws in a row, and gives."""
+        for key in _OF_WORDS if draw.dtype.kind == "u" else ("reshape_to",):
+            after = users.get(draw, [])
+            draw = after[0] if len(after) == 1 and after[0].key == key else draw
+        return draw
+
+    draws = {symbol: made_of(symbol) for symbol in trace.draws}
     found: dict[str, dict[Any, list[Any]]] = {}
     for symbol, site in trace.sites.items():
         node, target = at(site)

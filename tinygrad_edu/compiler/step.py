@@ -30,7 +30,7 @@ from ..symbolic.trace import Trace, record
 from .forms import ALIKE, form_of, objects_of
 from .kernels.engine import require_numba
 from .watching import outside
-from .watching.watch import Watch
+from .watching.watch import DICE, Watch
 from .written import Written
 
 # A program's memory is one caller's at a time, and a trace exchanges the arrays of tensors that all threads share
@@ -40,7 +40,12 @@ ADVICE = (
     "That is Python, and a program changes only tensors, so it would be forgotten. Change it outside of the step "
     "(scheduler.step(), a count, a list of losses), return the value, or keep it in a tensor written in place."
 )
+DRAW = (
+    "Draw from this library's generator (rand, randn, randint, distributions), whose draws a program makes again, or "
+    "draw outside of the step and pass the numbers as arguments."
+)
 FILLED = "Call the cached function once outside of the step, with the same arguments, so that it is there already."
+INSTEAD = {"a cache": FILLED, DICE: DRAW}
 LIMIT = 16  # programs per step: more means that something changes at every call
 
 
@@ -210,13 +215,17 @@ class Compiled:
             again(second, watch.groups, watch.types)
         except Leaked:
             what = f"{self._name} changes {changes}: it keeps a tensor there that it has computed"
+        except TraceError:
+            raise
+        except Exception as error:  # it finds what it has left there itself
+            what = f"{self._name} changes {changes}, with which the next one fails ({type(error).__name__}: {error})"
         else:
             what = watch.changed() and f"each run of {self._name} changes {watch.changed()}"
         if not what:
             return watch
         restore()
         line = line_that(functools.partial(again, Trace(), watch.groups), lambda: first.changed() == changes)
-        raise TraceError(f"compile: {line}{what}. {FILLED if changes == 'a cache' else ADVICE}")
+        raise TraceError(f"compile: {line}{what}. {INSTEAD.get(changes, ADVICE)}")
 
     def _dropped_by(self, program: Program, trace: Trace) -> set[Tensor]:
         """The tensors of whose gradients a program leaves none.

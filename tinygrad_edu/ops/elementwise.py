@@ -280,6 +280,9 @@ def remainder(A: Array, B: Array) -> Array:
     return np.remainder(A, B) if C is None else C
 
 
+remainder.composition = lambda A, B: np.remainder(A, B)
+
+
 @public("fmod", inplace=True)
 @primitive(
     np.fmod,

@@ -189,8 +189,12 @@ class Algebra(Polynomials):
         return self._number_of(x.params["value"])
 
     def read_astype(self, x: Symbol, a: Poly) -> Poly | None:
-        """The same numbers, if the dtype has room for them; whole numbers made of others are others."""
-        return a if np.can_cast(x.inputs[0].dtype, x.dtype, "same_kind") else None
+        """The same numbers, if the dtype has room for them; whole numbers made of others are others.
+
+        Those of another dtype are, too: places counted in int64 and uint64 are no places, but float64.
+        """
+        fits = np.can_cast(x.inputs[0].dtype, x.dtype, "same_kind")
+        return a if fits and (x.dtype.kind not in "iu" or x.inputs[0].dtype == x.dtype) else None
 
     def read_assign(self, x: Symbol, a: Poly, value: Poly, *indices: Poly) -> Poly | None:
         """Zeros put somewhere: scalars move out."""

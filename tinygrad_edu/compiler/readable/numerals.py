@@ -26,6 +26,8 @@ Spelled = tuple[str, int]  # a text, and how tightly it binds
 
 def spelled_number(x: float) -> Spelled:
     """A finite number: whole ones without a point, of ratios and roots what they are."""
+    if isinstance(x, int):
+        return str(x), UNARY if x < 0 else ATOM
     text = str(int(x)) if x.is_integer() and abs(x) < 1e6 else repr(x)
     if len(text) > LONG and x < 0:
         opposite, binds = spelled_number(-x)

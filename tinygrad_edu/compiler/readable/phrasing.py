@@ -27,6 +27,7 @@ SIGNS: dict[Any, tuple[str, int]] = {
     np.subtract: ("-", SUM),
     np.multiply: ("*", PRODUCT),
     np.divide: ("/", PRODUCT),
+    np.remainder: ("%", PRODUCT),
     np.power: ("**", POWER),
     np.dot: ("@", PRODUCT),
     np.matmul: ("@", PRODUCT),
@@ -163,6 +164,8 @@ class Phrasing(Emitted):
             return f"{self._dtype(line.results[0].data.dtype)}({self._text(args[0])})", ATOM
         if isinstance(function, Method) and function.__name__ == "__pow__":
             return infix("**", POWER, *(self._operand(x, line) for x in args)), POWER
+        if getattr(function, "__name__", "") == "reshape" and self._may_be_python(args[0]):
+            return f"np.reshape({self._text(args[0])}, {self._text(args[1])})", ATOM
         if isinstance(function, Method):
             places = args[1] if function.__name__ == "reshape" and args[1].__class__ is tuple and args[1] else args[1:]
             words = [*map(self._text, places), *(f"{k}={self._text(v)}" for k, v in line.kwargs.items())]
@@ -184,6 +187,13 @@ class Phrasing(Emitted):
         if function is np.square:
             return infix("**", POWER, self._spelled(args[0]), ("2", ATOM)), POWER
         return self._called(line), ATOM
+
+    def _may_be_python(self, x: Any) -> bool:
+        """Whether what is written for a value computes with numbers alone, which have no methods of arrays."""
+        if not isinstance(x, Value) or x.number:
+            return np.ndim(getattr(x, "data", x)) == 0
+        call = self._textbook.call_of(x) if np.ndim(x.data) == 0 else None
+        return call is not None and isinstance(call.function, np.ufunc) and all(map(self._may_be_python, call.args))
 
     def _copied(self, x: Any) -> Spelled:
         """The numbers of x, in memory of their own."""

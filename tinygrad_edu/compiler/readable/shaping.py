@@ -123,7 +123,7 @@ class Shaping(Rewriting):
         (x, key), call = args, self._call(args[0])
         if call is None or not isinstance(x, Value) or key.__class__ is not tuple:
             return False
-        part = _only_part(call, key[0]) if len(key) == 1 or key[1:] == (...,) else None
+        part = _only_part(call, key[0]) if len(key) == 1 or (len(key) == 2 and key[1] is ...) else None
         if isinstance(part, Value) and alike(part, line.results[0]) and self._same(line, part):
             return True
         if call.function in KEEPING and _adds_axes(key):

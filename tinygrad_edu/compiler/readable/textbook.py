@@ -22,7 +22,7 @@ from ..spelling import spelled_array
 from .arithmetic import Arithmetic
 from .conditions import BOTH, NOT, OPPOSITE
 from .rewriting import SAME_NUMBERS, Share, is_count, number_of
-from .shaping import SCATTER, SUMS
+from .shaping import PARTS, SCATTER, SUMS
 
 PASSES = 2  # what the first leaves out, the second does not count among the uses of what it was computed from
 
@@ -51,7 +51,12 @@ class Textbook(Arithmetic):
     def _take(self, line: Call) -> None:
         args = bare(line.args, self.of)
         kwargs = bare(line.kwargs, self.of)
-        constant = not is_draw(line) and len(line.results) == 1 and not values_of((args, kwargs))
+        constant = (
+            not is_draw(line)
+            and line.function is not PARTS
+            and len(line.results) == 1
+            and not values_of((args, kwargs))
+        )
         if constant and self._fold(line, args, kwargs):
             return
         rule = self._rule(line.function)

@@ -31,6 +31,8 @@ from .kinds import content_of
 from .scopes import Held, Slots, by_scope, equal, put_back
 from .surroundings import MISSING, Surroundings
 
+DICE = "the state of a random generator of Python or NumPy"
+
 
 class Watch(Surroundings):
     """A snapshot of what a step's Python code can see."""
@@ -125,7 +127,7 @@ class Watch(Surroundings):
     def changed(self) -> str:
         """What the step has changed while it was traced, in words; empty if nothing."""
         if self._draws() != self._drawn:
-            return "the state of a random generator of Python or NumPy"
+            return DICE
         for group, was, name in self._groups:
             for key in (*was, *(group.keys() - was.keys())):
                 if key != "params" and not equal(group.get(key, MISSING), was.get(key, MISSING)):

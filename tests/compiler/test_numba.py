@@ -380,12 +380,70 @@ def test_tensors_that_are_exchanged():
             twice, new = W * 2, x * 3
             later = twice + 1
             W.copy_(new)
-            return later, a, b, c, d, W
+            return later
+
+        return step, (a, b, c, d, W)
+
+    (eager, expected), (step, found) = exchanging(), exchanging()
+    step, x = te.compile(step, engine="numba"), te.tensor([3.0, 1.0, 4.0, 1.0, 5.0])
+    for _ in range(3):
+        assert step(x).tolist() == eager(x).tolist()
+        assert [t.tolist() for t in found] == [t.tolist() for t in expected]
+        x = x + 1
+
+
+def test_each_number_is_rounded_as_numpy_rounds_it():
+    """No other order of products and differences: what is 0 or finite in eager mode, NaN or -0 there, is so here."""
+
+    def step(x, small, a, b):
+        spread = te.sqrt((x * x).mean(1) - x.mean(1) ** 2)  # of one number per row: 0
+        zeros = 1 / te.maximum(0 - x * 0, te.zeros(5, 1)), 1 / -(x * 0)
+        return te.exp(te.log(x - 2)), spread, small * a * b, small * 10**20, *zeros
+
+    x, large = te.tensor([[0.1], [0.7], [1.3], [2.9], [-3.3]]), te.tensor(1e25)
+    given = x, 1e-30 * x, large, large + 0
+    (first, *found), (true, *expected) = te.compile(step, engine="numba")(*given), step(*given)
+    np.testing.assert_allclose(first.numpy(), true.numpy(), rtol=1e-6)
+    for own, numbers in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(own.numpy(), numbers.numpy())
+
+
+def test_long_sums_keep_their_digits():
+    """Of one row, of rows of a nest, of turned ones, of products: one running sum of equal numbers drifts."""
+
+    def step(x, row):
+        columns = x.T * 1.5
+        centred = (x * 2 + 1).mean(-1, keepdim=True) * x
+        together = (columns * columns).sum(-1), te.einsum("...i,...i->...", x, x * 1.5), (centred * x).sum(-1)
+        return *together, row.sum(1), row @ row.T
+
+    row = te.full((1, 30000), 0.1)
+    for x in (te.full((4096, 16), 0.1), te.full((16, 4096), 0.1).T):
+        expected = step(x.double(), row.double())  # NumPy's own sum of a turned array drifts
+        for own, true in zip(te.compile(step, engine="numba")(x, row), expected, strict=True):
+            assert close(own, true)
+
+
+def test_a_users_names_are_told_from_those_of_loops():
+    """Indices, what is read, made, summed and kept; and names that are Python's once their numbers are off."""
+    make = lambda: [te.linspace(k, k + 1, 6) for k in range(12)]
+
+    def stepping():
+        i0, k, n, a, a_, a_at, a_row, a_0, abs, lambda1, lambda_, in1 = make()
+
+        def step(x, largest_):
+            n.mul_(largest_)
+            i0.add_(k * x)
+            k.mul_(n + abs)
+            lambda1.add_(x * 2), lambda_.add_(x * 2), in1.add_(x * 2)
+            a.add_(a_ * x), a_.add_(a * a_at), a_at.add_(a - a_row), a_row.mul_(a_0)
+            largest = largest_ * k
+            return largest + i0, n * 2, lambda1 * 3, lambda_ * 3, in1 * 3, a * 2, a_ * 2, a_at * 2, largest * largest_
 
         return step
 
-    eager, compiled, x = exchanging(), te.compile(exchanging(), engine="numba"), te.tensor([3.0, 1.0, 4.0, 1.0, 5.0])
-    for _ in range(3):
-        for found, expected in zip(compiled(x), eager(x), strict=True):
-            assert found.tolist() == expected.tolist()
-        x = x + 1
+    eager, compiled = stepping(), te.compile(stepping(), engine="numba")
+    for k in range(3):
+        x = te.linspace(0, k, 6)
+        for found, expected in zip(compiled(x, 0.5 + k), eager(x, 0.5 + k), strict=True):
+            assert close(found, expected)

@@ -365,9 +365,9 @@ def compile(
             writes again; with False `.grad` is None after a call, which saves memory, unless the step goes on with it.
         limit: after so many programs (for other shapes, modes, settings) another one is refused.
         engine: "numpy", or "numba" (`pip install "tinygrad_edu[numba]"`): chains of small calls and the update are
-            fused into compiled loops, kept on disk for later processes. Its sums and products are taken in another
-            order, so it agrees with eager mode within 1e-5 of an array's largest magnitude; what overflows there on its
-            way, as exp(x) in log(exp(x)), need not overflow here.
+            fused into compiled loops, kept on disk for later processes. Its sums and matrix products are taken in
+            another order, so it agrees with eager mode within 1e-5 of an array's largest magnitude; a sum that
+            overflows there on its way need not overflow here.
         reassociate: whether factors may be multiplied in another order where that is less work: the learning rate
             into dZ instead of into dZ^T X, in steps that leave no gradients (grads=False). Within 1e-5, too.
         disable: True returns the step as it is.

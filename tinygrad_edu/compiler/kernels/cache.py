@@ -14,14 +14,15 @@ from typing import Any
 
 from .pieces import words
 
-# Sums may be taken in another order, so that they are vectorised; NaN and infinities keep their meaning.
+# A kernel computes each number as NumPy does, rounding for rounding: reassociated, x * a * b overflows where eager mode
+# does not, and x * x - m * m is no 0 where it should be one, so its root NaN. Sums alone (quick.py) are reassociated.
 # No parallel loops: BLAS's threads have the cores, spinning, and a loop is not done before its slowest thread. On a
 # machine of two cores, in us: Numba's OpenMP layer halves a loop, but right after a product any takes 5,000 to 16,000;
 # its own layer (workqueue), 115 in one thread and 140 to 160 in two for 262,144 numbers, 540 and 450 for 1,048,576,
 # and it ends the process when two threads call it at once.
 HOW = {
-    "njit": """njit = numba.njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})""",
-    "exact": """exact = numba.njit(error_model="numpy")""",  # in NumPy's order, to the last bit
+    "njit": """njit = numba.njit(error_model="numpy")""",
+    "loose": """loose = numba.njit(error_model="numpy", fastmath={"reassoc", "contract"})""",
     "ordered": """ordered = numba.njit(error_model="numpy", fastmath={"contract"})""",
 }
 

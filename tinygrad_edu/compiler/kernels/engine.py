@@ -25,7 +25,7 @@ from .formulas import element_type
 from .fuse import Fused, fused
 from .loops import KernelSource
 from .pieces import Piece, Shared
-from .quick import QUICK
+from .quick import CALLED, TEXTS
 
 NAME = "tinygrad_edu[numba]"
 
@@ -95,9 +95,9 @@ class Accelerated(Emitted):
         return self._views[value]
 
     def quick(self, function: Any) -> str:
-        """What kernels call an exponential function of theirs."""
+        """What kernels call a function of quick.py."""
         if function not in self._quick:
-            self._quick[function] = self._free(f"quick_{function.__name__}")
+            self._quick[function] = self._free(CALLED[function])
         return self._quick[function]
 
     # --- the whole
@@ -118,12 +118,12 @@ class Accelerated(Emitted):
         found: dict[Any, list[Piece]] = {}
         for kernel in self.kernels:
             for piece in kernel.pieces:
-                found.setdefault((kernel.how, piece.form), []).append(piece)
+                found.setdefault(piece.form, []).append(piece)
         shared: dict[Any, Shared] = {}
-        for (how, form), pieces in found.items():
+        for form, pieces in found.items():
             if len(pieces) > 1:
-                shared[how, form] = Shared(self._free(f"loop{len(shared) + 1}"), how, pieces[0])
-        texts = {name: QUICK[function].format(name=name) for function, name in self._quick.items()}
+                shared[form] = Shared(self._free(f"loop{len(shared) + 1}"), pieces[0])
+        texts = {name: TEXTS[function].format(name=name) for function, name in self._quick.items()}
         texts |= {loop.name: loop.source for loop in shared.values()}
         for kernel in self.kernels:
             direct = kernel.direct(shared)

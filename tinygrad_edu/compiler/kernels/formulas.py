@@ -10,6 +10,8 @@ import numpy as np
 from ...ops.indexing import add_at, scatter
 from ..calls import Call, Value
 
+LONG = 512  # terms that one running sum of float32 may have; of more it loses digits, and float64 keeps it
+STRIPE = 8  # terms of a product that are added before their sum is stored
 ONE = "1"  # a number of an array of ones
 PLACING = {scatter.forward: 1, add_at.forward: 2}  # what puts its last operand into a part of the result: operands
 
@@ -23,8 +25,8 @@ ARITHMETIC = {
     np.absolute: "abs({})",
     np.square: "{0} * {0}",
     np.sqrt: "np.sqrt({})",
-    np.maximum: "{0} if {0} >= {1} or {0} != {0} else {1}",  # NaN goes on, as in NumPy
-    np.minimum: "{0} if {0} <= {1} or {0} != {0} else {1}",
+    np.maximum: "{0} if {0} > {1} or {0} != {0} else {1}",  # NaN goes on, and the second of two zeros, as in NumPy
+    np.minimum: "{0} if {0} < {1} or {0} != {0} else {1}",
 }
 COMPARED = {
     np.less: "{} < {}",
@@ -74,6 +76,8 @@ def subscript(shape: tuple[int, ...], index: list[str]) -> str:
 
 def literal(x: Any) -> str:
     """A number in a kernel's text."""
+    if isinstance(x, int) and abs(x) >= 1 << 63:  # which Numba has no integer for
+        x = float(x)
     return (
         repr(x)
         if not isinstance(x, float) or math.isfinite(x)
@@ -97,8 +101,18 @@ def formula(line: Call, operands: list[str]) -> str:
     return operands[0]  # astype
 
 
+def stripe(inner: int) -> int:
+    """How many terms of a product's sums are added at a time."""
+    return max(c for c in range(1, STRIPE + 1) if inner % c == 0)
+
+
+def running(value: Value, terms: int) -> str:
+    """What a sum of so many terms is kept in."""
+    return "np.float64" if terms > LONG else element_type(value)
+
+
 def gathered(place: str, ufunc: np.ufunc, element: str) -> str:
-    """A line that takes one more number into a reduction."""
+    """A line that takes one more number into a reduction, in NumPy's order."""
     if ufunc is np.add:
         return f"{place} += {element}"
     sign = ">" if ufunc is np.maximum else "<"

@@ -20,8 +20,7 @@ from ...ops.pooling_windows import are_tiles
 from ..calls import Call, Check, Kernel, Method, Reduce, Value
 from ..listing import Listing, is_draw
 from ..memory import may_follow_writes
-from .exact import must_be_exact
-from .formulas import ARITHMETIC, FORMULAS, LOGICAL, PLACING, SLOW
+from .formulas import ARITHMETIC, FORMULAS, LOGICAL, LONG, PLACING, SLOW, stripe
 from .nests import Loop, Nest, last_axis, nests, own_row
 from .opened import opened
 from .quick import QUICK
@@ -39,9 +38,9 @@ VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "view", "__getitem__
 class Fused(Kernel):
     """What a kernel does."""
 
-    def __init__(self, lines: list[Call], exact: bool = False) -> None:
+    def __init__(self, lines: list[Call]) -> None:
         super().__init__("kernel")
-        self.lines, self.exact = lines, exact
+        self.lines = lines
         self.loops: list[Loop] = []
         self.loop_of: dict[Value, int] = {}
         self.local: set[Value] = set()  # arrays between its loops that it makes itself
@@ -153,14 +152,14 @@ def _dtype(x: Any) -> np.dtype[Any] | None:
     return x.dtype if isinstance(x, (np.ndarray, np.generic)) else None
 
 
-def fusable(line: Call | Check, exactly: bool = False) -> bool:
-    """Whether a kernel can make a call; exactly: to the last bit."""
+def fusable(line: Call | Check) -> bool:
+    """Whether a kernel can make a call."""
     if not isinstance(line, Call) or len(line.results) != 1 or line.results[0].number or line.args is None:
         return False
     value, function = line.results[0], line.function
     if not isinstance(value.data, (np.ndarray, np.generic)) or not np.size(value.data):
         return False
-    if value.source is not None or (exactly and nature(line)[0] != "each"):
+    if value.source is not None:
         return False
     if isinstance(function, np.ufunc) and masks(line):
         return True
@@ -172,7 +171,7 @@ def fusable(line: Call | Check, exactly: bool = False) -> bool:
     if isinstance(function, np.ufunc):
         if line.kwargs or function not in FORMULAS:
             return False
-        if function in SLOW and value.data.size > FEW and (exactly or not quick(line)):
+        if function in SLOW and value.data.size > FEW and not quick(line):
             return False
         if function in ARITHMETIC and value.data.dtype.kind != "f":
             return False
@@ -246,8 +245,9 @@ def _multiplies(line: Call) -> bool:
     x, y = (v.data if isinstance(v, Value) else v for v in line.args)
     if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)) or x.dtype != y.dtype or x.dtype.kind != "f":
         return False
-    shape = line.results[0].data.shape
-    return 1 <= x.ndim <= 2 and 1 <= y.ndim <= 2 and 0 < math.prod(shape) * x.shape[-1] <= SMALL_PRODUCT and shape != ()
+    shape, inner = line.results[0].data.shape, x.shape[-1]
+    few = 0 < math.prod(shape) * inner <= SMALL_PRODUCT and inner <= LONG * stripe(inner)
+    return 1 <= x.ndim <= 2 and 1 <= y.ndim <= 2 and few and shape != ()
 
 
 def _scheduled(lines: list[Any], in_kernel: list[bool], clear: list[bool]) -> list[int]:
@@ -337,8 +337,7 @@ def _clear(line: Call | Check) -> bool:
 def fused(listing: Listing) -> list[Call | Check]:
     """The lines of a listing with kernels in the place of the calls that they make."""
     lines = opened(listing)
-    strict = must_be_exact(lines)
-    in_kernel = [fusable(line, line in strict) for line in lines]
+    in_kernel = [fusable(line) for line in lines]
     scalars = _show_scalars(lines, in_kernel)
     clear = [_clear(line) for line in lines]
     slots = _scheduled(lines, in_kernel, clear)
@@ -353,7 +352,7 @@ def fused(listing: Listing) -> list[Call | Check]:
         own = by_slot[slot]
         looks_through = any(reference(v).base is not v for v in own[0].operands)
         if slot % 2 == 0 and (len(own) > 1 or looks_through or masks(own[0])):
-            kernel = Call(Fused(own, exact=any(line in strict for line in own)), (), {})
+            kernel = Call(Fused(own), (), {})
             kernel.section = own[0].section
             found.append(kernel)
         else:

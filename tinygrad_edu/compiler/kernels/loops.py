@@ -21,21 +21,21 @@ from .formulas import (
     formula,
     gathered,
     literal,
+    running,
     stepping,
+    stripe,
     subscript,
     times,
 )
 from .fuse import Fused, placed, quick
 from .nests import Loop, NestSource
-from .pieces import Piece, Shared, numbered, parts, words
+from .pieces import Piece, Shared, numbered, parts, told_apart, words
 from .references import reference, straight
 
 if TYPE_CHECKING:
     from .engine import Accelerated
 
-LONG = 1024  # numbers from which a sum of float32 is kept in float64: one running sum loses digits
 HELD = 4  # numbers of a product that are summed in registers
-STRIPE = 8  # terms of a product that are added before their sum is stored
 WIDE = 8  # numbers that a loop computes at a time
 Place = Callable[[str, str], str]  # how a matrix's number is called, of row and column
 
@@ -69,20 +69,19 @@ class KernelSource:
             piece.left = [name for name in piece.left if name in later]
             later.update(words(piece.text))
         self.call = f"{name}({', '.join(self.words)})"
-        self.how = "exact" if self.fused.exact else "njit"
 
     def source(self, shared: dict[Any, Shared]) -> str:
         """The kernel's text, in which pieces that others have too are calls."""
         body = []
         for piece in self.pieces:
-            known = shared.get((self.how, piece.form))
+            known = shared.get(piece.form)
             body.append(piece.text if known is None else piece.call(known.name))
         text = "\n".join([*self.made, *body])
-        return numbered(f"@{self.how}\ndef {self.name}({', '.join(self.words.values())}):\n{indented(text, 1)}")
+        return numbered(f"@njit\ndef {self.name}({', '.join(self.words.values())}):\n{indented(text, 1)}")
 
     def direct(self, shared: dict[Any, Shared]) -> str:
         """A call of the function that does all that the kernel does, if there is one: it need not be compiled twice."""
-        known = shared.get((self.how, self.pieces[0].form))
+        known = shared.get(self.pieces[0].form)
         if len(self.pieces) > 1 or self.made or known is None:
             return ""
         texts = {word: text for text, word in self.words.items()}
@@ -91,7 +90,7 @@ class KernelSource:
     def _parameter(self, text: str) -> str:
         name = self.words.get(text)
         if name is None:
-            name = self.words[text] = text if text.isidentifier() else self.program._free(None)
+            name = self.words[text] = told_apart(text) if text.isidentifier() else self.program._free(None)
         return name
 
     # --- loops
@@ -132,7 +131,7 @@ class KernelSource:
         for line in lines:
             value = line.results[0]
             if self.is_total(line):
-                text.append(f"{self.number(value)} += {self.element(line.args[0], index, flat)}")
+                text.append(self.plus(self.number(value), self.element(line.args[0], index, flat)))
                 continue
             number = self.here[value] = self.number(value)
             read = line.args if isinstance(line.function, np.ufunc) or line.function is np.where else line.args[:1]
@@ -164,7 +163,7 @@ class KernelSource:
     def begin(self, totals: list[Call]) -> None:
         """Sums before the loop that they are taken in."""
         for line in totals:
-            kind = "np.float64" if line.args[0].data.size > LONG else element_type(line.results[0])
+            kind = running(line.results[0], line.args[0].data.size)
             self.body.append(f"{self.number(line.results[0])} = {kind}(0)")
 
     def end(self, totals: list[Call]) -> None:
@@ -202,10 +201,10 @@ class KernelSource:
             inner = zip(index[lead:], at, plane, strict=True)
             places.append([*index[:lead], *(f"{w[1]} * {i} + {k}" for i, k, w in inner)])
         text = [f"{number} = {self.element(V, index, False)}"]
-        text += [f"x{k} = {self.element(X, at, False)}" for k, at in enumerate(places)]
-        text.append("largest = x0")
+        text += [f"at{k} = {self.element(X, at, False)}" for k, at in enumerate(places)]
+        text.append("largest = at0")
         for k in range(1, len(places)):  # the first of equals, the last NaN
-            text += [f"later{k} = x{k} > largest or x{k} != x{k}", f"largest = x{k} if later{k} else largest"]
+            text += [f"later{k} = at{k} > largest or at{k} != at{k}", f"largest = at{k} if later{k} else largest"]
         for k in reversed(range(1, len(places))):
             text.append(f"{self.place(value, places[k], False)} = {number} if later{k} else {zero}")
             text.append(f"{number} = {zero} if later{k} else {number}")
@@ -254,12 +253,14 @@ class KernelSource:
                 text.append("    " * depth + f"for i{k} in range({shape[k]}):")
                 depth += 1
             first = self.element(source, [("0" if k in axes else f"i{k}") for k in range(rank)], False)
-            start = f"{element_type(value)}(0)" if ufunc is np.add else first
+            terms = math.prod(shape[k] for k in axes)
+            start = f"{running(value, terms)}(0)" if ufunc is np.add else first
             text.append("    " * depth + f"{number} = {start}")
             for k in sorted(axes):
                 text.append("    " * depth + f"for i{k} in range({shape[k]}):")
                 depth += 1
-            text.append("    " * depth + gathered(number, ufunc, element))
+            more = self.plus(number, element) if ufunc is np.add else gathered(number, ufunc, element)
+            text.append("    " * depth + more)
             text.append("    " * len(kept) + f"{place} = {number}")
             self.body += text
             return
@@ -276,7 +277,7 @@ class KernelSource:
         inner = left.shape[-1]
         rows = left.shape[0] if left.ndim == 2 else None
         columns = right.shape[1] if right.ndim == 2 else None
-        kind = element_type(value)
+        kind, total = element_type(value), running(value, inner)
 
         def a(i: str, k: str) -> str:
             return self.element(x, [i, k] if rows is not None else [k], False)
@@ -290,13 +291,14 @@ class KernelSource:
         n, m, number = rows or 1, columns or 1, self.number(value)
         if n * m <= HELD:
             sums = [(i, j, f"{number}_{i}_{j}") for i in range(n) for j in range(m)]
-            self.body += [f"{s} = {kind}(0)" for *_, s in sums]
+            self.body += [f"{s} = {total}(0)" for *_, s in sums]
             self.body.append(f"for k in range({inner}):")
-            self.body += [f"    {s} += {times(a(str(i), 'k'), b('k', str(j)))}" for i, j, s in sums]
+            self.body += [f"    {s} = {self.plus_product(s, a(str(i), 'k'), b('k', str(j)))}" for i, j, s in sums]
             self.body += [f"{out(str(i), str(j))} = {s}" for i, j, s in sums]
         elif m == 1:
-            self.body += [f"for i in range({n}):", f"    {number} = {kind}(0)", f"    for k in range({inner}):"]
-            self.body += [f"        {number} += {times(a('i', 'k'), b('k', '0'))}", f"    {out('i', '0')} = {number}"]
+            self.body += [f"for i in range({n}):", f"    {number} = {total}(0)", f"    for k in range({inner}):"]
+            self.body.append(f"        {number} = {self.plus_product(number, a('i', 'k'), b('k', '0'))}")
+            self.body.append(f"    {out('i', '0')} = {number}")
         elif m < WIDE <= n and left.strides[0] <= left.strides[-1]:  # vectors along the columns of the result
             held = self._copy_of((m, n), kind)
             self._sum_rows((m, n, inner), number, lambda i, k: b(k, i), lambda k, j: a(j, k), held)
@@ -321,13 +323,15 @@ class KernelSource:
     def _sum_rows(self, sizes: tuple[int, int, int], number: str, a: Place, b: Place, out: Place) -> None:
         """A product as sums of rows of the right operand, several terms at a time."""
         n, m, inner = sizes
-        step = max(c for c in range(1, STRIPE + 1) if inner % c == 0)
+        step = stripe(inner)
         places = [str(c) for c in range(inner)] if step == inner else [f"k + {c}" for c in range(step)]
         factors = [a("i", k) for k in places]
         text = [f"for i in range({n}):"]
         names = [f if f == ONE else f"{number}{c}" for c, f in enumerate(factors)]
         text += [f"    {name} = {f}" for name, f in zip(names, factors, strict=True) if f != ONE]
-        terms = " + ".join(times(name, b(k, "j")) for name, k in zip(names, places, strict=True))
+        terms = times(names[0], b(places[0], "j"))
+        for name, k in zip(names[1:], places[1:], strict=True):
+            terms = self.plus_product(terms, name, b(k, "j"))
         sign = "=" if step == inner else "+="
         text.append(f"    for j in range({m}):\n        {out('i', 'j')} {sign} {terms}")
         if step < inner:  # k outermost: sums for one row, one after another, would wait for each other
@@ -335,6 +339,16 @@ class KernelSource:
             self.body.append(f"for k in range(0, {inner}, {step}):")
             text = [indented(x, 1) for x in text]
         self.body += text
+
+    def plus(self, total: str, x: str) -> str:
+        """A line that adds one more number to a sum, in whatever order is fastest."""
+        return f"{total} = {self.program.quick(np.add)}({total}, {x})"
+
+    def plus_product(self, total: str, x: str, y: str) -> str:
+        """A sum and one more product."""
+        if ONE in (x, y):
+            return f"{self.program.quick(np.add)}({total}, {times(x, y)})"
+        return f"{self.program.quick(np.dot)}({total}, {x}, {y})"
 
     # --- numbers
 
@@ -417,7 +431,7 @@ class KernelSource:
     def _array(self, value: Value) -> str:
         if value not in self.fused.local:
             return self._parameter(self.program.array(value))
-        name = self.program._name(value)
+        name = told_apart(self.program._name(value))
         kind = element_type(value).replace("bool", "np.bool_")
         self.made[f"{name} = np.empty({np.shape(value.data)}, {kind})"] = None
         return name

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..calls import Call, Value
 from ..spelling import indented
-from .formulas import element_type
+from .formulas import element_type, running
 from .references import Ref, reference, straight
 
 if TYPE_CHECKING:
@@ -180,12 +180,12 @@ class NestSource:
         for value in (line.results[0] for line in loop.lines):
             if value in self.between:
                 lines.append(f"{kernel.rows[value]}[{self.last}] = {kernel.here[value]}")
-        lines += [f"{kernel.number(line.results[0])} += {kernel.element(line.args[0], index)}" for line in sums]
+        lines += [kernel.plus(kernel.number(line.results[0]), kernel.element(line.args[0], index)) for line in sums]
         once, each = kernel.reads(self.last)
         if kind == "number":
             return [*once, *each, *lines]
         kernel.here = known
-        text = [*once, *(f"{kernel.number(line.results[0])} = {element_type(line.results[0])}(0)" for line in sums)]
+        text = [*once, *map(self._begun, sums)]
         text += [f"for {self.last} in range({loop.shape[-1]}):", *(indented(x, 1) for x in (*each, *lines))]
         return text + [x for line in sums for x in self._known(line)]
 
@@ -193,16 +193,21 @@ class NestSource:
         """What is done with a row's sum: later loops have it as a number."""
         (value,) = line.results
         number = self.kernel.here[value] = self.kernel.number(value)
+        text = [f"{number} = {element_type(value)}({number})"]
         if value not in self.kernel.stored:
-            return []
+            return text
         index = self.outer + ["0"] * (np.ndim(value.data) - len(self.outer))
-        return [f"{self.kernel.place(value, index)} = {number}"]
+        return [*text, f"{self.kernel.place(value, index)} = {number}"]
+
+    def _begun(self, line: Call) -> str:
+        (value,) = line.results
+        return f"{self.kernel.number(value)} = {running(value, np.shape(line.args[0].data)[-1])}(0)"
 
     def _sum(self, line: Call) -> list[str]:
         kernel, (value,), source = self.kernel, line.results, line.args[0]
         number = kernel.number(value)
         kernel.loads = {}
         x = kernel.element(source, [*self.outer, self.last])
-        text = [f"{number} = {element_type(value)}(0)", f"for {self.last} in range({source.data.shape[-1]}):"]
+        text = [self._begun(line), f"for {self.last} in range({source.data.shape[-1]}):"]
         text += [f"    {line}" for part in kernel.reads("") for line in part]
-        return [*text, f"    {number} += {x}", *self._known(line)]
+        return [*text, f"    {kernel.plus(number, x)}", *self._known(line)]

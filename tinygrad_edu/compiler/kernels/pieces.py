@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import keyword
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,9 @@ from .references import reference
 
 # names that are neither attributes, called, nor Python's
 VARIABLE = re.compile(r"(?<![\w.])(?!(?:for|in|if|else|and|or|not|np|range|abs|bool|True|False)\b)[^\W\d]\w*\b(?!\()")
+
+# what loops call indices and numbers of their own, and what else means something in them
+OWN = re.compile(r"i\d*|j|k|at\d+|largest|later\d+|\w*_(at\d*|row|\d*|array)|np|range|abs|bool")
 
 
 class Piece:
@@ -74,19 +78,20 @@ class Piece:
 class Shared:
     """A function for what several pieces do, in the words of the first: `W` for its `W1`."""
 
-    def __init__(self, name: str, how: str, piece: Piece) -> None:
+    def __init__(self, name: str, piece: Piece) -> None:
         self.name = name
         words: dict[str, str] = {}
-        called = {name, *re.findall(r"(\w+)\(", piece.general)}
+        called = {name, "np", "range", "abs", "bool", *re.findall(r"(\w+)\(", piece.general)}
         for old in piece.names:
             plain = old if re.fullmatch(r"i\d|[ijk]", old) else re.sub(r"\d+", "", old).strip("_") or "t"
             ways = itertools.chain([plain], (f"{plain}_{k}" for k in itertools.count(2)))
-            words[old] = next(w for w in ways if w not in words.values() and w not in called)
+            words[old] = next(w for w in ways if w not in called and not keyword.iskeyword(w))
+            called.add(words[old])
         text = VARIABLE.sub(lambda found: words[found[0]], piece.general)
         if piece.left:
             text += f"\nreturn {', '.join(words[name] for name in piece.left)}"
         given = ", ".join(words[name] for name in piece.given)
-        self.source = f"@{how}\ndef {name}({given}):\n{indented(text, 1)}"
+        self.source = f"@njit\ndef {name}({given}):\n{indented(text, 1)}"
 
 
 def parts(loop: Loop, into: Mapping[Value, Value]) -> list[Loop]:
@@ -115,6 +120,11 @@ def numbered(text: str) -> str:
     """A kernel with its unnamed values counted from one, so that it is the same wherever it stands in a program."""
     order: dict[str, str] = {}
     return re.sub(r"(?<![\w.])t\d+", lambda found: order.setdefault(found[0], f"t{len(order) + 1}"), text)
+
+
+def told_apart(name: str) -> str:
+    """What a kernel calls an array: the user may have called it as loops call something of theirs."""
+    return f"{name}_array" if OWN.fullmatch(name) else name
 
 
 def words(text: str) -> list[str]:

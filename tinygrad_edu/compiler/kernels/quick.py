@@ -1,4 +1,7 @@
-"""Exponential functions that a loop computes many numbers at a time with: short enough to stand in the loop itself.
+"""Functions that a loop computes many numbers at a time with: short enough to stand in the loop itself.
+
+A sum whose terms are added in another order than they stand in is vectorised: 64 rows of 1,024 float32 take 1.9 us
+for 30. What else a loop computes keeps its order and its rounding, so that these additions are functions of their own.
 
 NumPy's are as good, but each is a pass over memory of its own, and those of the C library, which Numba calls, take
 17 us for 1,600 tanh. Numba would vectorise them with Intel's SVML, but only where its LLVM was patched for it, which
@@ -10,6 +13,8 @@ coefficients, and log 2 in two parts, the first so short that k times it is exac
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -54,4 +59,14 @@ def {name}(x):
     return np.copysign(t, x) if x == x else x"""
 )
 
-QUICK = {np.exp: EXP, np.tanh: TANH}
+PLUS = """@loose
+def {name}(total, x):
+    return total + x"""
+
+PLUS_PRODUCT = """@loose
+def {name}(total, x, y):
+    return total + x * y"""
+
+QUICK: dict[Any, str] = {np.exp: EXP, np.tanh: TANH}
+CALLED = {np.exp: "quick_exp", np.tanh: "quick_tanh", np.add: "plus", np.dot: "plus_product"}
+TEXTS = {**QUICK, np.add: PLUS, np.dot: PLUS_PRODUCT}

@@ -77,6 +77,9 @@ UNARY: dict[str, tuple[Callable[..., Any], Draw, int]] = {
     "lgamma": (lambda L, x: L.m.lgamma(x), between(0.2, 6), 0),
     "lgamma left of 0": (lambda L, x: L.m.lgamma(x), between(-2.9, -2.1), 0),
     "digamma": (lambda L, x: x.digamma(), between(0.2, 6), 0),
+    "lgamma near 0": (lambda L, x: L.m.lgamma(x), between(1e-9, 1e-3), -1),
+    "digamma near 0": (lambda L, x: x.digamma(), between(1e-9, 1e-3), -1),
+    "erfinv near 1": (lambda L, x: L.m.erfinv(x), between(0.99, 0.9999), -1),
     "polygamma": (lambda L, x: L.m.polygamma(2, x), between(0.2, 6), -1),
 }
 BINARY: dict[str, tuple[Callable[..., Any], Draw, Draw, int]] = {

@@ -287,3 +287,46 @@ def test_numbers_that_the_step_writes_down_may_be_read():
     """`tensor([2, 1])` is the same at every call."""
     step = te.compile(lambda x: x.reshape(te.tensor([2, 3]).tolist()) * te.tensor(3.0).item())
     assert step(te.ones(6)).tolist() == [[3, 3, 3], [3, 3, 3]]
+
+
+def test_masks_and_places_of_ones_own_are_read_and_never_stale():
+    """Rows to train on, masks made of them and of what the step writes down: another mask is another program."""
+    train, places = te.tensor([True, False, True, False]), te.tensor([1, 2])
+
+    def step(x):
+        others = ~train & (te.arange(4) > 0)
+        return x[train], x[others], x[~te.eye(4, dtype=te.bool)[0]], x[: places.max().item()], te.nonzero(train)
+
+    compiled, x = te.compile(step), te.arange(4.0)
+    for change in (lambda: None, lambda: train.logical_not_(), lambda: places.add_(1)):
+        change()
+        for _ in range(2):
+            for found, expected in zip(compiled(x), step(x), strict=True):
+                assert found.tolist() == expected.tolist()
+    assert repr(compiled) == "<compiled step: 3 programs>"
+
+
+def test_a_mask_that_is_passed_picks_no_number_of_rows():
+    """Another one comes at each call: where() keeps the shape."""
+    with pytest.raises(te.TraceError, match=r"x\[mask\] has as many elements as the mask says: where"):
+        te.compile(lambda x, mask: x[mask])(te.ones(2), te.tensor([True, False]))
+
+
+def test_what_happens_once_is_a_program_of_its_own():
+    """Weights that begin with the first batch, and a flag that says so; a count is told where it is read."""
+    begun, W, count = te.tensor(0), te.zeros(3), te.tensor(0)
+
+    def step(x):
+        if begun.item() == 0:
+            W.copy_(x)
+            begun.fill_(1)
+        return x * W
+
+    compiled = te.compile(step)
+    found = [compiled(te.full((3,), v)).tolist() for v in (2.0, 3.0, 4.0)]
+    assert found == [[4.0] * 3, [6.0] * 3, [8.0] * 3]
+    assert repr(compiled) == "<compiled step: 2 programs>"
+    counting = te.compile(lambda x: x * count.add_(1).item(), limit=2)
+    assert [counting(te.ones(1)).item() for _ in range(2)] == [1, 2]
+    with pytest.raises(te.TraceError, match=r"the numbers of a tensor that are read at test_names_of_memory\.py:\d+"):
+        counting(te.ones(1))

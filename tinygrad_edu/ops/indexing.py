@@ -262,6 +262,8 @@ def _constant(array: Any) -> Any:
 def _index_arrays(part: Any) -> tuple[Any, ...] | int:
     if isinstance(part, Tensor):
         array = read(part)
+        if isinstance(array, Symbol) and part.dtype.kind == "b":
+            array = mode.trace.reads(part)
         if isinstance(array, Symbol):
             if part.dtype.kind == "b":
                 array.refuse("x[mask] has as many elements as the mask says: where(mask, x, 0) keeps the shape.")

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..core.errors import TraceError
 from ..core.mode import mode
-from ..core.record import Record, reached, user_site
-from ..core.symbol import Symbol, computed_by
+from ..core.record import Record, line_of, reached, user_site
+from ..core.symbol import Symbol, computed_by, leaves
 from ..core.tensor import Tensor, wrap
 from .nested import arguments_of, contents, exchanged, only_tensors, replaced, tensors_of
 from .numbers import Numbers
@@ -67,7 +67,7 @@ class Trace(Numbers, States):
         self.kept: list[tuple[Any, Any]] = []  # where it does
         self.updated: set[Tensor] = set()  # of what it has made those that it has written since
         self.carried = False  # whether it has computed there with what was there
-        self.asked_library: list[Callable[[], Any]] = []  # for settings that are not arguments of what the step calls
+        self.looks: list[tuple[Callable[[], Any], str]] = []  # at what the step goes by besides, and what that is
         self.refused: TraceError | None = None  # also where the step has caught it
 
     def guard(self, optimizer: Any) -> None:
@@ -116,9 +116,9 @@ class Trace(Numbers, States):
     def check(self, condition: Symbol, message: str, error: type[Exception], values: Any) -> None:
         self.checks.append(Check(condition, message, error, values if isinstance(values, Symbol) else None))
 
-    def depends(self, look: Callable[[], Any]) -> None:
-        """Note that the step goes by a setting of the library's: the program holds as long as it looks the same."""
-        self.asked_library.append(look)
+    def depends(self, look: Callable[[], Any], what: str = "a setting of the library's") -> None:
+        """Note that the step goes by something else than its arguments: the program holds as long as it looks alike."""
+        self.looks.append((look, what))
 
     def drew(self, symbol: Symbol) -> None:
         """Note a draw: the generator's stream has to go on as it does eagerly."""
@@ -126,19 +126,41 @@ class Trace(Numbers, States):
         self.sites[symbol] = user_site()
 
     def reads(self, tensor: Tensor) -> Any:
-        """The numbers of what comes of numbers that the step itself has written down alone; else its Symbol."""
+        """The numbers of what comes of numbers that the step itself has written down, and of whole numbers and truths
+        in its surroundings: masks, places. The program holds as long as these are the same. Else its Symbol."""
         if tensor not in self.made or tensor in self.before:
             self.enter((tensor,))
         symbol, draws = tensor._array, {*self.draws}
         if not isinstance(symbol, Symbol):
             return symbol
-        known = {self.before[x].symbol: self.before[x].array for x in self.made & self.before.keys()}
+        known = {was.symbol: was.array for x, was in self.before.items() if x in self.made or self._is_fixed(x)}
+        if not leaves(symbol) <= known.keys():
+            return symbol
         for x in computed_by(symbol):
             inputs = [known.get(y) if isinstance(y, Symbol) else y for y in x.inputs]
             if x in draws or not known.keys() & {*x.inputs} or any(y is None for y in inputs):
                 return symbol
             known[x] = array_of(x.primitive.forward(*inputs, **x.params), x)  # type: ignore[union-attr]
-        return known.get(symbol, symbol)
+        met = {was.symbol: x for x, was in self.before.items() if x not in self.made}
+        for leaf in leaves(symbol) & met.keys():
+            self._holds_for(met[leaf])
+        return known[symbol]
+
+    def _is_fixed(self, tensor: Tensor) -> bool:
+        """Whether a program may hold for the numbers of a tensor: neither what is learned nor what is passed."""
+        return (
+            tensor not in self.own and tensor.dtype.kind in "biu" and isinstance(self.before[tensor].array, np.ndarray)
+        )
+
+    def _holds_for(self, tensor: Tensor) -> None:
+        """The program is for these numbers of a tensor."""
+        was = self.before[tensor].array.tobytes()
+
+        def look() -> bytes:
+            now = tensor._values().tobytes()
+            return was if now == was else now
+
+        self.depends(look, f"the numbers of a tensor that are read at {line_of(user_site())}")
 
     def changes(self) -> tuple[list[Any], list[Any], list[Any], list[Passed]]:
         """What the step leaves in tensors: their new values; their gradients; whether they require one; gradients that

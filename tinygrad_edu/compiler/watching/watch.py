@@ -41,7 +41,7 @@ class Watch(Surroundings):
         super().__init__(seen)
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._left: list[tuple[Any, str, Any]] = []  # attributes in which the step keeps what it computes, and its look
-        self._library: list[Callable[[], Any]] = []  # looks at settings of the library's that the step goes by
+        self._looks: list[tuple[Callable[[], Any], str]] = []  # at what the step goes by besides, and what that is
         self._keep()
         self._drawn = self._draws()
 
@@ -54,7 +54,7 @@ class Watch(Surroundings):
         for optimizer in dict.fromkeys((*program.optimizers, *self._optimizers)):
             self._state_of(optimizer)
         self._fixed(program)
-        self._library = trace.asked_library
+        self._looks = trace.looks
         for tensor in program.tensors:
             self._hooks_of(tensor)
         for cache in self._caches:
@@ -212,7 +212,7 @@ class Watch(Surroundings):
             found += values if values.__class__ is tuple else (values,)
         found += [getattr(x, name) for x, name in self._fields]
         found += [tuple(look()) for _, look, _ in self._growing]
-        return found + [look() for look in self._library]
+        return found + [look() for look, _ in self._looks]
 
     def _alike(self, held: list[Any], outside: list[Any]) -> bool:
         """Whether two looks have seen the same."""
@@ -263,7 +263,7 @@ class Watch(Surroundings):
                 guard.add(f"{{}}[{name!r}]", scope)
         for scope, name in self._absent:
             guard.add(f"{{}}.get({name!r}, MISSING)", scope)
-        for look in self._library:
+        for look, _ in self._looks:
             guard.add("{}()", look)
         for x, name in self._fields:
             guard.add(f"{{}}.{name}", x)
@@ -284,7 +284,7 @@ class Watch(Surroundings):
         names += [self._called_by(scope, name) for scope, _, several in self._getters for name in several]
         names += [f"{name} of {getattr(x, '__name__', type(x).__name__)}" for x, name in self._fields]
         names += [what for *_, what in self._growing]
-        names += ["a setting of the library's" for _ in self._library]
+        names += [what for _, what in self._looks]
         for name, now, was in zip(names, self._surroundings(), self._outside, strict=False):
             if not equal(now, was):
                 return name if " " in name else f"the variable {name}"

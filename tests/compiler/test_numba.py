@@ -447,3 +447,31 @@ def test_a_users_names_are_told_from_those_of_loops():
         x = te.linspace(0, k, 6)
         for found, expected in zip(compiled(x, 0.5 + k), eager(x, 0.5 + k), strict=True):
             assert close(found, expected)
+
+
+def test_numbers_per_row_that_are_read_along_the_rows():
+    """As many rows as columns: of a vector made row by row each column has its own; so it has of a parameter."""
+
+    def stepping():
+        v = te.linspace(3, 4, 96)
+
+        def step(x):
+            z = x * v
+            middle = z.sum(1, keepdim=True) * 0.5
+            vector = middle[:, 0] * 2
+            w = z / middle + vector
+            w[3] += vector
+            w[:, 2] -= vector
+            v.copy_(middle.squeeze(1) * 0.01)
+            return w
+
+        return step, v
+
+    (eager, expected), (step, found) = stepping(), stepping()
+    step = te.compile(step, engine="numba")
+    te.manual_seed(8)
+    for _ in range(2):
+        x = te.rand(96, 96) + 1
+        assert close(step(x), eager(x))
+        assert close(found, expected)
+        found.copy_(expected)

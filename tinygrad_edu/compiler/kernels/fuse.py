@@ -21,10 +21,10 @@ from ..calls import Call, Check, Kernel, Method, Reduce, Value
 from ..listing import Listing, is_draw
 from ..memory import may_follow_writes
 from .formulas import ARITHMETIC, FORMULAS, LOGICAL, LONG, PLACING, SLOW, stripe
-from .nests import Loop, Nest, last_axis, nests, own_row
+from .nests import Loop, Nest, last_axis, nests, own_row, source_shape
 from .opened import opened
 from .quick import QUICK
-from .references import Ref, masks, reference, straight
+from .references import Ref, masks, placed, read_by, reference, straight
 
 FEW = 64  # numbers for which a slow function is still cheaper than a call of NumPy's
 SMALL_PRODUCT = 30_000  # multiplications; a larger one is BLAS's
@@ -115,13 +115,14 @@ class Fused(Kernel):
         if self.loops[place].kind != "each":
             return False
         for line in self.lines:
+            at = self.loop_of[line.results[0]]
             for v in line.operands:
                 ref = reference(v)
-                at = self.loop_of[line.results[0]]
                 if ref.base is old and (at > place or (at == place and not straight(ref, self.loops[place].shape))):
                     return False
-                beside = ref.base is old and nest.rows is not None and self.nest_of[at] is nest
-                if beside and not own_row(ref, nest.rows or ()):
+            if nest.rows is not None and self.nest_of[at] is nest:
+                read = read_by(line, len(source_shape(self.loops[at])))
+                if any(ref.base is old and not own_row(ref, nest.rows) for ref in read):
                     return False
         return True
 
@@ -195,26 +196,6 @@ def quick(line: Call) -> bool:
     if line.function not in QUICK or value.data.dtype != np.float32 or value.data.ndim == 0:
         return False
     return bool(value.data.size > FEW and value.data.shape[-1] >= MANY_IN_ROW)
-
-
-def placed(line: Call) -> tuple[list[int | None], int] | None:
-    """Where a call puts an array: its place along each axis of the result, None for a whole one; how many are said.
-
-    None if its key is more than integers and whole axes.
-    """
-    key, shape = line.kwargs["key"], line.results[0].data.shape
-    rank = len(shape)
-    if len(line.args) != PLACING[line.function] or not all(isinstance(x, Value) for x in line.args):
-        return None
-    if any(k is not ... and k.__class__ is not int and k != slice(None) for k in key):
-        return None
-    left = [None] * (rank - sum(k is not ... for k in key))
-    parts: list[Any] = []
-    for k in key if ... in key else (*key, ...):
-        parts += left if k is ... else [None if k.__class__ is slice else k]
-    places = [k % n if k is not None else None for k, n in zip(parts, shape, strict=True)]
-    said = sum(k is not None for k in places)
-    return (places, said) if np.ndim(line.args[-1].data) == rank - said > 0 else None
 
 
 def _has_tiles(line: Call) -> bool:

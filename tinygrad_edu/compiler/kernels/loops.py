@@ -27,10 +27,10 @@ from .formulas import (
     subscript,
     times,
 )
-from .fuse import Fused, placed, quick
+from .fuse import Fused, quick
 from .nests import Loop, NestSource
 from .pieces import Piece, Shared, numbered, parts, told_apart, words
-from .references import reference, straight
+from .references import placed, reference, straight
 
 if TYPE_CHECKING:
     from .engine import Accelerated

@@ -16,7 +16,7 @@ import numpy as np
 from ..calls import Call, Value
 from ..spelling import indented
 from .formulas import element_type, running
-from .references import Ref, reference, straight
+from .references import Ref, read_by, reference, straight
 
 if TYPE_CHECKING:
     from .loops import KernelSource
@@ -71,7 +71,7 @@ def level(loop: Loop, rows: tuple[int, ...]) -> str:
 
 
 def own_row(ref: Ref, rows: tuple[int, ...]) -> bool:
-    """Whether what is read lies in the row of the one who reads."""
+    """Whether what is read, by the axes of the reader's loop, lies in the reader's row."""
     k = len(rows)
     outer = tuple(range(k))
     if np.shape(ref.base.data)[:k] != rows or len(ref.axes) > k + 1:
@@ -88,7 +88,7 @@ def nests(loops: list[Loop], maker: dict[Value, int]) -> list[Nest]:
     found: list[Nest] = []
     where: dict[int, int] = {}  # a loop -> its nest
     for place, loop in enumerate(loops):
-        read = [reference(v) for line in loop.lines for v in line.operands]
+        read = [ref for line in loop.lines for ref in read_by(line, len(source_shape(loop)))]
         read = [ref for ref in read if maker.get(ref.base, place) != place]
         earliest = max([where[maker[ref.base]] for ref in read], default=0)
         chosen = None

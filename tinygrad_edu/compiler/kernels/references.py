@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..calls import Call, Reduce, Subscript, Value, values_of
+from .formulas import PLACING
 
 
 class Ref(NamedTuple):
@@ -68,6 +69,42 @@ def reference(value: Value) -> Ref:
         tuple(a + n * b for a, n, (_, b, _) in zip(base.starts, base.steps, inner, strict=True)),
         tuple(n * m for n, (*_, m) in zip(base.steps, inner, strict=True)),
     )
+
+
+def placed(line: Call) -> tuple[list[int | None], int] | None:
+    """Where a call puts an array: its place along each axis of the result, None for a whole one; how many are said.
+
+    None if its key is more than integers and whole axes.
+    """
+    key, shape = line.kwargs["key"], line.results[0].data.shape
+    rank = len(shape)
+    if len(line.args) != PLACING[line.function] or not all(isinstance(x, Value) for x in line.args):
+        return None
+    if any(k is not ... and k.__class__ is not int and k != slice(None) for k in key):
+        return None
+    left = [None] * (rank - sum(k is not ... for k in key))
+    parts: list[Any] = []
+    for k in key if ... in key else (*key, ...):
+        parts += left if k is ... else [None if k.__class__ is slice else k]
+    places = [k % n if k is not None else None for k, n in zip(parts, shape, strict=True)]
+    said = sum(k is not None for k in places)
+    return (places, said) if np.ndim(line.args[-1].data) == rank - said > 0 else None
+
+
+def read_by(line: Call, rank: int) -> list[Ref]:
+    """What a call reads, by the axes of a loop over so many: an array with fewer axes has the last of them.
+
+    What is put at integers has those of the loop that they are not for.
+    """
+    found = []
+    for v in line.operands:
+        ref = reference(v)
+        axes = [*range(rank - np.ndim(v.data), rank)]
+        places = placed(line) if line.function in PLACING else None
+        if places is not None and v is line.args[-1]:
+            axes = [i for i, k in enumerate(places[0]) if k is None]
+        found.append(ref._replace(axes=tuple(None if k is None else axes[k] for k in ref.axes)))
+    return found
 
 
 def _sliced(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Any] | None:

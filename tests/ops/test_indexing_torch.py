@@ -46,6 +46,9 @@ SAME = {
         (lambda L, x, i: x.index_select(0, i), (), [0]),
         (lambda L, x, i: x.index_select(0, i), FULL, np.zeros(0, np.int64)),
         (lambda L, x, i: x.index_select(0, i.to(L.m.int32)), FULL, [3, 0, 3]),
+        (lambda L, x, i: x.index_select(0, i) ** 2, (3, 300), [2, 0, 2]),  # rows that are added one by one
+        (lambda L, x, i: x[i - 3] ** 2, (3, 300), [2, 0, 2, 2]),  # more of them than there are places
+        (lambda L, x, i: x[i] ** 2, (3, 2, 150), [2, 0, 2]),
     ],
     "getitem": [
         (lambda L, x, i: [x[i], x[:, i], x[i, i], x[i, 1:], x[1, i], x[i - 4]], FULL, [3, 0, 3]),

@@ -475,3 +475,26 @@ def test_numbers_per_row_that_are_read_along_the_rows():
         assert close(step(x), eager(x))
         assert close(found, expected)
         found.copy_(expected)
+
+
+def test_one_place_of_an_axis_is_not_the_axis():
+    """`z[:1]` begins where z does, and is its first row alone: of what a loop makes, and of a parameter it writes."""
+
+    def stepping():
+        W = te.linspace(1, 2, 12).reshape(3, 4)
+
+        def step(x):
+            z = x * 2
+            found = z + z[:1], z * z[:, :1], z - z[1:2], z / z[:, -1:], z[:1, :1] - z
+            W.copy_(x + W[:1])
+            return found
+
+        return step, W
+
+    (eager, expected), (step, found) = stepping(), stepping()
+    step = te.compile(step, engine="numba")
+    for k in range(3):
+        x = te.linspace(k, 5, 12).reshape(3, 4) + 1
+        for own, numbers in zip(step(x), eager(x), strict=True):
+            np.testing.assert_array_equal(own.numpy(), numbers.numpy())
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())

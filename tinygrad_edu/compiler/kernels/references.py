@@ -124,8 +124,9 @@ def _sliced(key: Any, shape: tuple[int, ...]) -> tuple[Any, Any, Any] | None:
         if k.__class__ is int:
             found.append((None, k % n, 1))
             continue
-        start, _, step = k.indices(n)
-        found.append((place, start, step))
+        start, stop, step = k.indices(n)
+        one = len(range(start, stop, step)) == 1  # broadcast, x[:1] is not x
+        found.append((None if one and n > 1 else place, start, 1 if one else step))
         place += 1
     axes, starts, steps = zip(*found, strict=True) if found else ((), (), ())  # `x[None]` of a number
     return axes, starts, steps

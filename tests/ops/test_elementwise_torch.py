@@ -127,6 +127,16 @@ def test_two_inputs_agree(name, dtype, rng):
     compare(function, ALL_PAIRS, dtype, orders=orders)
 
 
+def test_lgamma_keeps_its_digits_at_its_zeros():
+    """Of float64: 0 at 1 and 2; beside them the first terms of its series, -g e and (1 - g) e, g Euler's constant."""
+    assert tg.lgamma(tg.tensor([1.0, 2.0], dtype=tg.float64)).tolist() == [0.0, 0.0]
+    e = np.array([-(2.0**-20), 2.0**-30, 2.0**-20])  # 1 + e is exact
+    g, a, b = 0.5772156649015329, np.pi**2 / 12, 1.2020569031595942 / 3
+    at_one = e * (-g + e * (a - e * b))
+    np.testing.assert_allclose(tg.lgamma(tg.tensor(1 + e)).numpy(), at_one, rtol=1e-15)
+    np.testing.assert_allclose(tg.lgamma(tg.tensor(2 + e)).numpy(), at_one + np.log1p(e), rtol=4e-15)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_lerp_by_a_tensor_agrees(dtype, rng):
     """The weight is differentiated too; both ends are met exactly."""

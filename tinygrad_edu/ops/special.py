@@ -229,7 +229,7 @@ def _further(x: Array) -> tuple[Array, Array]:
 
 
 def _log_gamma_single(x: Array) -> Array:
-    """log Gamma(x), x > 0, to float32's digits, by two logarithms: 64x512 take a third of the time of the next one."""
+    """log Gamma(x), x > 0, to float32's digits, by two logarithms, in a quarter of the next one's time."""
     far, u = _further(x)
     r = 1 / far
     series = _polynomial([b / (2 * i * (2 * i - 1)) for i, b in enumerate(BERNOULLI[:5], 1)], r * r) * r
@@ -253,15 +253,33 @@ def _trigamma_single(x: Array) -> Array:
     return series + sum(1 / (x + k) ** 2 for k in range(STEPS))
 
 
+# log Gamma(2 + y) / y in y: 1 less Euler's constant, then (-1)**k (zeta(k) - 1) / k, k = 2, 3, ...; ibid., 5.7.3
+AT_TWO = (
+    0.42278433509846713, 0.3224670334241132, -0.0673523010531981, 0.020580808427784546, -0.007385551028673986,
+    0.0028905103307415234, -0.001192753911703261, 0.0005096695247430425, -0.00022315475845357939,
+    9.945751278180853e-05, -4.492623673813314e-05, 2.050721277567069e-05, -9.439488275268397e-06,
+    4.374866789907488e-06, -2.039215753801366e-06, 9.55141213040742e-07, -4.492469198764566e-07,
+    2.1207184805554665e-07, -1.0043224823968099e-07, 4.7698101693639804e-08, -2.2711094608943164e-08,
+    1.0838659214896955e-08, -5.183475041970047e-09, 2.4836745438024785e-09, -1.1921401405860912e-09,
+    5.731367241678862e-10,
+)  # fmt: skip
+
+
 def _log_gamma_positive(x: Array) -> Array:
-    """log Gamma(x), x > 0: Stirling's series beyond SHIFT, brought back by Gamma(x + 1) = x Gamma(x)."""
-    far, steps = _shifted(x)
+    """log Gamma(x), x > 0: from SHIFT on Stirling's series, below it the series about 2, which has as many digits at
+    its zeros, 1 and 2, as elsewhere; brought there by Gamma(x + 1) = x Gamma(x)."""
+    r = 1 / x
+    series = _polynomial([b / (2 * i * (2 * i - 1)) for i, b in enumerate(BERNOULLI, 1)], r * r) * r
+    far = (x - 0.5) * np.log(x) - x + 0.5 * math.log(2 * math.pi) + series
+    near = np.where(x < SHIFT, x, 2.0)
+    whole = np.rint(near)
+    y = near - whole  # exact
     product = np.ones_like(x)
-    for k in range(int(steps.max(initial=0))):
-        product = np.where(k < steps, product * (x + k), product)
-    series = sum(b / (2 * i * (2 * i - 1) * far ** (2 * i - 1)) for i, b in enumerate(BERNOULLI, 1))
-    value = (far - 0.5) * np.log(far) - far + 0.5 * math.log(2 * math.pi) + series
-    return np.where(np.isposinf(x), x, value - np.log(product))
+    for k in range(1, SHIFT - 1):
+        product = np.where(k <= whole - 2, product * (near - k), product)
+    below = np.where(whole < 2, np.log(near), 0) + np.where(whole < 1, np.log1p(near), 0)
+    value = np.where(x < SHIFT, y * _polynomial(AT_TWO, y) + np.log(product) - below, far)
+    return np.where(np.isposinf(x), x, value)
 
 
 def _lgamma(Z: Array, *, single: bool) -> Array:

@@ -353,6 +353,20 @@ def test_numbers_seen_as_their_bits():
             assert abs(a.item() - b.item()) <= 1e-5 * abs(b.item())
 
 
+def test_a_number_of_other_types():
+    """What NumPy makes an integer of is no scalar where a kernel has made it: nor is what another kernel reads."""
+
+    def step(x):
+        s = (x * x).sum() * 0.3
+        whole = s.long()
+        return x * whole.float() + s, whole, x * (s * 2).int().double(), s.double() * 2
+
+    x = te.linspace(-1, 3, 7)
+    for found, expected in zip(te.compile(step, engine="numba")(x), step(x), strict=True):
+        assert found.dtype == expected.dtype
+        assert close(found, expected)
+
+
 def test_a_number_whose_gradient_is_masked():
     """Its gradient is seen as an integer: of a number that is no view that could be made above the step."""
 

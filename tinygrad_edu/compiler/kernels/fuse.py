@@ -33,6 +33,7 @@ LOCAL = 8_192  # numbers; an array of its own costs a kernel less than one that 
 MANY_IN_ROW = 16  # numbers of the innermost loop, for functions that compute so many at a time
 MANY_IN_WINDOW = 16  # numbers of a window that is looked through without a loop
 VIEWS = {"reshape", "broadcast_to", "expand_dims", "ravel", "view", "__getitem__"}  # of an array without axes
+SAME_KIND = {"astype", "copy"}  # of a number a number, of an array without axes an array
 
 
 class Fused(Kernel):
@@ -319,7 +320,7 @@ def fused(listing: Listing) -> list[Call | Check]:
     """The lines of a listing with kernels in the place of the calls that they make."""
     lines = opened(listing)
     in_kernel = [fusable(line) for line in lines]
-    scalars = _show_scalars(lines, in_kernel)
+    scalars, behind = _show_scalars(lines, in_kernel)
     clear = [_clear(line) for line in lines]
     slots = _scheduled(lines, in_kernel, clear)
     roots = set(listing.roots)
@@ -339,30 +340,33 @@ def fused(listing: Listing) -> list[Call | Check]:
         else:
             found += own
             for value in (v for line in own for v in line.results if v in scalars):
-                if value.source is None or value.source.data.__class__ is not np.ndarray:  # left to NumPy after all
+                if value not in behind or behind[value].data.__class__ is not np.ndarray:  # left to NumPy after all
                     value.data = scalars[value]
     return _stored(found, roots)
 
 
-def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> dict[Value, Any]:
+def _show_scalars(lines: list[Any], in_kernel: list[bool]) -> tuple[dict[Value, Any], dict[Value, Value]]:
     """A kernel stores a number in an array without axes, of which `reshape` gives a view; NumPy's own is none.
 
-    Returns what NumPy gives.
+    Returns what NumPy gives, and what it takes an array of, so that it may be one after all.
     """
     scalars: dict[Value, Any] = {}
+    behind: dict[Value, Value] = {}
     made = {v for line, inside in zip(lines, in_kernel, strict=True) if inside for v in line.results}
     for line in lines:
         x = line.args[0] if isinstance(line, Call) and line.args else None
         if isinstance(x, Value) and x in made and isinstance(x.data, np.generic):
             x.data = np.asarray(scalars.setdefault(x, x.data))
         name = getattr(getattr(line, "function", None), "__name__", "")
-        if isinstance(x, Value) and x in made and np.ndim(x.data) == 0 and name in VIEWS and len(line.results) == 1:
+        kind = name in VIEWS or name in SAME_KIND
+        if isinstance(x, Value) and x in made and np.ndim(x.data) == 0 and kind and len(line.results) == 1:
             (value,) = line.results
-            value.source = x
+            behind[value] = x
+            value.source = x if name in VIEWS else value.source
             if isinstance(value.data, np.generic):  # as other numbers: t.view(int)
                 scalars[value], value.data = value.data, np.asarray(value.data)
                 made.add(value)
-    return scalars
+    return scalars, behind
 
 
 def _stored(lines: list[Any], roots: set[Value]) -> list[Call | Check]:

@@ -228,6 +228,11 @@ def equal(name: str, operands: Sequence[Any]) -> list[Any]:
     return list(operands)
 
 
+def equal_floating(name: str, operands: Sequence[Any]) -> list[Any]:
+    """As `equal`, of floating numbers: where PyTorch does not promote elementwise either."""
+    return floating_only(name, equal(name, operands))
+
+
 def but_first(policy: Promotion) -> Promotion:
     """The policy for every operand after the first: where's condition, an index."""
 

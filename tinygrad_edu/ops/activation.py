@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import as_dtype, floating_only, numeric
+from ..core.dtypes import floating_only, numeric
 from ..core.errors import ShapeError
 from ..core.primitive import Array, primitive
 from ..core.sums import sum_axes
@@ -19,7 +19,7 @@ from .choices import choose, clamp_between, zero_where
 from .dims import one_axis
 from .domains import unit
 from .public import public
-from .reduction import sum_over
+from .reduction import in_dtype, sum_over
 from .special import erf
 
 # Up to so many classes are taken in columns: along a row NumPy finds extremes and sums one number at a time, of columns
@@ -308,14 +308,16 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
 def softmax(input: Any, dim: int | None = None, dtype: Any = None, *, _stacklevel: int = 3) -> Any:
     """Probabilities along `dim` proportional to exp(input)."""
     axis = _class_axis(input, dim, "softmax")
-    return softmax_over(_in(input, dtype), axis=axis) if _has_classes(input, axis) else _in(input, dtype) * 1
+    return softmax_over(in_dtype(input, dtype), axis=axis) if _has_classes(input, axis) else in_dtype(input, dtype) * 1
 
 
 @public("log_softmax")
 def log_softmax(input: Any, dim: int | None = None, dtype: Any = None, *, _stacklevel: int = 3) -> Any:
     """The logarithms of the softmax along `dim`, exact where the softmax underflows."""
     axis = _class_axis(input, dim, "log_softmax")
-    return log_softmax_over(_in(input, dtype), axis=axis) if _has_classes(input, axis) else _in(input, dtype) * 1
+    return (
+        log_softmax_over(in_dtype(input, dtype), axis=axis) if _has_classes(input, axis) else in_dtype(input, dtype) * 1
+    )
 
 
 @public("logit", inplace=True)
@@ -416,10 +418,6 @@ def celu_(input: Any, alpha: float = 1.0) -> Any:
 def in_place(result: Any, input: Any, name: str, inplace: bool) -> Any:
     """The result, stored in the input if that was asked for."""
     return input.replace(result, name) if inplace else result
-
-
-def _in(input: Any, dtype: Any) -> Any:
-    return input if dtype is None else input.astype(as_dtype(dtype))
 
 
 def _has_classes(input: Any, axis: int) -> bool:

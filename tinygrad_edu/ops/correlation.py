@@ -31,9 +31,7 @@ from .reduction import sum_over
 from .room import room, zeroed
 from .threads import shared_out, shares
 
-SHORT_TILES = (
-    2048  # pairs of channels from which tiles (see Shifted) are so short that channels of Y had better be last
-)
+SHORT_TILES = 2048  # pairs of channels, from which tiles (see Shifted) are so short that Y's had better be last
 MANY = 16  # remainders by the stride, each of which takes a correlation
 FEW = 3  # channels of a group; with fewer, products of shifted images are mere products with vectors
 

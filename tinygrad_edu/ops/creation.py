@@ -132,9 +132,7 @@ def full(
 ) -> Tensor:
     """A shape filled with one number, whose type gives the dtype unless that is said."""
     fill_value = fill_value.item() if isinstance(fill_value, (Tensor, np.generic)) else fill_value
-    if type(fill_value) is Number and isinstance(
-        fill_value, float
-    ):  # a Python number that is another one at the program's next run
+    if type(fill_value) is Number and isinstance(fill_value, float):  # at the program's next run it is another one
         full_of_ones: Tensor = ones(size, dtype=get_default_dtype() if dtype is None else dtype)
         return full_of_ones * fill_value
     dtype = dtype_of_number(fill_value) if dtype is None else as_dtype(dtype)

@@ -136,10 +136,7 @@ def _dot(A: Array, B: Array) -> Array:
 @primitive(
     name="cofactors",
     opaque=True,
-    dA=lambda dC, C, A: (
-        (sum_over(dC * C, axis=(C.ndim - 2, C.ndim - 1), keepdims=True) * C - C @ dC.mT @ C)
-        / determinant(A)[..., None, None]
-    ),
+    dA=lambda dC, C, A: (_dot(dC, C) * C - C @ dC.mT @ C) / determinant(A)[..., None, None],
 )
 def cofactors(A: Array) -> Array:
     """C = det(A) A^-T, the derivative of the determinant; of singular matrices too, where its own rule gives NaN.

@@ -6,12 +6,11 @@ shapes; the engine sums a cotangent back over the axes that NumPy's broadcasting
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import arithmetic, counting, difference, equal, floating_only, numeric, promote
+from ..core.dtypes import arithmetic, counting, difference, equal_floating, numeric, promote
 from ..core.errors import DtypeError
 from ..core.primitive import Array, answers, primitive
 from ..core.tensor import Tensor, method, wrap
@@ -312,14 +311,9 @@ Tensor.__abs__ = lambda self: absolute(self)  # type: ignore[method-assign]
 # --- sums of products
 
 
-def _alike(name: str, operands: Sequence[Any]) -> list[Any]:
-    """Floating operands of one dtype: PyTorch does not promote here."""
-    return floating_only(name, equal(name, operands))
-
-
 @primitive(
     name="lerp",
-    types=_alike,
+    types=equal_floating,
     dA=lambda dC, C, A, B, *, weight: dC * (1 - weight),
     dB=lambda dC, C, A, B, *, weight: dC * weight,
 )
@@ -330,7 +324,7 @@ def between(A: Array, B: Array, *, weight: float) -> Array:
 
 @primitive(
     name="lerp",
-    types=_alike,
+    types=equal_floating,
     dA=lambda dC, C, A, B, T: dC * (1 - T),
     dB=lambda dC, C, A, B, T: dC * T,
     dT=lambda dC, C, A, B, T: dC * (B - A),

@@ -15,7 +15,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.write import read, storage_of
 from .checks import check, numbers_of
 from .dims import one_axis
-from .indexing import Slot, getitem, take_along, within
+from .indexing import Slot, covered, getitem, take_along, within
 from .public import public
 from .shape import broadcast_tensors, reshape_to
 
@@ -47,17 +47,13 @@ def along(axis: int) -> tuple[Any, ...]:
     return (slice(None),) * axis + (Slot(0),)
 
 
-def cut(input: Any, index: Any, axis: int, operation: str) -> Any:
-    """The corner of the input that an index of gather or scatter covers: all of the axis, its own length elsewhere."""
-    for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True)):
-        if i != axis and m > n:
-            raise ShapeError(
-                f"{operation}: Expected index {tuple(index.shape)} to be no larger than self {tuple(input.shape)} "
-                f"apart from dimension {axis}."
-            )
-    if all(i == axis or n == m for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True))):
-        return input
-    return getitem(input, key=tuple(slice(None) if i == axis else slice(m) for i, m in enumerate(index.shape)))
+def no_larger(input: Any, index: Any, axis: int, operation: str) -> None:
+    """Refuse an index of gather or scatter that reaches beyond the input along another axis than its own."""
+    if any(i != axis and m > n for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True))):
+        raise ShapeError(
+            f"{operation}: Expected index {tuple(index.shape)} to be no larger than self {tuple(input.shape)} "
+            f"apart from dimension {axis}."
+        )
 
 
 def same_axes(input: Any, index: Any, operation: str) -> None:
@@ -82,7 +78,9 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     if input.ndim == 0 or index.ndim == 0:
         flat = getitem(reshape_to(input, shape=(-1,)), reshape_to(index, shape=(-1,)), key=(Slot(0),))
         return reshape_to(flat, shape=tuple(index.shape))
-    return take_along(cut(input, index, axis, "gather"), index, axis=axis)
+    no_larger(input, index, axis, "gather")
+    same = all(i == axis or n == m for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True)))
+    return take_along(input if same else covered(input, tuple(index.shape), axis), index, axis=axis)
 
 
 @public("index_select")

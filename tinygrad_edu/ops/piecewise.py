@@ -5,12 +5,11 @@ At a kink the derivative is PyTorch's, and each function says which: most often 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import equal, floating_only, numeric
+from ..core.dtypes import equal_floating, floating_only, numeric
 from ..core.errors import DtypeError, ShapeError
 from ..core.primitive import Array, primitive
 from .activation import in_place
@@ -74,14 +73,9 @@ def above(Z: Array, *, threshold: float, value: float) -> Array:
     return np.where(Z <= threshold, value, Z) if value else zero_where(Z <= threshold, Z)
 
 
-def _alike(name: str, operands: Sequence[Any]) -> list[Any]:
-    """Floating operands of one dtype: PyTorch does not promote here."""
-    return floating_only(name, equal(name, operands))
-
-
 @primitive(
     name="prelu",
-    types=_alike,
+    types=equal_floating,
     dZ=lambda dA, A, Z, W: choose(Z > 0, dA, W * dA),
     dW=lambda dA, A, Z, W: zero_where(Z > 0, Z * dA),
 )

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import as_dtype, int64
+from ..core.dtypes import int64
 from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .public import public
-from .reduction import as_asked, kept
+from .reduction import as_asked, in_dtype, kept
 from .scan import cumprod_along, recurrence, reversed_along, shifted
 
 
@@ -60,7 +60,7 @@ def product_of_others(X: Array, *, axis: int) -> Array:
 @public("prod")
 def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The product of all elements, or over `dim`. The gradient holds at zeros too, to every order."""
-    X = input if dtype is None else input.astype(as_dtype(dtype))
+    X = in_dtype(input, dtype)
     if input.ndim == 0:
         one_axis(0 if dim is None else dim, 0, "prod")
         return X.clone() if X.dtype.kind == "f" or dtype is not None else X.astype(int64)

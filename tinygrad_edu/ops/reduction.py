@@ -127,16 +127,17 @@ logsumexp_over.composition = lambda X, *, axis, keepdims: _log_of_sum(X, axis, k
 @public("sum")
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over all axes, or over `dim`."""
-    return as_asked(sum_over(_in(input, dtype), axis=axes(dim, input.ndim, "sum"), keepdims=keepdim), dtype)
+    return as_asked(sum_over(in_dtype(input, dtype), axis=axes(dim, input.ndim, "sum"), keepdims=keepdim), dtype)
 
 
 @public("mean")
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The mean over all axes, or over `dim`."""
-    return mean_over(_in(input, dtype), axis=axes(dim, input.ndim, "mean"), keepdims=keepdim)
+    return mean_over(in_dtype(input, dtype), axis=axes(dim, input.ndim, "mean"), keepdims=keepdim)
 
 
-def _in(input: Any, dtype: Any) -> Any:
+def in_dtype(input: Any, dtype: Any) -> Any:
+    """The input in the dtype that was asked for, if one was."""
     return input if dtype is None else input.astype(as_dtype(dtype))
 
 
@@ -281,7 +282,7 @@ def _argument(along: Any, input: Any, dim: int | None, keepdim: bool, name: str)
 @public("nansum")
 def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """The sum over all axes, or over `dim`, of the elements that are numbers."""
-    input = _in(input, dtype)
+    input = in_dtype(input, dtype)
     over = nansum_over if input.dtype.kind == "f" else sum_over
     return as_asked(over(input, axis=axes(dim, input.ndim, "nansum"), keepdims=keepdim), dtype)
 
@@ -291,7 +292,7 @@ def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     """The mean over all axes, or over `dim`, of the elements that are numbers; NaN where there is none."""
     if input.dtype.kind != "f":
         raise DtypeError(f"nanmean: expected input to have floating point dtype but got {input.dtype}; use .float().")
-    input = _in(input, dtype)
+    input = in_dtype(input, dtype)
     return nansum(input, dim, keepdim) / sum((input == input).astype(input.dtype), dim, keepdim)
 
 
@@ -358,7 +359,7 @@ def _truth(input: Any, result: Any) -> Any:
 
 @answers(np.sum)
 def _np_sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return as_asked(sum_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims), dtype)
+    return as_asked(sum_over(in_dtype(a, dtype), axis=np_axis(a, axis), keepdims=keepdims), dtype)
 
 
 @answers((np.add, "reduce"))
@@ -378,12 +379,12 @@ def _np_minimum_reduce(a: Any, axis: Any = 0, dtype: Any = None, out: Any = None
 
 @answers(np.mean)
 def _np_mean(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return mean_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
+    return mean_over(in_dtype(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.nansum)
 def _np_nansum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False) -> Any:
-    return nansum_over(_in(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
+    return nansum_over(in_dtype(a, dtype), axis=np_axis(a, axis), keepdims=keepdims)
 
 
 @answers(np.nanmean)

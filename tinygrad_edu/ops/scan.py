@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dtypes import as_dtype, floating_only, int64
+from ..core.dtypes import floating_only, int64
 from ..core.primitive import Array, answers, primitive
 from .dims import one_axis
 from .indexing import getitem, take_along
 from .public import public
-from .reduction import as_asked, returned
+from .reduction import as_asked, in_dtype, returned
 
 
 def reversed_along(X: Array, axis: int) -> Array:
@@ -158,20 +158,16 @@ def _along(scan: Any, input: Any, dim: int, name: str) -> Any:
     return scan(input, axis=axis) if input.ndim else scan(input.reshape(1), axis=0).reshape(())
 
 
-def _in(input: Any, dtype: Any) -> Any:
-    return input if dtype is None else input.astype(as_dtype(dtype))
-
-
 @public("cumsum", inplace=True)
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The sum of all elements up to each one along `dim`."""
-    return as_asked(_along(cumsum_along, _in(input, dtype), dim, "cumsum"), dtype)
+    return as_asked(_along(cumsum_along, in_dtype(input, dtype), dim, "cumsum"), dtype)
 
 
 @public("cumprod", inplace=True)
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """The product of all elements up to each one along `dim`. The gradient holds at zeros too."""
-    return as_asked(_along(cumprod_along, _in(input, dtype), dim, "cumprod"), dtype)
+    return as_asked(_along(cumprod_along, in_dtype(input, dtype), dim, "cumprod"), dtype)
 
 
 @public("logcumsumexp")

@@ -23,7 +23,7 @@ from .conversion import astype, clone
 from .diagonals import diagonal_of
 from .dims import one_axis
 from .filling import fill_like
-from .gathering import along, bool_mask, in_turn, same_axes, valid_index
+from .gathering import along, bool_mask, in_turn, no_larger, same_axes, valid_index
 from .indexing import Slot, covered, getitem, places_along, put_along, scatter, take_along, within
 from .public import public
 from .shape import broadcast_to, reshape_to
@@ -132,13 +132,8 @@ def _prepared(input: Any, dim: int, index: Any, src: Any, operation: str) -> tup
     axis = one_axis(dim, input.ndim, operation)
     same_axes(input, index, operation)
     index = valid_index(index, input.shape[axis] if input.ndim else 1, operation)
-    if input.ndim and index.ndim:
-        for i, (n, m) in enumerate(zip(input.shape, index.shape, strict=True)):
-            if i != axis and m > n and math.prod(index.shape):
-                raise ShapeError(
-                    f"{operation}: Expected index {tuple(index.shape)} to be no larger than self {tuple(input.shape)} "
-                    f"apart from dimension {axis}."
-                )
+    if input.ndim and index.ndim and math.prod(index.shape):
+        no_larger(input, index, axis, operation)
     if isinstance(src, Tensor):
         same_axes(src, index, operation)
         if src.dtype != input.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import decimal
 import json
@@ -13,6 +14,7 @@ import pytest
 import tinygrad_edu as te
 import tinygrad_edu.nn.functional as F
 from tinygrad_edu import nn, optim
+from tinygrad_edu.symbolic import trace
 
 
 def X(k=0):
@@ -249,7 +251,7 @@ def test_settings_are_as_they_were_after_an_error():
     """The trace puts them back."""
     _, optimizer, step = trained(decays)
     with pytest.raises(te.TraceError):
-        te.compile(lambda x, c: (step(x, c), x.sum().item()))(te.ones(1, 3), 1)
+        te.compile(lambda x, c: (step(x, c), float(x.sum())))(te.ones(1, 3), 1)
     assert optimizer.param_groups[0]["lr"] == 0.1
 
 
@@ -328,3 +330,57 @@ def test_rests_of_one_number(name):
     x = te.tensor([-100.0, -4.0])
     for a, b in zip(te.compile(step)(x), step(x), strict=True):
         assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+def test_numbers_that_a_step_hands_out_are_those_of_each_call():
+    """`return loss.item()`, alone and among others, as of where it stands in the step, in one program."""
+    layer = nn.Linear(3, 1)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1)
+
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = ((layer(x) - y) ** 2).mean()
+        loss.backward()
+        before = layer.bias.item()
+        optimizer.step()
+        hits = (layer(x) > y).sum()
+        return {"loss": loss.item(), "of": [loss, before, layer.bias.item()], "hits": (hits.item(), hits.bool().item())}
+
+    start, found = copy.deepcopy(layer.state_dict()), []
+    x, y = te.randn(3, 5, 3), te.randn(3, 5, 1)
+    for run in (step, compiled := te.compile(step)):
+        layer.load_state_dict(start)
+        found.append(repr([run(*batch) for batch in zip(x, y, strict=True)]))
+    assert found[0].replace(", grad_fn=<MeanBackward0>", "") == found[1]
+    only = te.compile(lambda x: x.sum().item())
+    assert [only(te.full((2,), v)) for v in (1.5, 2.0)] == [3.0, 4.0]
+    assert repr(only) == "<compiled step: 1 program>"
+    assert repr(compiled) in ("<compiled step: 1 program>", "<compiled step: 2 programs>")
+    assert trace(lambda x: (x.sum().item(), x), te.ones(2))(te.full((2,), 3.0))[0] == 6.0
+
+
+LOOKS = {
+    "sum": lambda x: x.sum().item() + 1,
+    "product": lambda x: x * x.sum().item(),
+    "if": lambda x: x if x.sum().item() > 1 else -x,
+    "text": lambda x: f"{x.sum().item():.3f}",
+    "function": lambda x: math.exp(x.sum().item()),
+    "tensor": lambda x: te.tensor([x.sum().item()]),
+    "clamp": lambda x: x.clamp(max=x.sum().item()),
+    "mean": lambda x: np.mean([x.sum().item()]),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_numbers_that_are_handed_out_are_not_looked_at(name):
+    """The message says what can be done with them."""
+    with pytest.raises(te.TraceError, match=r"test_numbers\.py:\d+: a value is read .*Return what \.item\(\) gives as"):
+        te.compile(LOOKS[name])(te.ones(3))
+
+
+def test_numbers_that_are_handed_out_are_not_kept_in_python():
+    """A list of losses is filled outside of the step."""
+    losses = []
+    with pytest.raises(te.TraceError, match=r"changes a list.*return the value"):
+        te.compile(lambda x: losses.append(x.sum().item()))(te.ones(3))
+    assert losses == []

@@ -414,7 +414,7 @@ def test_a_new_setting_of_an_optimizer():
     def step(x, refused):
         group = optimizer.param_groups[0]
         group["calls"] = group.get("calls", 0) + 1
-        return x.item() if refused else x
+        return float(x) if refused else x
 
     compiled = te.compile(step)
     with pytest.raises(te.TraceError):
@@ -506,8 +506,8 @@ def test_numbers_that_the_step_has_written_down_are_read(step):
     "read",
     [
         lambda x: float(te.ones(1) * x),
-        lambda x: te.rand(1).item(),
-        lambda x: (te.rand(1) * te.ones(1)).item(),
+        lambda x: te.rand(1).item() + 1,
+        lambda x: (te.rand(1) * te.ones(1)).item() + 1,
         lambda x: te.zeros(2).copy_(x.expand(2)).tolist()[0],
         lambda x: te.full((1,), x.item()).item(),
     ],

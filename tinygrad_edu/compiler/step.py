@@ -381,12 +381,12 @@ def compile(
     threads must leave its tensors alone; programs take turns.
 
     Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
-    settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, a number
-    of which an `if`, an index or a text sees something else, or another mask, place or flag in a tensor that the step
-    reads without being given it, gives another program. Attributes and entries
-    of dicts that a step sets to what it computes (`self.attn = weights`) hold it after each call. One that asks the
-    world outside (the clock, a file, Python's dice) or changes Python objects otherwise is refused; what it prints, it
-    prints while it is traced.
+    settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, a
+    number of which an `if`, an index or a text sees something else, or another mask, place or flag in a tensor that
+    the step reads without being given it, gives another program. Attributes and entries of dicts that a step sets
+    to what it computes (`self.attn = weights`) hold it after each call; `return loss.item()` returns the number of
+    each. One that asks the world outside (the clock, a file, Python's dice) or changes Python objects otherwise is
+    refused; what it prints, it prints while it is traced.
     Gradients do not pass through a compiled function: compile the step with its backward().
 
     >>> from tinygrad_edu import compile, tensor

@@ -16,7 +16,7 @@ from ..core.tensor import Tensor, wrap
 from ..core.views import refresh
 from ..core.write import storage_of
 from ..symbolic.nested import numbers_replaced, replaced, tensors_of
-from ..symbolic.program import Program, copied, evaluated, setting_of
+from ..symbolic.program import Program, evaluated, setting_of
 from ..symbolic.trace import Trace
 from .conditions import Conditions
 from .counts import equal_counts
@@ -153,7 +153,7 @@ class Written:
         numbers_replaced([program.result, *(setting for *_, setting in program.assigned)], found.append)
         self._numbered = bool(found)
         one = len(self._returned) == 1 and program.result is self._returned[0]
-        self._only = one and not self._returned[0].requires_grad
+        self._only = one and not program.items and not self._returned[0].requires_grad
 
     # --- the others
 
@@ -226,7 +226,7 @@ class Written:
             tensor.data = wrap(array)
         if self._only:
             return wrap(np.asarray(out[0]))
-        results = [copied(t, np.asarray(x)) for t, x in zip(self._returned, out, strict=False)]
+        results = [self.program.handed(t, np.asarray(x)) for t, x in zip(self._returned, out, strict=False)]
         by = dict(zip(map(id, self._returned), results, strict=True))
         result = replaced(self.program.result, lambda t: by[id(t)])
         if self._derived or self.program.moved:

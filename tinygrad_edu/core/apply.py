@@ -18,6 +18,7 @@ from .errors import DtypeError, ShapeError, TraceError, describe, kind_of, label
 from .joint import picked
 from .kept import remember
 from .mode import mode
+from .number import Item
 from .primitive import Array, Plan, Primitive
 from .quiet import hush, restore
 from .record import Record, Storage, user_site
@@ -196,6 +197,8 @@ def as_operand(primitive: Primitive, value: Any) -> Any:
         return from_numpy(value)
     if isinstance(value, Symbol):
         return wrap(value)
+    if value.__class__ is Item:
+        value.refuse()
     raise TypeError(f"{primitive.name}: {kind_of(value)} is not a tensor; make one with tensor(...).")
 
 

@@ -129,3 +129,31 @@ _READS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 for _name, _function in _READS.items():
     setattr(Number, f"__{_name}__", _read(_function))
+
+
+class Item:
+    """What `.item()` gives of a traced tensor: the trace has no number, but a program's calls may hand it out."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+    def refuse(self, *_: Any, **__: Any) -> Any:
+        """Raise because something looks at it."""
+        self.tensor._array.refuse(
+            "Return what .item() gives as it is, and compute with the tensor itself: where() makes a choice, and what "
+            "the step returns can be printed and added up outside of it."
+        )
+
+    __array__ = __array_ufunc__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = refuse
+    __repr__ = __str__ = __format__ = __round__ = __abs__ = __neg__ = __pos__ = refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = refuse
+    __hash__ = object.__hash__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.refuse()

@@ -178,7 +178,7 @@ class Value(Operand):
                 f"item: only a tensor with one element is a Python number, this one has shape "
                 f"{tuple(self.shape)}; use .tolist(), or index it first."
             )
-        return self._values().item()
+        return self._values().item() if mode.trace is None else mode.trace.item_of(self)
 
     def tolist(self) -> Any:
         """The elements as nested Python lists."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.number import Number
+from ..core.number import Item, Number
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
 from .blame import of_library
@@ -123,6 +123,11 @@ def only_tensors(x: Any) -> list[Tensor] | None:
 def numbers_replaced(result: Any, change: Callable[[Symbol], Any]) -> Any:
     """Nested results with every Python number that was traced exchanged."""
     return _mapped(result, Number, lambda x: change(x.symbol))
+
+
+def items_replaced(result: Any, change: Callable[[Item], Any]) -> Any:
+    """Nested results with what .item() has given in a trace exchanged."""
+    return _mapped(result, Item, change)
 
 
 def hides(result: Any, is_new: Callable[[Tensor], bool]) -> Any:

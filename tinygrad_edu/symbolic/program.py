@@ -69,6 +69,7 @@ class Program:
     guards: list[Guard]
     draws: list[Symbol]
     result: Any
+    items: set[Tensor]  # among the results those that are Python's numbers to the caller
     kept: list[Any]  # of the results those that the step keeps in attributes
     sections: list[tuple[int, str]] = field(default_factory=list)  # below which index each part begins, and what it is
 
@@ -144,13 +145,17 @@ class Program:
             tensor.grad = None if grad is None else wrap(np.array(values[grad]))
         for tensor, source, steps, new in self.passed:
             tensor.grad = source.grad if new else source if steps is None else shown(source, steps)
-        result = replaced(self.result, lambda t: copied(t, np.array(values[t._array])))
+        result = replaced(self.result, lambda t: self.handed(t, np.array(values[t._array])))
         if not self.moved:
             return result
         result, parts = result
         for tensor, part in zip(self.moved[::-1], parts[::-1], strict=False):
             tensor.data = part
         return result
+
+    def handed(self, tensor: Tensor, array: Any) -> Any:
+        """One of the results, as the step returns it."""
+        return array.item() if tensor in self.items else copied(tensor, array)
 
 
 def copied(tensor: Tensor, array: Any) -> Tensor:

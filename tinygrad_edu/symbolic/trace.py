@@ -18,10 +18,11 @@ import numpy as np
 
 from ..core.errors import TraceError
 from ..core.mode import mode
+from ..core.number import Item
 from ..core.record import Record, line_of, reached, user_site
 from ..core.symbol import Symbol, computed_by, leaves
 from ..core.tensor import Tensor, wrap
-from .nested import arguments_of, contents, exchanged, only_tensors, replaced, tensors_of
+from .nested import arguments_of, contents, exchanged, items_replaced, only_tensors, replaced, tensors_of
 from .numbers import Numbers
 from .program import Check, Passed, Program, array_of, copied
 from .refusals import (
@@ -67,6 +68,7 @@ class Trace(Numbers, States):
         self.kept: list[tuple[Any, Any]] = []  # where it does
         self.updated: set[Tensor] = set()  # of what it has made those that it has written since
         self.carried = False  # whether it has computed there with what was there
+        self.items: set[Tensor] = set()  # results of which Python's number is handed out
         self.looks: list[tuple[Callable[[], Any], str]] = []  # at what the step goes by besides, and what that is
         self.refused: TraceError | None = None  # also where the step has caught it
 
@@ -145,6 +147,17 @@ class Trace(Numbers, States):
         for leaf in leaves(symbol) & met.keys():
             self._holds_for(met[leaf])
         return known[symbol]
+
+    def item_of(self, tensor: Tensor) -> Any:
+        """A tensor's one number; where the trace does not know it, what stands for it among the results."""
+        array = self.reads(tensor)
+        return Item(wrap(array)) if isinstance(array, Symbol) else array.item()
+
+    def handed_out(self, item: Item) -> Tensor:
+        """The tensor for whose number a program's calls have to look."""
+        tensor: Tensor = item.tensor
+        self.items.add(tensor)
+        return tensor
 
     def _is_fixed(self, tensor: Tensor) -> bool:
         """Whether a program may hold for the numbers of a tensor: neither what is learned nor what is passed."""
@@ -309,7 +322,7 @@ def record(
         refuse_modes(modes, again)
         refuse_hidden(result, run.is_new)
         refuse_state(run.kept_in_state(), again)
-        left = _left(run, result)
+        left = _left(run, items_replaced(result, run.handed_out))
     except TraceError as error:
         raise placed(error, step) from None
     finally:
@@ -356,6 +369,7 @@ class _Left(NamedTuple):
     passed: list[Passed]
     moved: list[Tensor]
     renewed: dict[Tensor, None]
+    items: set[Tensor]
 
 
 def _left(run: Trace, result: Any) -> _Left:
@@ -377,7 +391,8 @@ def _left(run: Trace, result: Any) -> _Left:
     writes += run.replaced_in_state({t for t, _ in writes})
     copies: dict[Tensor, Tensor] = {}  # one that is returned in two places stays one
     frozen = replaced(result, lambda t: copies.setdefault(t, copied(t, t._array)))
-    return _Left(frozen, writes, grads, flags, passed, [*moved], renewed)
+    items = {copies[t] for t in run.items}
+    return _Left(frozen, writes, grads, flags, passed, [*moved], renewed, items)
 
 
 def _program(
@@ -418,6 +433,7 @@ def _program(
         guards=run.guards,
         draws=run.draws,
         result=left.result,
+        items=left.items,
         kept=left.result[1][len(run.derived) - len(run.kept) : len(run.derived)] if run.kept else [],
     )
     leading = (run.values.get(r) for r in reached(run.roots) if r.primitive is not None)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.device import device
-from ...core.number import Number
+from ...core.number import Item, Number
 from .kinds import content_of
 
 VALUES = (slice, range, frozenset, device)  # as good as another one that is equal
@@ -189,7 +189,10 @@ def equal(x: Any, y: Any) -> bool:
     """The same object, or equal Python values."""
     if x is y:
         return True
-    if type(x) is not type(y) or type(x) is Number:  # a Number that has been kept is another one's value tomorrow
+    if type(x) is not type(y) or type(x) in (
+        Number,
+        Item,
+    ):  # a Number that has been kept is another one's value tomorrow
         return False
     if isinstance(x, types.MethodType):
         return x.__func__ is y.__func__ and x.__self__ is y.__self__

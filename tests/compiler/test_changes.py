@@ -820,3 +820,23 @@ def test_a_variable_that_the_step_sets_first():
     rate = 3.0
     assert step(te.ones(2)).tolist() == [2.0, 2.0]
     assert rate == 2.0
+
+
+def test_a_closure_that_is_compiled_serves_lbfgs():
+    """What LBFGS keeps are lists and numbers, which the closure does not touch."""
+
+    def run(wrap):
+        te.manual_seed(0)
+        W, X = te.randn(3, 2, requires_grad=True), te.randn(5, 3)
+        optimizer = optim.LBFGS([W], max_iter=3)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = ((X @ W) ** 2).mean()
+            loss.backward()
+            return loss
+
+        closure = wrap(closure)
+        return [optimizer.step(closure).item() for _ in range(3)], W.tolist()
+
+    assert run(te.compile) == run(lambda closure: closure)

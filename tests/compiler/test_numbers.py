@@ -359,6 +359,32 @@ def test_numbers_that_a_step_hands_out_are_those_of_each_call():
     assert trace(lambda x: (x.sum().item(), x), te.ones(2))(te.full((2,), 3.0))[0] == 6.0
 
 
+def test_a_count_that_is_handed_out_needs_no_program_for_each():
+    """Only where the step's Python looks at it does the program hold for one count."""
+    count = te.tensor(0)
+    step = te.compile(lambda x: (count.add_(1).item(), x * 2))
+    assert [step(te.ones(1))[0] for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert repr(step) == "<compiled step: 1 program>"
+    place = te.tensor(1)
+    look = te.compile(lambda x: (x[place.item()], range(4)[place.item()], 2 - place.item(), te.zeros(place.item())))
+    for k in (1, 2, 1):
+        place.fill_(k)
+        assert [*map(str, look(te.arange(4)))] == [f"tensor({k})", str(k), str(2 - k), str(te.zeros(k))]
+    assert repr(look) == "<compiled step: 2 programs>"
+
+
+def test_no_setting_is_what_is_handed_out():
+    """The learning rate that a step computes is a tensor's number, which the trace does not have."""
+    _, optimizer, _ = trained(decays)
+
+    def step(x):
+        optimizer.param_groups[0]["lr"] = x.item()
+
+    with pytest.raises(te.TraceError, match=r"test_numbers\.py:\d+: a value is read"):
+        te.compile(step)(te.ones(1))
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
 LOOKS = {
     "sum": lambda x: x.sum().item() + 1,
     "product": lambda x: x * x.sum().item(),

@@ -331,6 +331,10 @@ def residual():
     return step, (te.randn(6, 1), te.randn(6, 1), 0.5)
 
 
+def margin():
+    return training(nn.Linear(3, 1), lambda z, y: F.relu(1 - z).mean(), te.randn(4, 3), te.randn(4))
+
+
 def places_of_two_axes():
     def loss_of(out, y):
         return (out[te.tensor([2, 0, 1]), te.arange(3)] - y).pow(2).mean()
@@ -339,7 +343,7 @@ def places_of_two_axes():
 
 
 STEPS = [
-    labels_drawn, residual, places_of_two_axes,
+    labels_drawn, residual, margin, places_of_two_axes,
     hinge, gates, mixture, in_two_passes, decoder, summed, enlarged, weighted_and_smoothed,
     cost_by_hand, log_likelihood, labels_of_floats, each, smoothed, weighted, whole_numbers,
     columns, rows, classifier, many_classes, ignored_labels, of_pixels, lenet, transformer, lstm, embedding, vae, gan,

@@ -138,7 +138,13 @@ def _tensors(called: dict[Tensor, str], held: dict[Tensor, Any], program: Progra
 
 def _states(held: dict[Tensor, Any], program: Program) -> Named:
     """What optimizers keep, by a letter and the parameter's name."""
-    states = [(p, key, t) for o in program.optimizers for p, entries in o.state.items() for key, t in entries.items()]
+    states = [
+        (p, key, t)
+        for o in program.optimizers
+        for p, entries in o.state.items()
+        for key, t in entries.items()
+        if isinstance(t, Tensor)
+    ]
     states += [(parameter, key, tensor) for _, parameter, key, tensor in program.created]
     for parameter, key, tensor in states:
         owner = held.get(parameter)

@@ -198,7 +198,7 @@ def as_operand(primitive: Primitive, value: Any) -> Any:
     if isinstance(value, Symbol):
         return wrap(value)
     if value.__class__ is Item:
-        value.refuse()
+        return value.number()
     raise TypeError(f"{primitive.name}: {kind_of(value)} is not a tensor; make one with tensor(...).")
 
 

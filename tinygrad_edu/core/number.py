@@ -132,28 +132,45 @@ for _name, _function in _READS.items():
 
 
 class Item:
-    """What `.item()` gives of a traced tensor: the trace has no number, but a program's calls may hand it out."""
+    """What `.item()` gives of a traced tensor: a program's calls hand the number out. The trace has it for eyes only
+    where it holds for that number: of a mask, a place, a flag."""
 
     __slots__ = ("tensor",)
 
     def __init__(self, tensor: Any) -> None:
         self.tensor = tensor
 
-    def refuse(self, *_: Any, **__: Any) -> Any:
-        """Raise because something looks at it."""
-        self.tensor._array.refuse(
+    def number(self) -> Any:
+        """The number, since something looks at it."""
+        array = self.tensor._array if mode.trace is None else mode.trace.reads(self.tensor)
+        if isinstance(array, np.ndarray):
+            return array.item()
+        return array.refuse(
             "Return what .item() gives as it is, and compute with the tensor itself: where() makes a choice, and what "
             "the step returns can be printed and added up outside of it."
         )
 
-    __array__ = __array_ufunc__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = refuse
-    __repr__ = __str__ = __format__ = __round__ = __abs__ = __neg__ = __pos__ = refuse
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = refuse
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = refuse
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = refuse
-    __hash__ = object.__hash__
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.asarray(self.number(), dtype)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self.refuse()
+        return getattr(self.number(), name)
+
+
+def _of_item(operation: Callable[..., Any], turned: bool = False) -> Callable[..., Any]:
+    def method(self: Item, *others: Any) -> Any:
+        given = self.number(), *(x.number() if type(x) is Item else x for x in others)
+        return operation(*given[::-1]) if turned else operation(*given)
+
+    return method
+
+
+_BOTH = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow")
+for _name in (*_BOTH, "eq", "ne", "lt", "le", "gt", "ge", "neg", "pos", "abs", "index"):
+    setattr(Item, f"__{_name}__", _of_item(getattr(operator, _name)))
+for _name in _BOTH:
+    setattr(Item, f"__r{_name}__", _of_item(getattr(operator, _name), turned=True))
+for _function in (bool, float, int, hash, repr, str, format, round, math.trunc, math.floor, math.ceil):
+    setattr(Item, f"__{_function.__name__}__", _of_item(_function))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.number import Number, operand
+from ..core.number import Item, Number, operand
 from ..core.record import line_of, user_site
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor
@@ -85,6 +85,15 @@ class Numbers:
     def saw(self, number: Number) -> None:
         """Python looks at a number: the program holds as long as it is the same."""
         self.guards.append(Guard(number.symbol, number.value, line_of(user_site())))
+
+    def set_numbers(self) -> None:
+        """A setting is a number: what .item() has given is looked at where it has become one."""
+        for group, _, _ in self.groups:
+            for key, setting in [*group.items()]:
+                parts = setting if setting.__class__ is tuple else (setting,)
+                if any(type(x) is Item for x in parts):
+                    known = tuple([x.number() if type(x) is Item else x for x in parts])
+                    group[key] = known if parts is setting else known[0]
 
     def put_back_settings(self) -> None:
         """Give the groups the settings that they had, and note those that the step has set."""

@@ -68,6 +68,7 @@ class Trace(Numbers, States):
         self.kept: list[tuple[Any, Any]] = []  # where it does
         self.updated: set[Tensor] = set()  # of what it has made those that it has written since
         self.carried = False  # whether it has computed there with what was there
+        self.plain = False  # whether numbers are Python's own, and the program holds for those alone
         self.items: set[Tensor] = set()  # results of which Python's number is handed out
         self.looks: list[tuple[Callable[[], Any], str]] = []  # at what the step goes by besides, and what that is
         self.refused: TraceError | None = None  # also where the step has caught it
@@ -127,7 +128,7 @@ class Trace(Numbers, States):
         self.draws.append(symbol)
         self.sites[symbol] = user_site()
 
-    def reads(self, tensor: Tensor) -> Any:
+    def reads(self, tensor: Tensor, around: bool = True) -> Any:
         """The numbers of what comes of numbers that the step itself has written down, and of whole numbers and truths
         in its surroundings: masks, places. The program holds as long as these are the same. Else its Symbol."""
         if tensor not in self.made or tensor in self.before:
@@ -135,7 +136,9 @@ class Trace(Numbers, States):
         symbol, draws = tensor._array, {*self.draws}
         if not isinstance(symbol, Symbol):
             return symbol
-        known = {was.symbol: was.array for x, was in self.before.items() if x in self.made or self._is_fixed(x)}
+        known = {
+            was.symbol: was.array for x, was in self.before.items() if x in self.made or (around and self._is_fixed(x))
+        }
         if not leaves(symbol) <= known.keys():
             return symbol
         for x in computed_by(symbol):
@@ -150,7 +153,7 @@ class Trace(Numbers, States):
 
     def item_of(self, tensor: Tensor) -> Any:
         """A tensor's one number; where the trace does not know it, what stands for it among the results."""
-        array = self.reads(tensor)
+        array = self.reads(tensor, self.plain)
         return Item(wrap(array)) if isinstance(array, Symbol) else array.item()
 
     def handed_out(self, item: Item) -> Tensor:
@@ -310,10 +313,11 @@ def record(
     if mode.trace is not None:
         raise TraceError("a step is being traced already; call the step inside of it, not trace().")
     given = arguments_of((args, kwargs))
-    mode.trace, modes = run, modes_now()
+    mode.trace, modes, run.plain = run, modes_now(), plain
     try:
         arguments, args, kwargs, held = _entered(run, given, args, kwargs, settings, plain)
         result = step(*args, **kwargs)
+        run.set_numbers()
         again = functools.partial(step, *args, **kwargs)
         if run.refused is not None:
             raise run.refused

@@ -179,6 +179,12 @@ class Phrasing(Emitted):
         if function in SIGNS and not line.kwargs and len(args) == 2 and not _reads_numbers_as_truths(line):
             sign, strength = SIGNS[function]
             return infix(sign, strength, self._operand(args[0], line), self._operand(args[1], line)), strength
+        if function is np.negative and _is_truth(args[0]):  # of which NumPy has no negative
+            return infix("*", PRODUCT, ("-1", UNARY), self._spelled(args[0])), PRODUCT
+        if function is np.negative and (call := self._quotient_of_truths(args[0])) is not None:
+            return infix(
+                "/", PRODUCT, self._operand(call.args[0], call), (f"-{self._text(call.args[1])}", UNARY)
+            ), PRODUCT
         if function is np.negative:
             text, binds = self._spelled(args[0])
             return f"-{wrapped((text, binds), PRODUCT)}", min(binds, UNARY)
@@ -194,6 +200,12 @@ class Phrasing(Emitted):
             return np.ndim(getattr(x, "data", x)) == 0
         call = self._textbook.call_of(x) if np.ndim(x.data) == 0 else None
         return call is not None and isinstance(call.function, np.ufunc) and all(map(self._may_be_python, call.args))
+
+    def _quotient_of_truths(self, x: Any) -> Call | None:
+        """`mask / m`, if that is what is written for x."""
+        call = self._textbook.call_of(x) if x in self._texts else None
+        found = call is not None and call.function is np.divide and _is_truth(call.args[0])
+        return call if found else None
 
     def _copied(self, x: Any) -> Spelled:
         """The numbers of x, in memory of their own."""
@@ -213,6 +225,10 @@ def _reads_numbers_as_truths(line: Call) -> bool:
 def is_statement(line: Call) -> bool:
     """Whether a line is written as several."""
     return line.function in STATEMENTS or assigns(line) or puts_along(line)
+
+
+def _is_truth(x: Any) -> bool:
+    return bool(np.asarray(getattr(x, "data", x)).dtype.kind == "b")
 
 
 def _is_once(key: tuple[Any, ...]) -> bool:

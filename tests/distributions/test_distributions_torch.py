@@ -290,6 +290,7 @@ TAILS = {  # float32: what the obvious formula rounds to 0, to NaN or to infinit
     "normal, narrow": (lambda D, t: D.Normal(0.0, 1e-25).log_prob(t(1e-25)), 56.145696),
     "cauchy far below": (lambda D, t: D.Cauchy(0.0, 1.0).cdf(t(-1e8)), 1e-8 / np.pi),
     "exponential near 0": (lambda D, t: D.Exponential(1.0).cdf(t(1e-9)), 1e-9),
+    "gamma of a large concentration": (lambda D, t: D.Gamma(1e5, 1.0).cdf(t(1e5)), 0.5004205221),
     "generalised pareto near 0": (lambda D, t: D.GeneralizedPareto(0.0, 1.0, 0.5).cdf(t(1e-9)), 1e-9),
     "gumbel far below": (lambda D, t: D.Gumbel(0.0, 1.0).cdf(t(-4.0)), np.exp(-np.exp(4.0))),
     "relaxed logits": (lambda D, t: D.RelaxedBernoulli(t(1.0), logits=t(200.0)).base_dist.log_prob(t(0.0)), -200.0),

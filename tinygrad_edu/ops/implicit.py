@@ -90,11 +90,28 @@ def gamma_slope(concentration: Any, x: Any) -> Any:
     return x * (gamma_moment(concentration, x, order=1) + shift * gamma_moment(concentration, x, order=0))
 
 
+def _gamma_exponent(A: Array, X: Array) -> Array:
+    return A * np.log(X) - X - lgamma.forward(A)
+
+
+@primitive(
+    name="gamma_exponent",
+    types=floating_only,
+    opaque=True,
+    domain=(positive, positive),
+    dA=lambda dE, E, A, X: dE * (np.log(X * np.ones_like(A)) - polygamma_of(A, n=0)),  # X may be a number
+    dX=lambda dE, E, A, X: dE * (A / X - 1),
+)
+def gamma_exponent(A: Array, X: Array) -> Array:
+    """E = A log(X) - X - log Gamma(A), in float64: of a large A so much cancels that float32 would have no digits."""
+    return _doubled(_gamma_exponent, A, X)
+
+
 def gamma_below(concentration: Any, x: Any) -> Any:
     """The probability that a gamma number of rate 1 is at most x."""
     safe = choose(x > 0, x, 1.0)
     J = gamma_moment(concentration, safe, order=0)  # positive where it is the integral above x
-    share = J * np.exp(concentration * np.log(safe) - safe - lgamma(concentration))
+    share = J * np.exp(gamma_exponent(concentration, safe))
     return choose(x > 0, choose(J > 0, 1 - share, -share), 0.0)
 
 

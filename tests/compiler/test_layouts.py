@@ -305,3 +305,17 @@ def test_a_part_is_added_to_what_others_read_as_well():
     for _ in range(2):
         for found, expected in zip(compiled(a, x), step(a, x), strict=True):
             assert found.numpy().tobytes() == expected.numpy().tobytes()
+
+
+@pytest.mark.parametrize("shapes", [((7, 1, 8), (8, 24)), ((61, 1, 33), (33, 1)), ((2, 7, 1, 8), (8, 24))])
+def test_a_stack_times_a_matrix_is_one_product_in_gradients_too(shapes, rng):
+    """To the last bit, of gradients of gradients: a rule multiplies arrays as a program does."""
+    X, W = (te.tensor(rng.standard_normal(shape), dtype=te.float32, requires_grad=True) for shape in shapes)
+
+    def step(X, W):
+        loss = ((X @ W) ** 2).sum()
+        first = te.autograd.grad(loss, [X, W], create_graph=True)
+        return (loss, *first, *te.autograd.grad(sum((d * d).sum() for d in first), [X, W]))
+
+    for found, expected in zip(te.compile(step)(X, W), step(X, W), strict=True):
+        assert found.detach().numpy().tobytes() == expected.detach().numpy().tobytes()

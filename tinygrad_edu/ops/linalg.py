@@ -40,7 +40,7 @@ def _check_inner(A: Array, B: Array) -> None:
     np.matmul,
     name="matmul",
     types=equal,
-    dA=lambda dC, C, A, B: product(dC, B.mT),
+    dA=lambda dC, C, A, B: matrix_product(dC, B.mT) if A.ndim > 2 else product(dC, B.mT),  # type: ignore[has-type]
     dB=lambda dC, C, A, B: product(A.mT, dC),
 )
 def matrix_product(A: Array, B: Array) -> Array:

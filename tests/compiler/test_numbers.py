@@ -87,6 +87,143 @@ def test_a_float_that_python_reads_is_never_stale(name):
     assert_same(READ[name], [0.125, 0.25, 0.5, 0.25, 0.125])
 
 
+class Held:
+    """Where a step may find a number."""
+
+    def __init__(self, place):
+        self.place, self.entry, self.own = place, {}, None
+
+    def put(self, c):
+        self.variable(c)
+        self.entry["c"] = self.own = c
+
+    def reader(self, step):
+        c = None
+
+        def variable(value):
+            nonlocal c
+            c = value
+
+        self.variable = variable
+        found = {"variable": lambda: c, "attribute": lambda: self.own, "entry": lambda: self.entry["c"]}[self.place]
+        return lambda x: step(x, found())
+
+
+def assert_same_around(step, numbers, place, programs):
+    """The same where the number is not an argument, but in a variable, an attribute or an entry of a dict."""
+    held = Held(place)
+    reads = held.reader(step)
+    compiled = te.compile(reads)
+    for k, c in enumerate(numbers):
+        held.put(c)
+        expected, state = reads(X(k)), te.get_rng_state().tolist()
+        found = compiled(X(k))
+        assert te.get_rng_state().tolist() == state
+        for a, b in zip(expected, found, strict=True) if isinstance(expected, tuple) else ((expected, found),):
+            same = a.numpy().tobytes() == b.numpy().tobytes() if isinstance(a, te.Tensor) else repr(a) == repr(b)
+            assert same, (c, a, b)
+    assert compiled._count <= programs
+    assert [held.own, held.entry["c"]] == [numbers[-1]] * 2
+
+
+@pytest.mark.parametrize("place", ["variable", "attribute", "entry"])
+@pytest.mark.parametrize("name", LIVE)
+def test_a_float_of_the_surroundings_is_live(name, place):
+    """The first one is taken for a constant; once it has been another one, it is an argument of the program."""
+    assert_same_around(LIVE[name], [0.05 * (k + 1) for k in range(19)], place, programs=2)
+
+
+@pytest.mark.parametrize("place", ["variable", "attribute", "entry"])
+@pytest.mark.parametrize("name", READ)
+def test_a_float_of_the_surroundings_that_python_reads_is_never_stale(name, place):
+    """Each of its values gets a program, and finds it again; so does what is no float."""
+    assert_same_around(READ[name], [0.125, 0.25, 0.5, 0.25, 0.125, 0.5, 0.25], place, programs=5)
+
+
+def test_a_number_of_the_surroundings_may_become_something_else():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c = 0.5
+
+        def forward(self, x):
+            return x * self.c
+
+    net = Net()
+    compiled = te.compile(net)
+    for k, c in enumerate([0.5, 0.25, 2, True, te.tensor(0.3), 0.125, 3, te.tensor(0.6), 0.1, -0.0, math.nan, 0.0]):
+        net.c = c
+        assert net(X(k)).numpy().tobytes() == compiled(X(k)).numpy().tobytes(), c
+        assert net.c is c
+
+
+def test_a_learning_rate_beside_the_step():
+    """As it falls in a loop by hand; the source has it among its arguments."""
+    te.manual_seed(0)
+    W = te.randn(2, 3, requires_grad=True)
+    rate = 0.5
+
+    def step(x):
+        loss = (x @ W.T).square().mean()
+        loss.backward()
+        with te.no_grad():
+            W.sub_(rate * W.grad)
+        W.grad = None
+        return loss
+
+    compiled, start = te.compile(step), W.detach().clone()
+    losses = []
+    for run in (step, compiled):
+        with te.no_grad():
+            W.copy_(start)
+        for k in range(20):
+            rate = 0.5 - 0.02 * k
+            losses.append(run(X(k)).item())
+        losses.append(W.tolist())
+    assert losses[:21] == losses[21:]
+    assert repr(compiled) == "<compiled step: 2 programs>"
+    assert "def step(x, W, rate):" in compiled.source
+    assert "rate: numbers that the step finds around it" in compiled.source
+    assert "W -= rate * dW" in compiled.source(readable=True)
+
+
+def test_settings_that_the_step_has_a_name_for():
+    """`group = optimizer.param_groups[0]` beside the step, as schedules have it."""
+    model, optimizer, step = trained(lambda groups, update, c: update() * group["lr"])
+    group = optimizer.param_groups[0]
+    start = copy.deepcopy(model.state_dict())
+    runs = []
+    for run in (step, te.compile(step)):
+        model.load_state_dict(start)
+        optimizer.state.clear()
+        for k in range(20):
+            group["lr"] = 0.1 / (k + 1)
+            runs.append(run(X(k), 0.0).item())
+    assert runs[:20] == runs[20:]
+    assert repr(run) == "<compiled step: 2 programs>"
+
+
+@pytest.mark.parametrize("place", ["variable", "attribute", "entry"])
+def test_floats_are_where_they_were_after_an_error(place):
+    """Also where the step keeps one of them, which needs a program for each."""
+    held = Held(place)
+
+    def body(x, c):
+        held.last = c
+        return x * c if c < 1 else x.refuse_this(c)
+
+    step = held.reader(body)
+    compiled = te.compile(step)
+    for k, c in enumerate([0.5, 0.25, 0.125]):
+        held.put(c)
+        assert step(X(k)).numpy().tobytes() == compiled(X(k)).numpy().tobytes()
+        assert held.last == c
+    held.put(2.0)
+    with pytest.raises(AttributeError, match="refuse_this"):
+        compiled(X())
+    assert [type(held.own), type(held.entry["c"]), type(held.last)] == [float] * 3
+
+
 def test_an_int_that_counts_needs_a_program_per_branch():
     """`(i + 1) % 4 == 0` with the number of the batch as argument, as gradients are accumulated."""
     assert_same(lambda x, i: x * 2 if (i + 1) % 4 == 0 else x, range(40), programs=2)

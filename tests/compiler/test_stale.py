@@ -100,7 +100,7 @@ def test_the_sign_of_zero_counts():
     scale = float("nan")
     for _ in range(3):
         assert str(step(te.ones(1)).tolist()) == "[nan]"
-    assert repr(step).endswith("3 programs>")
+    assert repr(step).endswith("2 programs>")
 
 
 def test_environment_variables_are_watched(monkeypatch):

@@ -21,7 +21,9 @@ def docstring(listing: Listing, arguments: list[Value], names: dict[Value, str])
     written = {value for tensor, value in owners if id(tensor) in into}
     states = {value for tensor, value in listing.tensors if tensor in listing.states}
     tensors = {value for _, value in listing.tensors}
-    numbers = {value for *_, value in listing.numbers}
+    groups = {id(group) for optimizer in listing.optimizers for group in optimizer.param_groups}
+    settings = {value for group, *_, value in listing.numbers if id(group) in groups}
+    around = {value for *_, value in listing.numbers} - settings
     computed = {value for _, value in listing.computed}
     kinds: dict[str, list[Value]] = {}
     for value in arguments:
@@ -29,8 +31,10 @@ def docstring(listing: Listing, arguments: list[Value], names: dict[Value, str])
             kind = f"draws random numbers, by {_methods(listing)}"
         elif value in computed:
             kind = "what Python makes of the step's numbers"
-        elif value in numbers:
+        elif value in settings:
             kind = "settings of the optimizer"
+        elif value in around:
+            kind = "numbers that the step finds around it"
         elif value in states:
             kind = "what the optimizer keeps for each of them"
         else:
@@ -40,7 +44,7 @@ def docstring(listing: Listing, arguments: list[Value], names: dict[Value, str])
         elif value in tensors:
             kind += ", only read"
         kinds.setdefault(kind, []).append(value)
-    order = sorted(kinds, key=lambda kind: kind.startswith(("what", "settings", "draws")))
+    order = sorted(kinds, key=lambda kind: kind.startswith(("what", "settings", "numbers", "draws")))
     lines = [f"{_listed(kinds[kind], names, states)}: {kind}" for kind in order]
     lines = [textwrap.fill(line, WIDTH, subsequent_indent="    ", break_on_hyphens=False) for line in lines]
     lines = [line.replace(NO_BREAK, " ") for line in lines]

@@ -168,6 +168,8 @@ class Conditions:
 
     def difference(self, given: Any) -> str:
         """What is not as it was, for a message."""
+        if not self.watch.same():
+            return self.watch.difference()
         values = self.settings_of(given)
         for symbol, seen, line in self.program.guards:
             if not equal(evaluated(symbol, values), seen):

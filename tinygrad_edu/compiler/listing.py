@@ -54,6 +54,7 @@ class Listing:
         self.constant_names: dict[Symbol, str] = {}  # what arrays that are the same at every call are called
         self.constants, self.sites = notes.constants, notes.sites
         self.result = program.result
+        self.optimizers = program.optimizers
         self.states = {t for o in program.optimizers for entries in o.state.values() for t in tensors_of(entries)}
         self.states |= {tensor for *_, tensor in program.created}
         self.returned = [t._array for t in tensors_of(self.result)]

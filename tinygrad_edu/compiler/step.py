@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import threading
 import types
 from collections.abc import Callable
@@ -89,6 +90,7 @@ class Compiled:
         self._count = 0
         self._dropped: set[Tensor] = set()  # of whose gradients a program has left none
         self._kept: list[tuple[Any, Any]] = []  # where programs leave what they compute
+        self._moving: dict[Any, tuple[Any, Any]] = {}  # where the step has found other floats than in calls before
         self._used: set[Tensor] = set()  # of whose gradients a program uses what calls before have left
         functools.update_wrapper(self, step, updated=())
 
@@ -135,7 +137,7 @@ class Compiled:
                 "compile: anomaly detection looks at every operation's numbers, which a program does not keep; "
                 "call the step itself."
             )
-        known = self.programs.setdefault(key, [])
+        known = self.programs.get(key)
         if self._count >= self.limit:
             why = known[0].difference(given) if known else _argument(objects_of((args, kwargs)))
             raise TraceError(
@@ -143,6 +145,16 @@ class Compiled:
                 f"different again: {why}. Pass what varies as a tensor or float argument, keep shapes to a few, "
                 "or call the step itself."
             )
+        for written in itertools.chain(*self.programs.values()):
+            self._moving |= written.moved()
+        if self._moving:
+            try:
+                return self._begun(key, args, kwargs, given)
+            except TraceError:  # of what the step does with one of these, some can be done with a float alone
+                self._moving.clear()
+        return self._begun(key, args, kwargs, given)
+
+    def _begun(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
         watch = self._look(args, kwargs)
         restore = watch.mark()
         try:
@@ -170,7 +182,7 @@ class Compiled:
         self._used |= trace.used
         self._kept += trace.kept
         if not changes and not program.created:  # one that begins an optimizer's state holds once
-            known.insert(0, written)
+            self.programs.setdefault(key, []).insert(0, written)
         self._last = written
         return result
 
@@ -245,7 +257,7 @@ class Compiled:
     def _look(self, args: Any, kwargs: Any) -> Watch:
         """What the step sees now."""
         try:
-            return Watch([self.step, *objects_of((args, kwargs))])
+            return Watch([self.step, *objects_of((args, kwargs))], [*self._moving.values()])
         except TraceError as error:
             raise TraceError(f"compile: {line_of_step(self.step)}{error}") from None
 
@@ -381,7 +393,8 @@ def compile(
     threads must leave its tensors alone; programs take turns.
 
     Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
-    settings; another shape, dtype, train() or eval(), another value of a Python variable that the step uses, a
+    settings, and floats in variables, attributes and dicts of the step, which are arguments of the program once they
+    have been seen to differ; another shape, dtype, train() or eval(), another value of another Python variable, a
     number of which an `if`, an index or a text sees something else, or another mask, place or flag in a tensor that
     the step reads without being given it, gives another program. Attributes and entries of dicts that a step sets
     to what it computes (`self.attn = weights`) hold it after each call; `return loss.item()` returns the number of

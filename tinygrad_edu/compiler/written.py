@@ -56,7 +56,7 @@ class Written:
         self._watch, self._conditions = watch, Conditions(program, trace, watch, self._gradients)
         self._place = self._conditions.place
         self.holds, self.holds_again = self._conditions.holds, self._conditions.holds_again
-        self.difference = self._conditions.difference
+        self.difference, self.moved = self._conditions.difference, watch.moved
 
     # --- the first run
 

@@ -38,6 +38,8 @@ class Numbers:
         self.groups: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []
         self.settled: set[Symbol] = set()  # settings of which is watched whether they are 0
         self.assigned: list[tuple[dict[str, Any], str, Any]] = []  # settings that the step has set
+        self.moving: list[tuple[Any, Any]] = []  # places of the step's surroundings whose floats vary, and the names
+        self.around: list[tuple[Any, Any, float, Number]] = []  # those that had one, and the Numbers in their place
 
     def fetch(self, group: Any, key: str, part: int | None = None) -> Any:
         """A hyperparameter, as a number that the program reads at every run; `part` of a setting that is several."""
@@ -66,6 +68,16 @@ class Numbers:
             self.settled |= {x.symbol for x in live.values() if type(x) is Number}
             group.update(live)
             self.groups.append((group, was, live))
+
+    def surroundings(self) -> None:
+        """Put Numbers in the place of floats of the step's surroundings that have varied from call to call."""
+        for place, name in self.moving:
+            value = place.get(name, None)
+            if type(value) is float:
+                number = self.number(value, name if isinstance(name, str) and name.isidentifier() else "")
+                self.numbers[id(place), name, None] = (number.symbol, place, name, None)
+                self.around.append((place, name, value, number))
+                place[name] = number
 
     def number(self, value: Any, name: str = "", inputs: tuple[Any, ...] = (), params: Any = None) -> Number:
         """A Python number that may be another one at the next run."""
@@ -96,7 +108,11 @@ class Numbers:
                     group[key] = known if parts is setting else known[0]
 
     def put_back_settings(self) -> None:
-        """Give the groups the settings that they had, and note those that the step has set."""
+        """Give the groups the settings that they had, and note those that the step has set; put the floats back."""
+        for place, name, value, number in self.around:
+            now = place.get(name, None)
+            if type(now) is Number:
+                place[name] = value if now is number else now.value
         for group, settings, live in self.groups:
             for key in (settings.keys() & group.keys()) - {"params"}:
                 if group[key] is not live.get(key, settings[key]):

@@ -357,7 +357,9 @@ def _entered(
     arguments = [run.before[a].symbol if n is None else n.symbol for a, n in zip(given, numbers, strict=True)]
     passed = iter([a if n is None else n.seen() if plain else n for a, n in zip(given, numbers, strict=True)])
     run.settings(settings)
-    run.numbered = len(own) < len(given) or bool(settings)
+    if not plain:
+        run.surroundings()
+    run.numbered = len(own) < len(given) or bool(settings or run.around)
     made: dict[int, Any] = {}
     args, kwargs = exchanged((args, kwargs), lambda _: next(passed), made)
     return arguments, args, kwargs, [(x, contents(x)) for x in (*made.values(), *own) if not isinstance(x, tuple)]

@@ -55,6 +55,22 @@ class Slots:
         delattr(self._x, name)
 
 
+class Variable:
+    """A variable of an enclosing function, looked up as in a dict."""
+
+    def __init__(self, cell: types.CellType) -> None:
+        self.cell = cell
+
+    def get(self, name: str, default: Any) -> Any:
+        return content_of(self.cell, default)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.cell.cell_contents
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.cell.cell_contents = value
+
+
 class Local:
     """The attributes of a threading.local, which every thread has its own of, looked up as in a dict."""
 

@@ -28,7 +28,7 @@ from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
 from .kinds import content_of
-from .scopes import Held, Slots, by_scope, equal, put_back
+from .scopes import Held, Slots, Variable, by_scope, equal, put_back
 from .surroundings import MISSING, Surroundings
 
 DICE = "the state of a random generator of Python or NumPy"
@@ -37,8 +37,11 @@ DICE = "the state of a random generator of Python or NumPy"
 class Watch(Surroundings):
     """A snapshot of what a step's Python code can see."""
 
-    def __init__(self, seen: list[Any]) -> None:
+    def __init__(self, seen: list[Any], moving: list[tuple[Any, Any]]) -> None:
+        """Look at what a step sees; `moving`: where it has found other floats from call to call."""
         super().__init__(seen)
+        self._moving = moving
+        self._live: list[tuple[Any, Any]] = []  # of these the places whose floats the program reads at every call
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._left: list[tuple[Any, str, Any]] = []  # attributes in which the step keeps what it computes, and its look
         self._looks: list[tuple[Callable[[], Any], str]] = []  # at what the step goes by besides, and what that is
@@ -62,13 +65,16 @@ class Watch(Surroundings):
             self._queue += cache.results()
         self._walk()
         self._leave(trace, trace.kept + kept + [(x, name) for x, names in trace.places for name in names or ()])
+        self._live = [(place, name) for place, name, *_ in trace.around]
+        self._overlook({(id(held(place)), name) for place, name in self._live})
         self._keep()
+        self._floats = [(x, name, v) for x, name in self._places() if type(v := x.get(name, None)) is float]
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
         del self._containers, self._groups, self._drawn, self._unset
 
     def tell(self, trace: Trace) -> None:
         """Name what is to be looked after: attributes that modules compute, optimizers that may begin their state."""
-        trace.derived = [*self._derived]
+        trace.derived, trace.moving = [*self._derived], self._moving
         places = [*self._scopes, *((scope, name) for (_, name), scope in self._unset.items())]
         names = self._sought.stored | (self._sought.strings if self._sought.by_name else set())  # setattr(x, "h", ...)
         inherited = (item for _, of_class in self._objects for item in of_class.items())
@@ -90,13 +96,29 @@ class Watch(Surroundings):
             tensors = only_tensors(x.get(name, None))
             if tensors and not any(t in trace.before or seen[id(t)] > max(replaced[id(t)], 1) for t in tensors):
                 self._left.append((x, name, _looks(x[name])))
-                _, k = self._contents.get(id(x), (x, None))
-                if k is not None:
-                    view = self._views[k]
-                    self._views[k] = view = view if isinstance(view, Held) else Held(x)
-                    view.left.add(name)
-        left = {(id(x), name) for x, name, _ in self._left}
-        self._scopes = [(x, name) for x, name in self._scopes if (id(x), name) not in left]
+        self._overlook({(id(x), name) for x, name, _ in self._left})
+
+    def _overlook(self, places: set[tuple[int, Any]]) -> None:
+        """Take something out of what has to stay the same."""
+        self._scopes = [(x, name) for x, name in self._scopes if (id(x), name) not in places]
+        self._cells = [(cell, name) for cell, name in self._cells if (id(cell), name) not in places]
+        for where, name in places:
+            if where in self._contents:
+                x, k = self._contents[where]
+                view = self._views[k]
+                self._views[k] = view = view if isinstance(view, Held) else Held(x)
+                view.left.add(name)
+
+    def _places(self) -> Iterable[tuple[Any, Any]]:
+        """Where there may be floats that another call finds others in: variables, attributes, entries of dicts."""
+        yield from ((Variable(cell), name) for cell, name in self._cells)
+        yield from ((x, name) for x, name in self._scopes if isinstance(x, dict))
+        yield from ((x, name) for x, _ in self._contents.values() for name in x)
+
+    def moved(self) -> dict[tuple[int, Any], tuple[Any, Any]]:
+        """The places where there are other floats by now."""
+        found = [(x, name) for x, name, was in self._floats if not equal(x.get(name, None), was)]
+        return {(id(held(x)), name): (x, name) for x, name in found if type(x.get(name, None)) is float}
 
     def _keep(self) -> None:
         """Look at everything; what is seen now is what later looks are compared with."""
@@ -114,6 +136,7 @@ class Watch(Surroundings):
             fixed = tuple(key for key in group if key not in live and key not in ("params", "param_names"))
             values = operator.itemgetter(*fixed) if fixed else (lambda _: None)
             self._settings.append((group, values, values(group), tuple(live), [not group[key] for key in live]))
+            self._overlook({(id(group), key) for key in group if key != "params"})  # the step may have a name for it
 
     # --- whether the trace has changed it
 
@@ -227,6 +250,8 @@ class Watch(Surroundings):
         for x, content in self._arrays:
             if not np.array_equal(x, content, equal_nan=x.dtype.kind in "fc"):
                 return False
+        if self._live and not all(type(x.get(name, None)) is float for x, name in self._live):
+            return False
         if self._left and any(_looks(x.get(name, None)) != was for x, name, was in self._left):
             return False
         if self._guard is not None and self._guard.same() and all(map(operator.is_, self._everything(), self._kept)):
@@ -277,6 +302,9 @@ class Watch(Surroundings):
         """What has changed, for a message."""
         if self._setting_changed():
             return "a setting of an optimizer"
+        for x, name in self._live:
+            if type(x.get(name, None)) is not float:
+                return self._called_by(x, name)
         for attributes, name, look in self._left:
             if _looks(attributes.get(name, None)) != look:
                 return self._called_by(attributes, name)
@@ -296,6 +324,11 @@ class Watch(Surroundings):
                 return what if what.startswith(("a ", "the ")) else f"an attribute of {what}"
             place += len(present)
         return "the step's surroundings"
+
+
+def held(place: Any) -> Any:
+    """What Python has a variable or name in."""
+    return place.cell if isinstance(place, Variable) else place
 
 
 def _looks(x: Any) -> Any:

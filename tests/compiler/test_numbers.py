@@ -140,6 +140,16 @@ def test_a_float_of_the_surroundings_that_python_reads_is_never_stale(name, plac
     assert_same_around(READ[name], [0.125, 0.25, 0.5, 0.25, 0.125, 0.5, 0.25], place, programs=5)
 
 
+@pytest.mark.parametrize("place", ["variable", "attribute", "entry"])
+def test_a_number_of_the_surroundings_is_what_an_argument_would_be(place):
+    """Of NumPy, as a cosine gives it, or a count."""
+    numbers = [np.float64(0.5 * (1 + math.cos(k / 5))) for k in range(20)]
+    assert_same_around(lambda x, c: x * c, numbers, place, programs=2)
+    assert_same_around(lambda x, k: x * 0.9**k + x * (1 - k / 20), [*range(20)], place, programs=2)
+    assert_same_around(lambda x, k: x * 2 if k % 5 == 4 else x, [*range(20)], place, programs=3)
+    assert_same_around(lambda x, k: x[: k + 1].sum(0) * k, [0, 1, 2, 1, 2, 0], place, programs=4)
+
+
 def test_a_number_of_the_surroundings_may_become_something_else():
     class Net(nn.Module):
         def __init__(self):

@@ -26,6 +26,7 @@ from ..core.tensor import Tensor, wrap
 from ..symbolic.aliases import Leaked
 from ..symbolic.blame import line_of_step, line_that
 from ..symbolic.nested import arguments_of, replaced
+from ..symbolic.numbers import Beside
 from ..symbolic.program import Program
 from ..symbolic.trace import Trace, record
 from .forms import ALIKE, form_of, objects_of
@@ -90,7 +91,7 @@ class Compiled:
         self._count = 0
         self._dropped: set[Tensor] = set()  # of whose gradients a program has left none
         self._kept: list[tuple[Any, Any]] = []  # where programs leave what they compute
-        self._moving: dict[Any, tuple[Any, Any]] = {}  # where the step has found other floats than in calls before
+        self._moving: dict[Any, Beside] = {}  # where the step has found other numbers than in calls before
         self._used: set[Tensor] = set()  # of whose gradients a program uses what calls before have left
         functools.update_wrapper(self, step, updated=())
 
@@ -393,7 +394,7 @@ def compile(
     threads must leave its tensors alone; programs take turns.
 
     Tensors and Python numbers among the arguments may differ from call to call, and so may learning rates and other
-    settings, and floats in variables, attributes and dicts of the step, which are arguments of the program once they
+    settings, and numbers in variables, attributes and dicts of the step, which are arguments of the program once they
     have been seen to differ; another shape, dtype, train() or eval(), another value of another Python variable, a
     number of which an `if`, an index or a text sees something else, or another mask, place or flag in a tensor that
     the step reads without being given it, gives another program. Attributes and entries of dicts that a step sets

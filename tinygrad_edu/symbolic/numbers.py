@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,25 @@ class Guard(NamedTuple):
     line: str
 
 
+@dataclass(eq=False)
+class Beside:
+    """A place of the step's surroundings with a number in it that has varied from call to call."""
+
+    place: Any  # a dict, or what is looked up as one
+    name: Any
+
+    def now(self) -> Any:
+        """The number; a program takes those of arguments in the same way."""
+        value = self.place.get(self.name, None)
+        return float(value) if type(value) is np.float64 else value
+
+    @property
+    def kind(self) -> Any:
+        """The number's type; None if there is something else."""
+        kind = type(self.now())
+        return kind if kind is float or kind is int else None
+
+
 class Numbers:
     """The part of a Trace that knows them."""
 
@@ -38,8 +58,8 @@ class Numbers:
         self.groups: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []
         self.settled: set[Symbol] = set()  # settings of which is watched whether they are 0
         self.assigned: list[tuple[dict[str, Any], str, Any]] = []  # settings that the step has set
-        self.moving: list[tuple[Any, Any]] = []  # places of the step's surroundings whose floats vary, and the names
-        self.around: list[tuple[Any, Any, float, Number]] = []  # those that had one, and the Numbers in their place
+        self.moving: list[Beside] = []  # where numbers vary
+        self.around: dict[Beside, tuple[Any, Number]] = {}  # what was there, and the Number in its place
 
     def fetch(self, group: Any, key: str, part: int | None = None) -> Any:
         """A hyperparameter, as a number that the program reads at every run; `part` of a setting that is several."""
@@ -70,14 +90,14 @@ class Numbers:
             self.groups.append((group, was, live))
 
     def surroundings(self) -> None:
-        """Put Numbers in the place of floats of the step's surroundings that have varied from call to call."""
-        for place, name in self.moving:
-            value = place.get(name, None)
-            if type(value) is float:
-                number = self.number(value, name if isinstance(name, str) and name.isidentifier() else "")
-                self.numbers[id(place), name, None] = (number.symbol, place, name, None)
-                self.around.append((place, name, value, number))
-                place[name] = number
+        """Put Numbers in the place of those of the step's surroundings that vary."""
+        for k, found in enumerate(self.moving):
+            if found.kind is not None:
+                name = found.name if isinstance(found.name, str) and found.name.isidentifier() else ""
+                number = self.number(found.now(), name)
+                self.numbers[id(found), "", k] = (number.symbol, found, "", None)
+                self.around[found] = found.place[found.name], number
+                found.place[found.name] = number
 
     def number(self, value: Any, name: str = "", inputs: tuple[Any, ...] = (), params: Any = None) -> Number:
         """A Python number that may be another one at the next run."""
@@ -108,8 +128,9 @@ class Numbers:
                     group[key] = known if parts is setting else known[0]
 
     def put_back_settings(self) -> None:
-        """Give the groups the settings that they had, and note those that the step has set; put the floats back."""
-        for place, name, value, number in self.around:
+        """Give the groups the settings that they had, and note those that the step has set. Put the others back."""
+        for found, (value, number) in self.around.items():
+            place, name = found.place, found.name
             now = place.get(name, None)
             if type(now) is Number:
                 place[name] = value if now is number else now.value

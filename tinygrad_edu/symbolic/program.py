@@ -19,7 +19,7 @@ from ..core.views import follow
 from ..core.write import write
 from ..ops.checks import check as verify
 from .nested import arguments_of, replaced, tensors_of
-from .numbers import Guard
+from .numbers import Beside, Guard
 
 
 class Check(NamedTuple):
@@ -185,7 +185,9 @@ def evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
 
 
 def setting_of(group: Any, key: str, part: int | None) -> float:
-    """What a setting of an optimizer is now; `part` of one that is several."""
+    """What a setting of an optimizer is now, `part` of one that is several, or a number beside the step."""
+    if type(group) is Beside:
+        return group.now()  # type: ignore[no-any-return]
     return float(group[key] if part is None else group[key][part])
 
 

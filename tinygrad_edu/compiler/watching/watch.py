@@ -24,6 +24,7 @@ import numpy as np
 from ...core.tensor import Tensor
 from ...nn.module import Module
 from ...symbolic.nested import only_tensors
+from ...symbolic.numbers import Beside
 from ...symbolic.program import Program
 from ...symbolic.trace import Trace
 from .guard import Guard
@@ -37,11 +38,11 @@ DICE = "the state of a random generator of Python or NumPy"
 class Watch(Surroundings):
     """A snapshot of what a step's Python code can see."""
 
-    def __init__(self, seen: list[Any], moving: list[tuple[Any, Any]]) -> None:
-        """Look at what a step sees; `moving`: where it has found other floats from call to call."""
+    def __init__(self, seen: list[Any], moving: list[Beside]) -> None:
+        """Look at what a step sees; `moving`: where it has found other numbers from call to call."""
         super().__init__(seen)
         self._moving = moving
-        self._live: list[tuple[Any, Any]] = []  # of these the places whose floats the program reads at every call
+        self._live: list[tuple[Beside, type]] = []  # those that the program reads at every call, and of which type
         self._settings: list[tuple[dict[str, Any], Any, Any, tuple[str, ...], list[bool]]] = []
         self._left: list[tuple[Any, str, Any]] = []  # attributes in which the step keeps what it computes, and its look
         self._looks: list[tuple[Callable[[], Any], str]] = []  # at what the step goes by besides, and what that is
@@ -65,10 +66,10 @@ class Watch(Surroundings):
             self._queue += cache.results()
         self._walk()
         self._leave(trace, trace.kept + kept + [(x, name) for x, names in trace.places for name in names or ()])
-        self._live = [(place, name) for place, name, *_ in trace.around]
-        self._overlook({(id(held(place)), name) for place, name in self._live})
+        self._live = [(found, found.kind) for found in trace.around]
+        self._overlook({(id(held(found.place)), found.name) for found, _ in self._live})
         self._keep()
-        self._floats = [(x, name, v) for x, name in self._places() if type(v := x.get(name, None)) is float]
+        self._numbers = [(found, found.now()) for found in self._places() if found.kind is not None]
         self.tensors = [*{id(x): x for x in (*self._kept, *self._outside) if isinstance(x, Tensor)}.values()]
         del self._containers, self._groups, self._drawn, self._unset
 
@@ -109,16 +110,16 @@ class Watch(Surroundings):
                 self._views[k] = view = view if isinstance(view, Held) else Held(x)
                 view.left.add(name)
 
-    def _places(self) -> Iterable[tuple[Any, Any]]:
-        """Where there may be floats that another call finds others in: variables, attributes, entries of dicts."""
-        yield from ((Variable(cell), name) for cell, name in self._cells)
-        yield from ((x, name) for x, name in self._scopes if isinstance(x, dict))
-        yield from ((x, name) for x, _ in self._contents.values() for name in x)
+    def _places(self) -> Iterable[Beside]:
+        """Where other calls may find other numbers: variables, attributes, entries of dicts."""
+        yield from (Beside(Variable(cell), name) for cell, name in self._cells)
+        yield from (Beside(x, name) for x, name in self._scopes if isinstance(x, dict))
+        yield from (Beside(x, name) for x, _ in self._contents.values() for name in x)
 
-    def moved(self) -> dict[tuple[int, Any], tuple[Any, Any]]:
-        """The places where there are other floats by now."""
-        found = [(x, name) for x, name, was in self._floats if not equal(x.get(name, None), was)]
-        return {(id(held(x)), name): (x, name) for x, name in found if type(x.get(name, None)) is float}
+    def moved(self) -> dict[tuple[int, Any], Beside]:
+        """The places where there are other numbers by now."""
+        found = [x for x, was in self._numbers if x.kind is not None and not equal(x.now(), was)]
+        return {(id(held(x.place)), x.name): x for x in found}
 
     def _keep(self) -> None:
         """Look at everything; what is seen now is what later looks are compared with."""
@@ -250,7 +251,7 @@ class Watch(Surroundings):
         for x, content in self._arrays:
             if not np.array_equal(x, content, equal_nan=x.dtype.kind in "fc"):
                 return False
-        if self._live and not all(type(x.get(name, None)) is float for x, name in self._live):
+        if self._live and any(found.kind is not kind for found, kind in self._live):
             return False
         if self._left and any(_looks(x.get(name, None)) != was for x, name, was in self._left):
             return False
@@ -302,9 +303,9 @@ class Watch(Surroundings):
         """What has changed, for a message."""
         if self._setting_changed():
             return "a setting of an optimizer"
-        for x, name in self._live:
-            if type(x.get(name, None)) is not float:
-                return self._called_by(x, name)
+        for found, kind in self._live:
+            if found.kind is not kind:
+                return self._called_by(found.place, found.name)
         for attributes, name, look in self._left:
             if _looks(attributes.get(name, None)) != look:
                 return self._called_by(attributes, name)

@@ -82,10 +82,15 @@ class Notes:
         turns = function is np.transpose and len(args) == 2 and not kwargs
         if turns and args[0].ndim == 2 and tuple(args[1]) == (1, 0):
             function, args = method("T", Attribute), args[:1]
-        made: dict[Value, Any] = {}
+        made: dict[Any, Any] = {}
+        elementwise = isinstance(function, np.ufunc) and "out" not in kwargs
 
         def filled(value: Value) -> Any:
-            return made.setdefault(value, value.filled) if value not in made else made[value]
+            shared = elementwise and value.hollow  # zeros of one layout are as good for all operands: less memory
+            key = (value.data.shape, value.data.strides, value.data.dtype) if shared else value
+            if key not in made:
+                made[key] = value.filled
+            return made[key]
 
         given = args, kwargs
         args, kwargs = bare(args, lambda v: v), bare(kwargs, lambda v: v)

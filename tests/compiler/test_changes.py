@@ -816,7 +816,7 @@ def test_a_variable_that_the_step_sets_first():
         return x * rate
 
     assert [step(te.ones(2)).tolist() for _ in range(3)] == [[2.0, 2.0]] * 3
-    assert rate == 2.0  # noqa: F821
+    assert rate == 2.0  # noqa: F821 (the step sets it)
     rate = 3.0
     assert step(te.ones(2)).tolist() == [2.0, 2.0]
     assert rate == 2.0

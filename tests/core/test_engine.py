@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from tinygrad_edu import ShapeError, Tensor, autograd, cat, from_numpy, no_grad, ones, stack, tensor
+from tinygrad_edu.core import sums
 from tinygrad_edu.core.backward import unbroadcast
 from tinygrad_edu.core.primitive import PRIMITIVES, Primitive
 from tinygrad_edu.core.record import Record
@@ -635,3 +636,15 @@ def test_primitive_is_a_name_for_its_rules():
     assert isinstance(tanh, Primitive)
     A = np.tanh(0.5)
     assert tanh.call_rule(0, 1.0, A, (0.5,), {}) == 1 - A**2
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 32, 32), (17, 3, 29, 31), (641, 7, 2), (1, 64, 63, 65), (9, 1024, 1, 3)])
+def test_sums_over_images_are_products_that_wake_no_thread_of_blas(shape):
+    """However many rows there are; 641 is prime."""
+    X = np.random.default_rng(0).standard_normal(shape, np.float32)
+    axes = (0, *range(2, X.ndim))
+    rows, length = int(np.prod(shape[:2])), int(np.prod(shape[2:]))
+    together = sums._together(rows, length)
+    assert rows % together == 0
+    assert together * length <= sums.ALONE
+    assert_allclose(sums.sum_axes(X, axes, True), X.sum(axes, np.float64, keepdims=True), atol=1e-3)

@@ -168,7 +168,7 @@ class Conditions:
 
     def difference(self, given: Any) -> str:
         """What is not as it was, for a message."""
-        if not self.watch.same():
+        if not self.watch.same():  # first: where there was a number beside the step there may be none
             return self.watch.difference()
         values = self.settings_of(given)
         for symbol, seen, line in self.program.guards:

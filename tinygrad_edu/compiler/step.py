@@ -156,6 +156,7 @@ class Compiled:
         return self._begun(key, args, kwargs, given)
 
     def _begun(self, key: Any, args: Any, kwargs: Any, given: Any) -> Any:
+        """The first run of one more program; a step that can't be traced leaves everything as it was."""
         watch = self._look(args, kwargs)
         restore = watch.mark()
         try:

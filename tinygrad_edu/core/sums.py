@@ -66,13 +66,14 @@ def _plan(shape: tuple[int, ...], axis: tuple[int, ...]) -> tuple[int, tuple[int
     return length, shape[:first], tuple(i for i in axis if i < first), kept
 
 
+@functools.lru_cache(maxsize=1024)
 def _together(rows: int, length: int) -> int:
     """How many rows of images are summed in a product that wakes no thread of BLAS.
 
     What comes before and after are often convolutions, which share samples out between threads of their own: BLAS's,
     which wait for more work and take the processors meanwhile, make a step of two of them 1.5 times as long.
     """
-    return max(n for n in range(1, max(1, ALONE // length) + 1) if rows % n == 0)
+    return max(n for n in range(1, ALONE // length + 1) if rows % n == 0)
 
 
 def sum_rows(X: Array) -> Array:

@@ -30,7 +30,7 @@ class Guard(NamedTuple):
 
 @dataclass(eq=False)
 class Beside:
-    """A place of the step's surroundings with a number in it that has varied from call to call."""
+    """A place of the step's surroundings: where there is a number, it may be another one at the next call."""
 
     place: Any  # a dict, or what is looked up as one
     name: Any

@@ -184,10 +184,10 @@ def evaluated(symbol: Symbol, values: dict[Symbol, Any]) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def setting_of(group: Any, key: str, part: int | None) -> float:
+def setting_of(group: Any, key: str, part: int | None) -> Any:
     """What a setting of an optimizer is now, `part` of one that is several, or a number beside the step."""
     if type(group) is Beside:
-        return group.now()  # type: ignore[no-any-return]
+        return group.now()
     return float(group[key] if part is None else group[key][part])
 
 

@@ -205,10 +205,7 @@ def equal(x: Any, y: Any) -> bool:
     """The same object, or equal Python values."""
     if x is y:
         return True
-    if type(x) is not type(y) or type(x) in (
-        Number,
-        Item,
-    ):  # a Number that has been kept is another one's value tomorrow
+    if type(x) is not type(y) or type(x) in (Number, Item):  # what has been kept stands for something else tomorrow
         return False
     if isinstance(x, types.MethodType):
         return x.__func__ is y.__func__ and x.__self__ is y.__self__
